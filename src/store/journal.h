@@ -1,0 +1,56 @@
+/*
+ * The journal: what happened, one row per fact, written in the transaction that made it true. It is the outbox, the
+ * hash-chained audit record and the live delta at once.
+ *
+ *   journal(seq PRIMARY KEY, shard, version, at_ms, type, data, hash)      append-only
+ *   journal_head(shard PRIMARY KEY, version, hash)                          written once per shard and group
+ *
+ * version counts per shard from 1 without gaps. hash = SHA-256(previous hash of the shard (32 zero bytes at first) ||
+ * shard || version || at_ms (8 bytes big-endian each) || type length (1 byte) || type || data). Rolled-back jobs leave no trace:
+ * heads are restored with the savepoint.
+ */
+#ifndef STORE_JOURNAL_H
+#define STORE_JOURNAL_H
+
+#include "base/crypto.h"
+#include "store/db.h"
+
+struct journal;
+
+/* In a job's apply. type: "booking.held" etc., at most 64 bytes; data: a JSON object. ret_version may be NULL. */
+ERR_MUST_USE enum err journal_append(struct journal *journal, uint64_t shard, const char *type, struct str data,
+                                     int64_t *ret_version);
+
+struct journal_row {
+    int64_t seq;
+    uint64_t shard;
+    int64_t version;
+    int64_t at_ms;
+    struct str type; /* borrowed for the callback */
+    struct str data;
+    struct str hash;
+};
+
+/* Committed rows with seq > after in order, at most limit; stops when on_row says not ERR_OK (returned as is). */
+ERR_MUST_USE enum err journal_read(struct db *db, int64_t after_seq, size_t limit,
+                                   enum err (*on_row)(const struct journal_row *row, void *ctx), void *ctx);
+/* Version of a shard in the database (0: none). */
+ERR_MUST_USE enum err journal_version(struct db *db, uint64_t shard, int64_t *ret_version);
+
+/* Walks the whole journal, recomputes every chain and compares it with the heads. Each finding goes to on_finding as one line;
+ * ret_rows: rows seen. ERR_OK also when there are findings. */
+ERR_MUST_USE enum err journal_verify(struct db *db, void (*on_finding)(const char *line, void *ctx), void *ctx,
+                                     uint64_t *ret_rows);
+
+/* Used by the writer. */
+ERR_MUST_USE enum err journal_new(struct db *db, struct journal **ret_journal);
+void journal_free(struct journal *journal);
+void journal_group_begin(struct journal *journal, int64_t now_ms);
+void journal_job_begin(struct journal *journal);
+void journal_job_rollback(struct journal *journal);
+/* Writes the changed heads; before COMMIT. */
+ERR_MUST_USE enum err journal_group_flush(struct journal *journal);
+/* After COMMIT (true) or when the group is lost (false: heads go back). */
+void journal_group_end(struct journal *journal, bool is_committed);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * The one door for writes: a thread that owns the writing connection of a service. It takes everything that waits (at most
+ * WRITER_GROUP_MAX), runs each job in its own savepoint inside one transaction, commits once, then applies the staged
+ * effects and only then tells the jobs. An answer that left is on disk.
+ *
+ * Invariants
+ *  1. done() runs after the commit that holds the job's rows, never before, exactly once, in the order of the jobs.
+ *  2. Effects of a group run before any done() of it; effects of a job that was rolled back never run.
+ *  3. apply() changes nothing but the database, its own job's memory and its staged effects, and may be run again.
+ *  4. If the transaction dies (disk full) or COMMIT fails, no answer and no effect of the group leaves: jobs are run again one
+ *     by one; those that fail again are told ERR_IO.
+ */
+#ifndef STORE_WRITER_H
+#define STORE_WRITER_H
+
+#include "base/ids.h"
+#include "base/queue.h"
+#include "store/db.h"
+#include "store/journal.h"
+
+#define WRITER_GROUP_MAX 256
+#define WRITER_QUEUE_MAX 16384
+
+struct writer;
+
+/* What a job's apply works with. Valid during apply only. */
+struct writer_tx {
+    struct db *db;
+    struct journal *journal;
+    struct id_gen *ids;
+    int64_t now_ms; /* one time for the whole group */
+    struct arena *arena; /* lives until the group's effects have run */
+    struct writer *writer;
+};
+
+struct writer_job {
+    struct queue_node node;
+    /* In a savepoint. Anything but ERR_OK rolls it back. */
+    enum err (*apply)(struct writer_job *job, struct writer_tx *tx);
+    /* On the writer thread: ERR_OK after the commit; else what apply returned, or ERR_IO, ERR_CLOSED. The job is the
+     * callee's again. Must not block. */
+    void (*done)(struct writer_job *job, enum err outcome);
+};
+
+struct writer_stats {
+    uint64_t jobs;
+    uint64_t groups;
+    uint64_t failed_groups;
+    uint64_t queue_length;
+    uint64_t commit_ns_total;
+    uint64_t group_ns_total;
+};
+
+/* Opens (creating) the database, migrates it with sql/<service>/ and loads the journal's heads. name: for thread and metrics. */
+ERR_MUST_USE enum err writer_new(const char *path, const char *service, struct writer **ret_writer);
+/* Starts the thread; before it the connection may be used for loading (writer_db). */
+ERR_MUST_USE enum err writer_start(struct writer *writer);
+struct db *writer_db(struct writer *writer);
+struct id_gen *writer_ids(struct writer *writer);
+/* Any thread. ERR_FULL: answer 503. ERR_CLOSED. */
+ERR_MUST_USE enum err writer_submit(struct writer *writer, struct writer_job *job);
+/* Not refused for a full queue: internal work that was accepted earlier (timers, bulk chunks). */
+ERR_MUST_USE enum err writer_submit_internal(struct writer *writer, struct writer_job *job);
+/* Submits and waits until done; not on the writer thread. For start-up, workers and tests. */
+ERR_MUST_USE enum err writer_run(struct writer *writer, struct writer_job *job);
+/* Stages fn(data) to run after the commit; data points to size zeroed bytes to fill in. NULL when out of memory (return ERR_NOMEM
+ * from apply). */
+void *writer_effect(struct writer_tx *tx, void (*fn)(void *data), size_t size);
+void writer_stats(struct writer *writer, struct writer_stats *ret_stats);
+/* Runs what is queued, then stops; later submits get ERR_CLOSED. Checkpoints and closes at free. */
+void writer_stop(struct writer *writer);
+void writer_free(struct writer *writer);
+
+#endif
