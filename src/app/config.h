@@ -1,0 +1,41 @@
+/*
+ * Configuration: defaults, then one INI file (--config), then environment (FOYER_<NAME>), then flags; one table of keys gives
+ * names, types, limits, help and defaults. `foyer config` prints the effective values and where each came from.
+ */
+#ifndef APP_CONFIG_H
+#define APP_CONFIG_H
+
+#include "base/log.h"
+
+#define CONFIG_TEXT_MAX 512
+
+struct config {
+    char data[CONFIG_TEXT_MAX];     /* --data DIR */
+    char listen[CONFIG_TEXT_MAX];   /* --listen HOST:PORT, default 127.0.0.1:8080 */
+    char public_url[CONFIG_TEXT_MAX]; /* --public-url: base for links in mail and payment returns; default from listen */
+    char services[CONFIG_TEXT_MAX]; /* --services tickets,... */
+    char payments[CONFIG_TEXT_MAX]; /* --payments sandbox | sandbox=URL | stripe */
+    char stripe_key[CONFIG_TEXT_MAX];
+    char stripe_webhook_secret[CONFIG_TEXT_MAX];
+    char stripe_api[CONFIG_TEXT_MAX]; /* default https://api.stripe.com */
+    char mail[CONFIG_TEXT_MAX];       /* --mail dir | smtp://user:pass@host:port | smtps://... */
+    char mail_from[CONFIG_TEXT_MAX];
+    char tls_cert[CONFIG_TEXT_MAX];
+    char tls_key[CONFIG_TEXT_MAX];
+    char admin_key[CONFIG_TEXT_MAX]; /* FOYER_ADMIN_KEY, environment only */
+    int64_t loops;                   /* 0: cores */
+    int64_t readers;                 /* pool threads, default 4 */
+    int64_t connections_max;
+    int64_t drain_ms;
+    bool test_clock;
+    bool abuse; /* --abuse=on|off */
+    enum log_level log_level;
+};
+
+/* Reads all sources. On a mistake ERR_INVALID and one line in ret_message (256 bytes) naming the key. argv from after the subcommand. */
+ERR_MUST_USE enum err config_load(int argc, char *const *argv, struct config *ret_config, char *ret_message);
+/* Secrets are masked. */
+void config_print(const struct config *config);
+void config_usage(void);
+
+#endif
