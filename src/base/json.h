@@ -43,7 +43,8 @@ struct json_node;
 
 /* Decodes an object into *ret by the table. Unknown fields, wrong types, limits: one entry each in errors, and
  * ERR_INVALID. Text that is not JSON at all: ERR_INVALID with a single entry whose field is "" and whose message
- * says where (line, column). Strings are borrowed from the arena. */
+ * says where (line, column). Strings are borrowed from the arena. Members that are absent or null stay as they were;
+ * after an error *ret holds nothing to rely on. ERR_NOMEM. */
 ERR_MUST_USE enum err json_decode(struct arena *arena, struct str text, const struct json_field *fields, void *ret,
                                   struct field_errors *errors);
 /* The same from a parsed object; path prefixes the fields of the errors ("areas[2]", or "" at the top). */
@@ -55,6 +56,8 @@ ERR_MUST_USE enum err json_parse(struct arena *arena, struct str text, struct js
                                  struct str *ret_message);
 bool json_is_object(const struct json_node *node);
 bool json_is_array(const struct json_node *node);
+/* False for NULL, which is "absent". */
+bool json_is_null_node(const struct json_node *node);
 /* NULL when absent or not an object. */
 struct json_node *json_get(const struct json_node *object, const char *name);
 size_t json_count(const struct json_node *array_or_object);
@@ -87,7 +90,9 @@ void json_str(struct json_writer *writer, struct str value); /* escapes; invalid
 void json_i64(struct json_writer *writer, int64_t value);
 void json_f64(struct json_writer *writer, double value); /* shortest of %.10g; non-finite becomes null */
 void json_bool(struct json_writer *writer, bool value);
-void json_null(struct json_writer *writer);
+void json_null_item(struct json_writer *writer);
+/* The library behind this header exports a symbol of this name, which must stay its own. */
+#define json_null json_null_item
 void json_time(struct json_writer *writer, int64_t at_ms);
 /* Already JSON. */
 void json_raw(struct json_writer *writer, struct str json);

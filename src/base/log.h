@@ -16,8 +16,13 @@ void log_set_level(enum log_level level);
 ERR_MUST_USE enum err log_level_parse(struct str name, enum log_level *ret_level);
 /* The request id added to every line of this thread until it is set again; STR_NONE for none. Borrowed. */
 void log_set_request_id(struct str request_id);
-/* fields: "key", value pairs are written by the format as a ready text: log_write(LOG_WARN, "mail refused", "to=%s code=%d", ...);
- * each name=value of the format becomes one JSON string member. Values are escaped. format may be NULL. */
+/*
+ * The format is a list of name=value, divided by spaces; each becomes one member, a JSON string, escaped:
+ *     log_warn("mail refused", "to=%s code=%d why=\"not %s\"", to, code, why);
+ * Only the format decides where a member begins and ends; arguments may contain anything. A value runs to the next name=
+ * or is in quotes; words before the first name become "detail". The format is at most 512 bytes with 24 names, and may be
+ * NULL.
+ */
 void log_write(enum log_level level, const char *message, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

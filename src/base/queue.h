@@ -22,6 +22,7 @@ struct queue {
     struct queue_node **tail;
     size_t count;
     size_t max;
+    size_t waiters; /* threads asleep in queue_take: without them nobody needs a wakeup */
     bool is_closed;
 };
 

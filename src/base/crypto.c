@@ -1,0 +1,239 @@
+/*
+ * Cryptography by libsodium; the only file that includes its header. Stateless but for the key of
+ * the string hash, which is drawn once with the library's own start. Whatever needs the library
+ * started (randomness, the hash key) starts it by itself, so a unit test may use maps and ids
+ * without ceremony; crypto_init makes a failure visible at start.
+ *
+ * libsodium's codecs take the same strict view as ours: padding and the unused low bits of the last
+ * character are checked, nothing is skipped. Hex is our own, since only lowercase is canonical
+ * here.
+ */
+#include "base/crypto.h"
+
+#include "base/buf_internal.h"
+#include "base/crypto_internal.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+static_assert(SHA256_SIZE == crypto_hash_sha256_BYTES, "size of SHA-256");
+static_assert(ED25519_PUBLIC_SIZE == crypto_sign_PUBLICKEYBYTES, "size of a public key");
+static_assert(ED25519_SECRET_SIZE == crypto_sign_SECRETKEYBYTES, "size of a secret key");
+static_assert(ED25519_SIG_SIZE == crypto_sign_BYTES, "size of a signature");
+static_assert(PASSWORD_HASH_SIZE >= crypto_pwhash_STRBYTES, "size of a password hash");
+
+static pthread_once_t start_once = PTHREAD_ONCE_INIT;
+static bool is_started;
+static unsigned char hash_key[crypto_shorthash_KEYBYTES];
+
+static void start_library(void)
+{
+    if (sodium_init() < 0)
+        return;
+    crypto_shorthash_keygen(hash_key);
+    is_started = true;
+}
+
+/* Without randomness nothing here is safe, and no caller of rand_bytes could carry on. */
+static void require_library(void)
+{
+    (void)pthread_once(&start_once, start_library); /* cannot fail with a valid control */
+    if (!is_started)
+        abort();
+}
+
+/* libsodium wants a pointer it may add zero to. */
+static const unsigned char *bytes_of(struct str s)
+{
+    return (const unsigned char *)(s.data ? s.data : "");
+}
+
+enum err crypto_init(void)
+{
+    (void)pthread_once(&start_once, start_library); /* cannot fail with a valid control */
+    return is_started ? ERR_OK : ERR_IO;
+}
+
+uint64_t crypto_siphash(struct str data)
+{
+    unsigned char out[crypto_shorthash_BYTES];
+    uint64_t hash;
+    require_library();
+    static_assert(sizeof(out) == sizeof(hash), "SipHash gives 64 bits");
+    (void)crypto_shorthash(out, bytes_of(data), data.len, hash_key); /* always 0 */
+    memcpy(&hash, out, sizeof(hash));
+    return hash;
+}
+
+void crypto_random(void *ret_bytes, size_t len)
+{
+    require_library();
+    randombytes_buf(ret_bytes, len);
+}
+
+void crypto_random_seeded(uint64_t seed, uint64_t turn, void *ret_bytes, size_t len)
+{
+    unsigned char key[randombytes_SEEDBYTES] = {0};
+    memcpy(key, &seed, sizeof(seed));
+    memcpy(key + sizeof(seed), &turn, sizeof(turn));
+    require_library();
+    randombytes_buf_deterministic(ret_bytes, len, key);
+}
+
+void crypto_sha256(struct str data, uint8_t ret_hash[static SHA256_SIZE])
+{
+    (void)crypto_hash_sha256(ret_hash, bytes_of(data), data.len); /* always 0 */
+}
+
+void crypto_sha256_2(struct str a, struct str b, uint8_t ret_hash[static SHA256_SIZE])
+{
+    crypto_hash_sha256_state state;
+    (void)crypto_hash_sha256_init(&state); /* these three always give 0 */
+    (void)crypto_hash_sha256_update(&state, bytes_of(a), a.len);
+    (void)crypto_hash_sha256_update(&state, bytes_of(b), b.len);
+    (void)crypto_hash_sha256_final(&state, ret_hash);
+}
+
+void crypto_hmac_sha256(struct str key, struct str data, uint8_t ret_mac[static SHA256_SIZE])
+{
+    crypto_auth_hmacsha256_state state;
+    (void)crypto_auth_hmacsha256_init(&state, bytes_of(key), key.len); /* these always give 0 */
+    (void)crypto_auth_hmacsha256_update(&state, bytes_of(data), data.len);
+    (void)crypto_auth_hmacsha256_final(&state, ret_mac);
+    sodium_memzero(&state, sizeof(state));
+}
+
+bool crypto_equal(const void *a, const void *b, size_t len)
+{
+    return len == 0 || sodium_memcmp(a, b, len) == 0;
+}
+
+void crypto_wipe(void *data, size_t len)
+{
+    if (len > 0)
+        sodium_memzero(data, len);
+}
+
+void crypto_ed25519_keypair(uint8_t ret_public[static ED25519_PUBLIC_SIZE],
+                            uint8_t ret_secret[static ED25519_SECRET_SIZE])
+{
+    require_library();
+    (void)crypto_sign_keypair(ret_public, ret_secret); /* always 0 */
+}
+
+void crypto_ed25519_sign(struct str data, const uint8_t secret[static ED25519_SECRET_SIZE],
+                         uint8_t ret_sig[static ED25519_SIG_SIZE])
+{
+    (void)crypto_sign_detached(ret_sig, NULL, bytes_of(data), data.len, secret); /* always 0 */
+}
+
+bool crypto_ed25519_verify(struct str data, const uint8_t sig[static ED25519_SIG_SIZE],
+                           const uint8_t public_key[static ED25519_PUBLIC_SIZE])
+{
+    return crypto_sign_verify_detached(sig, bytes_of(data), data.len, public_key) == 0;
+}
+
+enum err crypto_password_hash(struct str password, char ret_hash[static PASSWORD_HASH_SIZE])
+{
+    char hash[crypto_pwhash_STRBYTES];
+    require_library();
+    if (crypto_pwhash_str(hash, password.data ? password.data : "", password.len,
+                          crypto_pwhash_OPSLIMIT_INTERACTIVE,
+                          crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0)
+        return ERR_NOMEM;
+    memcpy(ret_hash, hash, sizeof(hash));
+    return ERR_OK;
+}
+
+bool crypto_password_verify(struct str password, const char *hash)
+{
+    const char *text = password.data ? password.data : "";
+    require_library();
+    return crypto_pwhash_str_verify(hash, text, password.len) == 0;
+}
+
+void hex_append(struct buf *buf, const void *data, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *bytes = data;
+    char *out = len <= SIZE_MAX / 2 - 1 ? buf_reserve(buf, len * 2) : NULL;
+    if (!out) {
+        buf->overflow = true;
+        return;
+    }
+    for (size_t i = 0; i < len; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    buf->len += len * 2;
+}
+
+/* 0-15, or -1 when it is not a lowercase hexadecimal digit. */
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+enum err hex_decode(struct str text, void *ret_data, size_t size, size_t *ret_len)
+{
+    unsigned char *out = ret_data;
+    if (text.len % 2 != 0 || text.len / 2 > size)
+        return ERR_INVALID;
+    for (size_t i = 0; i < text.len; i += 2) {
+        int high = hex_value(text.data[i]);
+        int low = hex_value(text.data[i + 1]);
+        if (high < 0 || low < 0)
+            return ERR_INVALID;
+        out[i / 2] = (unsigned char)(high << 4 | low);
+    }
+    *ret_len = text.len / 2;
+    return ERR_OK;
+}
+
+static void base64_append_as(struct buf *buf, struct str data, int variant)
+{
+    if (data.len > SIZE_MAX / 2) {
+        buf->overflow = true;
+        return;
+    }
+    size_t size = sodium_base64_encoded_len(data.len, variant); /* counts the NUL */
+    char *out = buf_reserve(buf, size - 1);
+    if (!out)
+        return;
+    (void)sodium_bin2base64(out, size, bytes_of(data), data.len, variant); /* gives out */
+    buf->len += strlen(out);
+}
+
+void base64_append(struct buf *buf, const void *data, size_t len)
+{
+    base64_append_as(buf, str_from(data, len), sodium_base64_VARIANT_ORIGINAL);
+}
+
+void base64url_append(struct buf *buf, const void *data, size_t len)
+{
+    base64_append_as(buf, str_from(data, len), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+enum err base64_decode(struct str text, void *ret_data, size_t size, size_t *ret_len)
+{
+    size_t len = 0;
+    if (sodium_base642bin(ret_data, size, (const char *)bytes_of(text), text.len, NULL, &len, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0)
+        return ERR_INVALID;
+    *ret_len = len;
+    return ERR_OK;
+}
+
+enum err base64url_decode(struct str text, void *ret_data, size_t size, size_t *ret_len)
+{
+    size_t len = 0;
+    if (sodium_base642bin(ret_data, size, (const char *)bytes_of(text), text.len, NULL, &len, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+        return ERR_INVALID;
+    *ret_len = len;
+    return ERR_OK;
+}
