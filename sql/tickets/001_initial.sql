@@ -121,6 +121,7 @@ CREATE TABLE booking (
     PRIMARY KEY (event_id, id)
 ) WITHOUT ROWID;
 CREATE INDEX booking_by_account ON booking (account_id, id);
+CREATE INDEX booking_open ON booking (expires_at) WHERE state IN (1, 2); -- re-arming timers, backstop
 
 -- Money. A payment is one checkout at a provider; a booking has at most one.
 CREATE TABLE payment (

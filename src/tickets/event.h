@@ -1,0 +1,30 @@
+/* An event's row, as rules see it. */
+#ifndef TICKETS_EVENT_H
+#define TICKETS_EVENT_H
+
+#include "base/arena.h"
+#include "store/db.h"
+
+enum event_status { EVENT_DRAFT, EVENT_PUBLISHED, EVENT_CANCELLED };
+enum late_payment { LATE_PAYMENT_RECLAIM, LATE_PAYMENT_REFUND };
+
+struct event {
+    uint64_t id;
+    uint64_t account_id; /* organizer */
+    uint64_t venue_id;
+    int64_t plan_version;
+    struct str name, description, category, waiting_room;
+    int64_t starts_at, onsale_at; /* sales end at the start */
+    char currency[4];
+    enum event_status status;
+    int64_t hold_ttl_s;
+    int64_t per_booking, per_account;
+    enum late_payment late_payment;
+    int64_t refund_until_s;
+    int64_t created_at, updated_at;
+};
+
+/* Strings are copied to the arena. ERR_NOT_FOUND. */
+ERR_MUST_USE enum err event_load(struct db *db, uint64_t event_id, struct arena *arena, struct event *ret_event);
+
+#endif

@@ -1,0 +1,37 @@
+/* Every limit of the tickets service has its name here. */
+#ifndef TICKETS_LIMITS_H
+#define TICKETS_LIMITS_H
+
+#define BOOKING_PLACES_MAX     6   /* seats plus area places of one booking */
+#define EVENT_PER_ACCOUNT_MAX  100 /* highest cap an organizer may set per account and event */
+#define EVENT_PER_ACCOUNT      12  /* default */
+#define HOLD_TTL_S_MIN         30
+#define HOLD_TTL_S_MAX         3600
+#define HOLD_TTL_S             600
+#define HOLD_EXTENSION_MS_MAX  (10 * 60 * 1000) /* once, while our breaker proves the provider is down */
+#define IDEMPOTENCY_MS         (24 * 60 * 60 * 1000LL)
+#define EXPIRY_CHUNK_MAX       64 /* holds freed in one write */
+#define OPEN_HOLDS_MAX         4000000
+#define BACKSTOP_INTERVAL_MS   30000
+#define BACKSTOP_OVERDUE_MS    30000
+#define BACKSTOP_ROWS_MAX      1000
+
+#define PLAN_SEATS_MAX      250000
+#define PLAN_SECTIONS_MAX   2000
+#define PLAN_AREAS_MAX      200
+#define PLAN_CATEGORIES_MAX 50
+#define PLAN_NAME_MAX       100
+#define PLAN_GUID_MAX       64
+#define PLAN_COORDINATE_MAX 1000000.0
+#define AREA_CAPACITY_MAX   1000000
+#define MODELS_MAX          4096 /* events whose seats are in memory; idle ones leave first */
+#define PRICE_MAX           100000000LL /* minor units of one place */
+#define BLOCK_SEATS_MAX     1000 /* in one request */
+
+#define CALLBACK_TOLERANCE_MS  (5 * 60 * 1000)
+#define PROVIDER_TIMEOUT_MS    10000
+#define PROVIDER_RESPONSE_MAX  (256u << 10)
+#define PROVIDER_IN_FLIGHT_MAX 64
+#define PROVIDER_QUEUE_MAX     1024
+
+#endif

@@ -1,0 +1,59 @@
+/* The tickets service: what main.c composes. */
+#ifndef TICKETS_TICKETS_H
+#define TICKETS_TICKETS_H
+
+#include "app/app.h"
+#include "app/config.h"
+#include "tickets/inventory.h"
+
+struct expiry;
+struct payments;
+struct replay_keys;
+struct mailer;
+struct search;
+
+struct tickets {
+    const struct config *config;
+    struct app *app; /* from tickets_start on */
+    struct service service;
+    struct writer *writer;
+    char database_path[CONFIG_TEXT_MAX + 32];
+    struct inventory *inventory;
+    struct expiry *expiry;
+    struct payments *payments;
+    struct replay_keys *replay_keys;
+    struct mailer *mailer;
+    struct search *search;
+    char base_url[CONFIG_TEXT_MAX]; /* public, without a slash at the end */
+    uint8_t ticket_public_key[32], ticket_secret_key[64];
+    uint64_t ticket_key_id;
+};
+
+/* Opens data_dir/tickets.db (writer thread started) and builds the route table. */
+ERR_MUST_USE enum err tickets_new(const struct config *config, struct tickets **ret_tickets);
+struct service *tickets_service(struct tickets *tickets);
+const char *tickets_database_path(const struct tickets *tickets);
+/* Re-arms timers and starts the workers; port: where the server listens. Before requests are served. */
+ERR_MUST_USE enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port);
+/* Workers first, then the writer; after the server has stopped and before app_stop. */
+void tickets_stop(struct tickets *tickets);
+void tickets_free(struct tickets *tickets);
+
+/* Route tables of the parts, joined by tickets.c. */
+#define TICKETS_ROUTE_TABLES                                                                                           \
+    TABLE(venue_routes)                                                                                                \
+    TABLE(event_routes)                                                                                                \
+    TABLE(seatmap_routes)                                                                                              \
+    TABLE(search_routes)                                                                                               \
+    TABLE(booking_routes)                                                                                              \
+    TABLE(payment_routes)                                                                                              \
+    TABLE(ticket_routes)                                                                                               \
+    TABLE(checkin_routes)                                                                                              \
+    TABLE(report_routes)
+#define TABLE(name)                                                                                                    \
+    extern const struct route name[];                                                                                  \
+    extern const size_t name##_count;
+TICKETS_ROUTE_TABLES
+#undef TABLE
+
+#endif
