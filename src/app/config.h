@@ -8,11 +8,15 @@
 #include "base/log.h"
 
 #define CONFIG_TEXT_MAX 512
+#define CONFIG_KEYS_MAX 32
+
+enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENVIRONMENT, CONFIG_FROM_FLAG };
 
 struct config {
     char data[CONFIG_TEXT_MAX];     /* --data DIR */
     char listen[CONFIG_TEXT_MAX];   /* --listen HOST:PORT, default 127.0.0.1:8080 */
-    char public_url[CONFIG_TEXT_MAX]; /* --public-url: base for links in mail and payment returns; default from listen */
+    char public_url[CONFIG_TEXT_MAX]; /* --public-url: base for links in mail and payment returns; "" until
+                                         * config_set_port made it from listen; never ends in '/' */
     char services[CONFIG_TEXT_MAX]; /* --services tickets,... */
     char payments[CONFIG_TEXT_MAX]; /* --payments sandbox | sandbox=URL | stripe */
     char stripe_key[CONFIG_TEXT_MAX];
@@ -30,11 +34,19 @@ struct config {
     bool test_clock;
     bool abuse; /* --abuse=on|off */
     enum log_level log_level;
+    char file[CONFIG_TEXT_MAX]; /* --config FILE, "" when there is none */
+    enum config_source sources[CONFIG_KEYS_MAX]; /* by row of the table of keys */
 };
 
 /* Reads all sources. On a mistake ERR_INVALID and one line in ret_message (256 bytes) naming the key. argv from after the subcommand. */
 ERR_MUST_USE enum err config_load(int argc, char *const *argv, struct config *ret_config, char *ret_message);
-/* Secrets are masked. */
+/* Fills public_url, when it was not given, once the port is known. */
+void config_set_port(struct config *config, unsigned port);
+/* ^sk_[A-Za-z0-9_-]{20,128}$ */
+bool config_is_api_key(struct str key);
+/* True when the list --services has the name. */
+bool config_has_service(const struct config *config, const char *name);
+/* Prints an INI file to standard output. Secrets are masked. */
 void config_print(const struct config *config);
 void config_usage(void);
 

@@ -1,0 +1,42 @@
+# Foyer. `make` builds build/foyer; `make demo` shows it; `make test` proves it. The work is done by CMake and scripts/.
+prefix ?= /usr/local
+FUZZ_SECONDS ?= 60
+.DEFAULT_GOAL := all
+.PHONY: all setup build web demo test tidy fuzz bench install clean
+
+all: setup build
+	@echo "built build/foyer ($$(build/foyer version), $$(du -h build/foyer | cut -f1)); try: build/foyer serve"
+
+setup:
+	@scripts/setup.sh
+
+web:
+	@scripts/build_web.sh
+
+build: web
+	@[ -f build/build.ninja ] || cmake --preset release >/dev/null
+	@cmake --build build
+
+demo: all
+	@scripts/demo.sh
+
+test:
+	@scripts/test.sh
+
+tidy:
+	@scripts/tidy.sh
+
+fuzz:
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh
+
+bench: all
+	@scripts/bench.sh
+
+install: all
+	install -D -m 755 build/foyer $(DESTDIR)$(prefix)/bin/foyer
+	install -d $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/share/doc/foyer
+	sed 's|@prefix@|$(prefix)|g' packaging/foyer.service >$(DESTDIR)$(prefix)/lib/systemd/system/foyer.service
+	cp -R README.md ARCHITECTURE.md docs $(DESTDIR)$(prefix)/share/doc/foyer/
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz web/dist web/.cache

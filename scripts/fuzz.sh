@@ -1,0 +1,34 @@
+#!/bin/bash
+# Runs every fuzz target for FUZZ_SECONDS (default 60) on its seed corpus tests/fuzz/corpus/NAME. What a run finds new is kept
+# in build-fuzz/corpus/NAME. The last line is "N passed, N failed", counting targets.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+scripts/setup.sh --ci || exit 1
+seconds=${FUZZ_SECONDS:-60}
+cmake --preset fuzz >/dev/null && cmake --build build-fuzz || exit 1
+
+run_target() {
+    local target=$1 name=${1%_fuzz}
+    local found=build-fuzz/corpus/$name seeds=tests/fuzz/corpus/$name log=build-fuzz/$1.log
+    mkdir -p "$found" build-fuzz/artifacts
+    [ -d "$seeds" ] || seeds=
+    # shellcheck disable=SC2086 # no seeds is no argument
+    if "build-fuzz/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="build-fuzz/artifacts/$target-" "$found" $seeds >"$log" 2>&1; then
+        echo "fuzz: $target ok, $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs"
+    else
+        tail -n 40 "$log"
+        echo "fuzz: $target FAILED; input in build-fuzz/artifacts"
+        echo "$target" >>build-fuzz/failed
+    fi
+}
+export -f run_target
+export seconds
+
+rm -f build-fuzz/failed
+mapfile -t targets < <(find tests/fuzz -maxdepth 1 -name '*_fuzz.c' -printf '%f\n' 2>/dev/null | sed 's/\.c$//' | LC_ALL=C sort)
+printf '%s\n' "${targets[@]}" | xargs -r -P "$(nproc)" -I{} bash -c 'run_target {}'
+touch build-fuzz/failed
+failed=$(wc -l <build-fuzz/failed)
+echo "$((${#targets[@]} - failed)) passed, $failed failed"
+[ "$failed" -eq 0 ]

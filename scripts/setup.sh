@@ -1,0 +1,65 @@
+#!/bin/sh
+# Installs the Debian packages that a build needs, and only when one is missing.
+# Usage: setup.sh [--test | --ci]      --test: what the tests need too; --ci: clang's tools as well
+set -eu
+
+packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev libsqlite3-dev sqlite3
+libcurl4-openssl-dev libsodium-dev libssl-dev libjansson-dev libqrencode-dev libhpdf-dev libpng-dev
+libinih-dev libc-ares-dev zlib1g-dev"
+test_packages="libcmocka-dev openssl chromium fonts-dejavu-core poppler-utils zbar-tools"
+ci_packages="clang clang-tidy clang-format libclang-rt-14-dev"
+
+case "${1:-}" in
+"") ;;
+--test) packages="$packages $test_packages" ;;
+--ci) packages="$packages $test_packages $ci_packages" ;;
+*)
+    echo "usage: setup.sh [--test | --ci]" >&2
+    exit 2
+    ;;
+esac
+
+node_major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/' || true)
+if [ "${node_major:-0}" -lt 18 ]; then
+    packages="$packages nodejs npm"
+elif ! command -v npm >/dev/null; then
+    packages="$packages npm"
+fi
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "setup: not a Debian system; these packages' equivalents must be there:" $packages
+    exit 0
+fi
+
+# shellcheck disable=SC2086 # the list is split on purpose
+installed=$(dpkg-query -W -f='${db:Status-Abbrev} ${Package}\n' $packages 2>/dev/null | sed -n 's/^ii  *//p')
+missing=
+for package in $packages; do
+    echo "$installed" | grep -qx "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "setup: missing packages and neither root nor sudo; install:$missing" >&2
+        exit 1
+    }
+    as_root="sudo"
+fi
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+run() {
+    # shellcheck disable=SC2086
+    if ! $as_root env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 </dev/null; then
+        tail -n 30 "$log" >&2
+        echo "setup: '$*' failed" >&2
+        exit 1
+    fi
+}
+echo "setup: reading package lists"
+run apt-get update -q
+echo "setup: installing$missing"
+# shellcheck disable=SC2086
+run apt-get install -q -y --no-install-recommends $missing
+echo "setup: done"

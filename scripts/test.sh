@@ -1,0 +1,57 @@
+#!/bin/bash
+# Everything that must hold: unit tests under ASan and UBSan, then end-to-end tests against the release program.
+# The last line is "N passed, N failed"; the exit status says the same.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+jobs=$(nproc)
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+
+die() {
+    echo "test: $1 failed" >&2
+    echo "0 passed, 1 failed"
+    exit 1
+}
+
+scripts/setup.sh --test || die setup
+scripts/build_web.sh || die "building the pages"
+echo "test: building with sanitizers"
+cmake --preset asan >/dev/null && cmake --build build-asan || die "the build with sanitizers"
+[ -f build/build.ninja ] || cmake --preset release >/dev/null || die "configuring the release"
+cmake --build build || die "the release build"
+
+echo "test: unit tests"
+ctest --test-dir build-asan -j "$jobs" --timeout 300 --output-on-failure
+unit_log=build-asan/Testing/Temporary/LastTest.log
+programs_failed=$(grep -c '^Test \(Failed\|timed out\|Timeout\)' "$unit_log")
+unit_passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$unit_log" | awk '{n += $1} END {print n + 0}')
+unit_failed=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s), listed below.*/\1/p' "$unit_log" | awk '{n += $1} END {print n + 0}')
+# A program that crashed says nothing about its tests.
+[ "$unit_failed" -ge "$programs_failed" ] || unit_failed=$programs_failed
+[ "$unit_passed" -gt 0 ] || unit_failed=$((unit_failed + 1))
+
+e2e_passed=0
+e2e_failed=0
+if [ -f tests/e2e/package.json ]; then
+    echo "test: end to end"
+    cd tests/e2e || exit 2
+    if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+        npm ci --no-audit --no-fund --loglevel=error || die "npm ci in tests/e2e"
+    fi
+    mkdir -p output
+    concurrency=
+    node --help | grep -q -- --test-concurrency && concurrency=--test-concurrency=$((jobs > 2 ? 2 : jobs))
+    # shellcheck disable=SC2086 # empty on an old node
+    node --test $concurrency --test-reporter=spec --test-reporter-destination=stdout \
+        --test-reporter=tap --test-reporter-destination=output/e2e.tap
+    e2e_status=$?
+    e2e_passed=$(sed -n 's/^# pass \([0-9]*\)$/\1/p' output/e2e.tap | tail -n 1)
+    e2e_failed=$(sed -n 's/^# \(fail\|cancelled\) \([0-9]*\)$/\2/p' output/e2e.tap | awk '{n += $1} END {print n + 0}')
+    e2e_passed=${e2e_passed:-0}
+    [ "$e2e_status" -eq 0 ] || [ "$e2e_failed" -gt 0 ] || e2e_failed=1
+    [ "$e2e_passed" -gt 0 ] || [ "$e2e_failed" -gt 0 ] || e2e_failed=1
+fi
+
+echo "unit: $unit_passed passed, $unit_failed failed; end to end: $e2e_passed passed, $e2e_failed failed"
+echo "$((unit_passed + e2e_passed)) passed, $((unit_failed + e2e_failed)) failed"
+[ $((unit_failed + e2e_failed)) -eq 0 ]

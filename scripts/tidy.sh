@@ -1,0 +1,27 @@
+#!/bin/bash
+# Format and lint: clang-format on every C file, clang-tidy (.clang-tidy) on every compiled one.
+# The last line is "N passed, N failed", counting files.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+scripts/setup.sh --ci || exit 1
+jobs=$(nproc)
+mapfile -t sources < <(find src tests bench -name node_modules -prune -o -name '*.[ch]' -print 2>/dev/null | LC_ALL=C sort)
+mapfile -t units < <(printf '%s\n' "${sources[@]}" | grep '\.c$' | grep -v '^tests/')
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+echo "tidy: clang-format on ${#sources[@]} files"
+printf '%s\n' "${sources[@]}" | xargs -P "$jobs" -I{} sh -c \
+    'clang-format --dry-run -Werror "$1" || echo "$1" >>"$2/format"' _ {} "$work"
+
+echo "tidy: clang-tidy on ${#units[@]} files"
+cmake -S . -B build-tidy -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang >/dev/null || exit 1
+printf '%s\n' "${units[@]}" | xargs -P "$jobs" -I{} sh -c \
+    'clang-tidy --quiet -p build-tidy --warnings-as-errors="*" "$1" 2>"$2/err.$$" || { cat "$2/err.$$" >&2; echo "$1" >>"$2/lint"; }' \
+    _ {} "$work"
+
+touch "$work/format" "$work/lint"
+failed=$(cat "$work/format" "$work/lint" | wc -l)
+[ "$failed" -eq 0 ] || sed 's/^/tidy: not clean: /' "$work/format" "$work/lint"
+echo "$((${#sources[@]} + ${#units[@]} - failed)) passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,605 @@
+/*
+ * Configuration from one table of keys.
+ *
+ * A row of KEYS gives a key its name, type, limits, default and help; flags (--name), environment
+ * (FOYER_NAME), the file (name = value), `foyer config` and the usage text all come from the row.
+ * Sources are applied from weak to strong, each through key_set(), which checks the value: default,
+ * file, environment, flag. The rules that span keys are in check().
+ *
+ * A mistake is one line that names the key and where it was found; the first mistake ends the
+ * reading. Secrets are not taken from the command line, where every user of the machine can read
+ * them.
+ *
+ * Runs before there are threads.
+ */
+#include "app/config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+
+#define MESSAGE_SIZE  256
+#define ARGUMENTS_MAX 128
+
+enum key_type {
+    KEY_TEXT,
+    KEY_INTEGER,
+    KEY_ON_OFF,
+    KEY_SWITCH /* as on/off; the flag takes no value */,
+    KEY_LEVEL
+};
+
+enum key_flags {
+    KEY_SECRET = 1,   /* masked, and refused on the command line */
+    KEY_ENV_ONLY = 2, /* not in the file either */
+    KEY_PASSWORD = 4, /* a URL whose password is masked */
+    KEY_NOT_IN_FILE = 8,
+};
+
+struct key {
+    const char *name;
+    const char *fallback;
+    const char *argument; /* for the usage text */
+    const char *help;
+    enum key_type type;
+    unsigned flags;
+    size_t offset;
+    int64_t min, max;
+};
+
+#define AT(member) .offset = offsetof(struct config, member)
+
+static const struct key KEYS[] = {
+    {"config", "", "FILE", "INI file with any of these keys", KEY_TEXT, KEY_NOT_IN_FILE, AT(file)},
+    {"data", "data", "DIR", "directory of the databases, made when absent", KEY_TEXT, 0, AT(data)},
+    {"listen", "127.0.0.1:8080", "HOST:PORT", "address to serve; port 0 picks a free one", KEY_TEXT,
+     0, AT(listen)},
+    {"public-url", "", "URL", "base of links in mail and payment returns", KEY_TEXT, 0,
+     AT(public_url)},
+    {"services", "tickets", "LIST", "services to run, comma separated", KEY_TEXT, 0, AT(services)},
+    {"payments", "sandbox", "PROVIDER", "sandbox, sandbox=URL of a running one, or stripe",
+     KEY_TEXT, 0, AT(payments)},
+    {"stripe-key", "", "KEY", "Stripe's secret key", KEY_TEXT, KEY_SECRET, AT(stripe_key)},
+    {"stripe-webhook-secret", "", "SECRET", "signing secret of Stripe's callbacks", KEY_TEXT,
+     KEY_SECRET, AT(stripe_webhook_secret)},
+    {"stripe-api", "https://api.stripe.com", "URL", "base of Stripe's API", KEY_TEXT, 0,
+     AT(stripe_api)},
+    {"mail", "dir", "WHERE", "dir (DIR/mail/*.eml), smtp://user:pass@host:port or smtps://",
+     KEY_TEXT, KEY_PASSWORD, AT(mail)},
+    {"mail-from", "Foyer <tickets@localhost>", "ADDRESS", "sender of mail", KEY_TEXT, 0,
+     AT(mail_from)},
+    {"tls-cert", "", "FILE", "PEM certificate chain; serves https", KEY_TEXT, 0, AT(tls_cert)},
+    {"tls-key", "", "FILE", "PEM private key", KEY_TEXT, 0, AT(tls_key)},
+    {"admin-key", "", "sk_...", "admin key of the first start", KEY_TEXT, KEY_SECRET | KEY_ENV_ONLY,
+     AT(admin_key)},
+    {"loops", "0", "N", "event loop threads; 0: one a core", KEY_INTEGER, 0, AT(loops), 0, 64},
+    {"readers", "4", "N", "threads that read the database", KEY_INTEGER, 0, AT(readers), 1, 64},
+    {"connections-max", "65536", "N", "open connections; capped by the descriptor limit",
+     KEY_INTEGER, 0, AT(connections_max), 16, 1000000},
+    {"drain-ms", "5000", "MS", "longest wait for open requests on SIGTERM", KEY_INTEGER, 0,
+     AT(drain_ms), 0, 600000},
+    {"abuse", "on", "on|off", "caps and rate limits against abuse; off for benchmarks", KEY_ON_OFF,
+     0, AT(abuse)},
+    {"test-clock", "off", NULL, "adds POST /v1/test/clock; for tests only", KEY_SWITCH, 0,
+     AT(test_clock)},
+    {"log-level", "info", "LEVEL", "debug, info, warn, error or off", KEY_LEVEL, 0, AT(log_level)},
+};
+
+#define KEY_COUNT (sizeof(KEYS) / sizeof(KEYS[0]))
+_Static_assert(KEY_COUNT <= CONFIG_KEYS_MAX, "struct config has too few sources");
+
+static const char *const SERVICES[] = {"tickets"};
+
+/* What is being filled, and where the first mistake goes. */
+struct loading {
+    struct config config;
+    char *message;
+    bool has_failed;
+    unsigned line; /* of the file */
+    bool is_line_too_long;
+    bool is_in_file[KEY_COUNT];
+};
+
+__attribute__((format(printf, 2, 3))) static void fail(struct loading *loading, const char *format,
+                                                       ...)
+{
+    if (loading->has_failed)
+        return;
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(loading->message, MESSAGE_SIZE, format,
+                    args); /* cut is fine: it is for people */
+    va_end(args);
+    loading->has_failed = true;
+}
+
+/* "FOYER_STRIPE_KEY" of "stripe-key". */
+static void env_name(const struct key *key, char ret_name[static 64])
+{
+    size_t len = (size_t)snprintf(ret_name, 64, "FOYER_%s", key->name);
+    for (size_t i = 0; i < len; i++) {
+        if (ret_name[i] == '-')
+            ret_name[i] = '_';
+        else if (ret_name[i] >= 'a' && ret_name[i] <= 'z')
+            ret_name[i] = (char)(ret_name[i] - 'a' + 'A');
+    }
+}
+
+static const struct key *key_find(const char *name)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        if (strcmp(KEYS[i].name, name) == 0)
+            return &KEYS[i];
+    }
+    return NULL;
+}
+
+static bool parse_on_off(struct str value, bool *ret_value)
+{
+    static const char *const words[] = {"off", "on", "false", "true", "no", "yes", "0", "1"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (str_eq_ci(value, str_from_c(words[i]))) {
+            *ret_value = i % 2 == 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_text(struct loading *loading, const struct key *key, struct str value,
+                     const char *where)
+{
+    char *target = (char *)&loading->config + key->offset;
+    if (!str_is_utf8(value) || !str_is_printable(value))
+        fail(loading, "%s%s: must be printable text", where, key->name);
+    else if (str_to_c(value, target, CONFIG_TEXT_MAX) != ERR_OK)
+        fail(loading, "%s%s: longer than %d bytes", where, key->name, CONFIG_TEXT_MAX - 1);
+}
+
+static void set_integer(struct loading *loading, const struct key *key, struct str value,
+                        const char *where)
+{
+    int64_t number = 0;
+    if (str_to_i64(value, &number) != ERR_OK || number < key->min || number > key->max) {
+        fail(loading, "%s%s: must be a whole number from %lld to %lld", where, key->name,
+             (long long)key->min, (long long)key->max);
+        return;
+    }
+    memcpy((char *)&loading->config + key->offset, &number, sizeof(number));
+}
+
+/* where: a prefix for the message such as "foyer.ini line 3: ". */
+static void key_set(struct loading *loading, const struct key *key, const char *text,
+                    enum config_source source, const char *where)
+{
+    struct str value = str_from_c(text);
+    char *target = (char *)&loading->config + key->offset;
+    switch (key->type) {
+    case KEY_TEXT:
+        set_text(loading, key, value, where);
+        break;
+    case KEY_INTEGER:
+        set_integer(loading, key, value, where);
+        break;
+    case KEY_ON_OFF:
+    case KEY_SWITCH:
+        if (!parse_on_off(value, (bool *)target))
+            fail(loading, "%s%s: must be on or off", where, key->name);
+        break;
+    case KEY_LEVEL:
+        if (log_level_parse(value, &loading->config.log_level) != ERR_OK)
+            fail(loading, "%s%s: must be debug, info, warn, error or off", where, key->name);
+        break;
+    }
+    loading->config.sources[key - KEYS] = source;
+}
+
+/* The file. */
+
+struct file_reader {
+    FILE *file;
+    struct loading *loading;
+};
+
+/* Hands lines to the parser and counts them; the library would take the rest of a long line for a
+ * new one. */
+static char *on_read_line(char *line, int size, void *stream)
+{
+    struct file_reader *reader = stream;
+    char *got = fgets(line, size, reader->file);
+    if (!got)
+        return NULL;
+    reader->loading->line++;
+    size_t len = strlen(line);
+    if (len > 0 && line[len - 1] != '\n' && !feof(reader->file)) {
+        reader->loading->is_line_too_long = true;
+        return NULL;
+    }
+    return got;
+}
+
+static int on_file_key(void *ctx, const char *section, const char *name, const char *value)
+{
+    struct loading *loading = ctx;
+    char where[MESSAGE_SIZE];
+    (void)snprintf(where, sizeof(where), "%.150s line %u: ", loading->config.file, loading->line);
+    const struct key *key = key_find(name);
+    if (section[0] != '\0')
+        fail(loading, "%sunknown section [%s]", where, section);
+    else if (!key)
+        fail(loading, "%sunknown key '%s'", where, name);
+    else if (key->flags & (KEY_ENV_ONLY | KEY_NOT_IN_FILE))
+        fail(loading, "%s%s cannot be set in the file", where, name);
+    else if (loading->is_in_file[key - KEYS])
+        fail(loading, "%s%s is given twice", where, name);
+    else {
+        loading->is_in_file[key - KEYS] = true;
+        key_set(loading, key, value, CONFIG_FROM_FILE, where);
+    }
+    return !loading->has_failed;
+}
+
+static void read_file(struct loading *loading)
+{
+    const char *path = loading->config.file;
+    struct file_reader reader = {fopen(path, "re"), loading};
+    if (!reader.file) {
+        fail(loading, "config: cannot read %.150s: %s", path, strerror(errno));
+        return;
+    }
+    int bad_line = ini_parse_stream(on_read_line, &reader, on_file_key, loading);
+    if (loading->is_line_too_long)
+        fail(loading, "%.150s line %u: line is too long", path, loading->line);
+    else if (bad_line != 0)
+        fail(loading, "%.150s line %d: not 'key = value'", path, bad_line);
+    if (ferror(reader.file))
+        fail(loading, "config: cannot read %.150s", path);
+    (void)fclose(reader.file); /* only read from */
+}
+
+/* Environment. */
+
+extern char **environ;
+
+/* Most likely a typing mistake, but scripts around the program may have variables of their own:
+ * said, not refused. */
+static void warn_of_unknown_env(void)
+{
+    for (char **entry = environ; entry && *entry; entry++) {
+        struct str rest = str_from_c(*entry);
+        if (!str_starts_with(rest, STR("FOYER_")))
+            continue;
+        struct str name = str_split(&rest, '=');
+        bool is_known = false;
+        for (size_t i = 0; i < KEY_COUNT && !is_known; i++) {
+            char known[64];
+            env_name(&KEYS[i], known);
+            is_known = str_eq(name, str_from_c(known));
+        }
+        if (!is_known)
+            log_warn("unknown environment variable", "name=%.*s", STR_ARG(name));
+    }
+}
+
+static void read_env(struct loading *loading)
+{
+    warn_of_unknown_env();
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        char name[64];
+        env_name(&KEYS[i], name);
+        const char *value = getenv(name);
+        if (value)
+            key_set(loading, &KEYS[i], value, CONFIG_FROM_ENVIRONMENT, "environment: ");
+    }
+}
+
+/* Flags. */
+
+struct flag_value {
+    const struct key *key;
+    const char *text;
+};
+
+static void fill_options(struct option options[static KEY_COUNT + 1])
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        int has_argument = KEYS[i].type == KEY_SWITCH ? optional_argument : required_argument;
+        options[i] = (struct option){KEYS[i].name, has_argument, NULL, (int)i + 1};
+    }
+    options[KEY_COUNT] = (struct option){NULL, 0, NULL, 0};
+}
+
+/* getopt_long also takes unambiguous beginnings; a flag that is added later would then change what
+ * a script means. */
+static bool is_whole_name(const char *argument, const char *name)
+{
+    size_t len = strlen(name);
+    return strncmp(argument, "--", 2) == 0 && strncmp(argument + 2, name, len) == 0 &&
+           (argument[2 + len] == '\0' || argument[2 + len] == '=');
+}
+
+/* Returns how many values were found. */
+static size_t read_flags(struct loading *loading, int argc, char **argv,
+                         struct flag_value values[static ARGUMENTS_MAX])
+{
+    struct option options[KEY_COUNT + 1];
+    fill_options(options);
+    optind = 0;
+    opterr = 0;
+    size_t count = 0;
+    for (;;) {
+        int at = optind == 0 ? 1 : optind;
+        int option = getopt_long(argc, argv, "+:", options, NULL);
+        if (option == -1)
+            break;
+        const struct key *key =
+            option > 0 && (size_t)option <= KEY_COUNT ? &KEYS[option - 1] : NULL;
+        if (option == ':') {
+            fail(loading, "%s needs a value", argv[at]);
+        } else if (!key || !is_whole_name(argv[at], key->name)) {
+            fail(loading, "unknown flag %s", argv[at]);
+        } else if (key->flags & KEY_SECRET) {
+            char name[64];
+            env_name(key, name);
+            fail(loading, "--%s: a secret is not taken from the command line; set %s", key->name,
+                 name);
+        } else {
+            values[count++] = (struct flag_value){key, optarg ? optarg : "on"};
+        }
+        if (loading->has_failed)
+            return 0;
+    }
+    if (optind < argc)
+        fail(loading, "unexpected argument '%s'", argv[optind]);
+    return count;
+}
+
+/* Rules that span keys. */
+
+static bool is_http_url(const char *url)
+{
+    struct str s = str_from_c(url);
+    return (str_starts_with(s, STR("http://")) && s.len > 7) ||
+           (str_starts_with(s, STR("https://")) && s.len > 8);
+}
+
+static void cut_trailing_slashes(char *url)
+{
+    size_t len = strlen(url);
+    while (len > 0 && url[len - 1] == '/')
+        url[--len] = '\0';
+}
+
+/* "host:port" or "[v6]:port". */
+static bool split_listen(const char *listen, struct str *ret_host, int64_t *ret_port)
+{
+    struct str s = str_from_c(listen);
+    const char *colon = strrchr(listen, ':');
+    if (!colon || colon == listen)
+        return false;
+    *ret_host = str_sub(s, 0, (size_t)(colon - listen));
+    bool is_v6 = str_starts_with(*ret_host, STR("[")) && str_ends_with(*ret_host, STR("]"));
+    if (!is_v6 && str_find(*ret_host, ':', 0) != ret_host->len)
+        return false;
+    return str_to_i64(str_from_c(colon + 1), ret_port) == ERR_OK && *ret_port >= 0 &&
+           *ret_port <= 65535;
+}
+
+static void check_services(struct loading *loading)
+{
+    struct str rest = str_from_c(loading->config.services);
+    if (rest.len == 0)
+        fail(loading, "services: names no service");
+    while (rest.len > 0) {
+        struct str name = str_trim(str_split(&rest, ','));
+        bool is_known = false;
+        for (size_t i = 0; i < sizeof(SERVICES) / sizeof(SERVICES[0]); i++)
+            is_known = is_known || str_eq(name, str_from_c(SERVICES[i]));
+        if (!is_known)
+            fail(loading, "services: unknown service '%.*s'", STR_ARG(name));
+    }
+}
+
+static void check_payments(struct loading *loading)
+{
+    const struct config *config = &loading->config;
+    struct str payments = str_from_c(config->payments);
+    if (str_eq(payments, STR("stripe"))) {
+        if (!config->stripe_key[0])
+            fail(loading, "payments: stripe needs stripe-key");
+        if (!config->stripe_webhook_secret[0])
+            fail(loading, "payments: stripe needs stripe-webhook-secret");
+        if (!is_http_url(config->stripe_api))
+            fail(loading, "stripe-api: must begin with https:// or http://");
+    } else if (str_starts_with(payments, STR("sandbox="))) {
+        if (!is_http_url(config->payments + strlen("sandbox=")))
+            fail(loading, "payments: sandbox= must be followed by http:// or https://");
+    } else if (!str_eq(payments, STR("sandbox"))) {
+        fail(loading, "payments: must be sandbox, sandbox=URL or stripe");
+    }
+}
+
+static void check_admin_key(struct loading *loading)
+{
+    struct str key = str_from_c(loading->config.admin_key);
+    if (key.len > 0 && !config_is_api_key(key))
+        fail(loading, "admin-key: must be sk_ and 20 to 128 of A-Z a-z 0-9 _ -");
+}
+
+static void check(struct loading *loading)
+{
+    struct config *config = &loading->config;
+    struct str host;
+    int64_t port;
+    cut_trailing_slashes(config->public_url);
+    cut_trailing_slashes(config->stripe_api);
+    struct str mail = str_from_c(config->mail);
+    if (!config->data[0])
+        fail(loading, "data: must name a directory");
+    if (!split_listen(config->listen, &host, &port))
+        fail(loading, "listen: must be HOST:PORT (or [IPv6]:PORT)");
+    if (config->public_url[0] && !is_http_url(config->public_url))
+        fail(loading, "public-url: must begin with https:// or http://");
+    if (!str_eq(mail, STR("dir")) && !str_starts_with(mail, STR("smtp://")) &&
+        !str_starts_with(mail, STR("smtps://")))
+        fail(loading, "mail: must be dir, smtp://... or smtps://...");
+    if (!config->tls_cert[0] != !config->tls_key[0])
+        fail(loading, "%s: tls-cert and tls-key must be given together",
+             config->tls_cert[0] ? "tls-cert" : "tls-key");
+    check_services(loading);
+    check_payments(loading);
+    check_admin_key(loading);
+}
+
+bool config_is_api_key(struct str key)
+{
+    if (!str_starts_with(key, STR("sk_")) || key.len < 3 + 20 || key.len > 3 + 128)
+        return false;
+    for (size_t i = 3; i < key.len; i++) {
+        char c = key.data[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '_' || c == '-'))
+            return false;
+    }
+    return true;
+}
+
+enum err config_load(int argc, char *const *argv, struct config *ret_config, char *ret_message)
+{
+    struct loading loading = {.message = ret_message};
+    char *arguments[ARGUMENTS_MAX + 2] = {(char *)"foyer"};
+    struct flag_value flags[ARGUMENTS_MAX];
+    if (argc < 0 || argc > ARGUMENTS_MAX) {
+        fail(&loading, "too many arguments");
+        return ERR_INVALID;
+    }
+    for (int i = 0; i < argc; i++)
+        arguments[i + 1] = argv[i];
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        key_set(&loading, &KEYS[i], KEYS[i].fallback, CONFIG_FROM_DEFAULT, "");
+
+    size_t flag_count = read_flags(&loading, argc + 1, arguments, flags);
+    /* Which file to read is known by flag or environment only. */
+    const char *path = getenv("FOYER_CONFIG");
+    for (size_t i = 0; i < flag_count; i++) {
+        if (strcmp(flags[i].key->name, "config") == 0)
+            path = flags[i].text;
+    }
+    if (path && path[0] && !loading.has_failed) {
+        set_text(&loading, key_find("config"), str_from_c(path), "");
+        if (!loading.has_failed)
+            read_file(&loading);
+    }
+    read_env(&loading);
+    for (size_t i = 0; i < flag_count; i++)
+        key_set(&loading, flags[i].key, flags[i].text, CONFIG_FROM_FLAG, "--");
+    check(&loading);
+    if (loading.has_failed)
+        return ERR_INVALID;
+    *ret_config = loading.config;
+    return ERR_OK;
+}
+
+void config_set_port(struct config *config, unsigned port)
+{
+    struct str host;
+    int64_t ignored;
+    if (config->public_url[0] || !split_listen(config->listen, &host, &ignored))
+        return;
+    /* A wildcard address is no place to go to. */
+    if (str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("[::]")))
+        host = STR("localhost");
+    (void)snprintf(config->public_url, sizeof(config->public_url), "%s://%.*s:%u",
+                   config->tls_cert[0] ? "https" : "http", (int)host.len, host.data, port);
+}
+
+bool config_has_service(const struct config *config, const char *name)
+{
+    struct str rest = str_from_c(config->services);
+    while (rest.len > 0) {
+        if (str_eq(str_trim(str_split(&rest, ',')), str_from_c(name)))
+            return true;
+    }
+    return false;
+}
+
+/* Output. */
+
+static const char *source_name(enum config_source source)
+{
+    static const char *const names[] = {"default", "file", "environment", "flag"};
+    return names[source];
+}
+
+/* "smtp://user:pass@host" without the password. */
+static void print_url_masked(const char *url)
+{
+    const char *start = strstr(url, "://");
+    const char *at = strrchr(url, '@');
+    const char *colon = start ? strchr(start + 3, ':') : NULL;
+    if (at && colon && colon < at)
+        printf("%.*s:********%s", (int)(colon - url), url, at);
+    else
+        printf("%s", url);
+}
+
+static void print_value(const struct config *config, const struct key *key)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error", "off"};
+    const char *member = (const char *)config + key->offset;
+    int64_t number;
+    switch (key->type) {
+    case KEY_TEXT:
+        if (key->flags & KEY_SECRET)
+            printf("%s", member[0] ? "********" : "");
+        else if (key->flags & KEY_PASSWORD)
+            print_url_masked(member);
+        else
+            printf("%s", member);
+        break;
+    case KEY_INTEGER:
+        memcpy(&number, member, sizeof(number));
+        printf("%lld", (long long)number);
+        break;
+    case KEY_ON_OFF:
+    case KEY_SWITCH:
+        printf("%s", *(const bool *)member ? "on" : "off");
+        break;
+    case KEY_LEVEL:
+        printf("%s", levels[config->log_level]);
+        break;
+    }
+}
+
+void config_print(const struct config *config)
+{
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        bool is_for_file = !(KEYS[i].flags & (KEY_ENV_ONLY | KEY_NOT_IN_FILE));
+        printf("%s%s = ", is_for_file ? "" : "; ", KEYS[i].name);
+        print_value(config, &KEYS[i]);
+        printf(" ; %s\n", source_name(config->sources[i]));
+    }
+}
+
+void config_usage(void)
+{
+    printf(
+        "Every key is a flag (--key VALUE), an environment variable (FOYER_KEY) and a line of the\n"
+        "file that --config names (key = value); flags win over the environment, it over the "
+        "file.\n\n");
+    for (size_t i = 0; i < KEY_COUNT; i++) {
+        char usage[64];
+        (void)snprintf(usage, sizeof(usage), "%s %s", KEYS[i].name,
+                       KEYS[i].argument ? KEYS[i].argument : "");
+        printf("  --%-32s %s", usage, KEYS[i].help);
+        if (KEYS[i].fallback[0])
+            printf(" [%s]", KEYS[i].fallback);
+        printf("%s\n", KEYS[i].flags & KEY_ENV_ONLY ? " (environment only)"
+                       : KEYS[i].flags & KEY_SECRET ? " (environment or file)"
+                                                    : "");
+    }
+}
