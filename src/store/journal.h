@@ -2,8 +2,12 @@
  * The journal: what happened, one row per fact, written in the transaction that made it true. It is the outbox, the
  * hash-chained audit record and the live delta at once.
  *
- *   journal(seq PRIMARY KEY, shard, version, at_ms, type, data, hash)      append-only
- *   journal_head(shard PRIMARY KEY, version, hash)                          written once per shard and group
+ *   CREATE TABLE journal(seq INTEGER PRIMARY KEY, shard INTEGER NOT NULL, version INTEGER NOT NULL,
+ *     at_ms INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, hash BLOB NOT NULL);         append-only
+ *   CREATE TABLE journal_head(shard INTEGER PRIMARY KEY, version INTEGER NOT NULL, hash BLOB NOT NULL);
+ *                                                                                                  once per shard and group
+ *
+ * stand in the first migration of every database that has a journal; in one without them appends are ERR_DENIED.
  *
  * version counts per shard from 1 without gaps. hash = SHA-256(previous hash of the shard (32 zero bytes at first) ||
  * shard || version || at_ms (8 bytes big-endian each) || type length (1 byte) || type || data). Rolled-back jobs leave no trace:

@@ -53,6 +53,8 @@ struct writer_stats {
 
 /* Opens (creating) the database, migrates it with sql/<service>/ and loads the journal's heads. name: for thread and metrics. */
 ERR_MUST_USE enum err writer_new(const char *path, const char *service, struct writer **ret_writer);
+/* Why the last writer_new of this thread failed, for the log; "" when there is nothing to add. */
+const char *writer_failure(void);
 /* Starts the thread; before it the connection may be used for loading (writer_db). */
 ERR_MUST_USE enum err writer_start(struct writer *writer);
 struct db *writer_db(struct writer *writer);

@@ -1,0 +1,695 @@
+/*
+ * db.h on SQLite. The only file that knows sqlite3.h.
+ *
+ * Design
+ *  - A statement constant gets a slot number at its first use in the process; each connection keeps
+ *    its prepared form in that slot, so that finding it costs an array access. SQLite numbers "$n"
+ *    by appearance, so every prepared statement carries a map from n to SQLite's index.
+ *  - Only the writer checkpoints: SQLite 3.40 has a WAL-reset bug that needs two checkpointing
+ *    connections. The automatic checkpoint, which runs inside COMMIT, is off; the WAL hook counts
+ *    pages, and the writer asks db_checkpoint_due() after the answers have left. Passive ones
+ *    never wait. Should readers keep the WAL from starting over for long, one that waits for them
+ *    (as long as a read may last) is made, ever rarer while in vain: a backup may read for long.
+ *  - foreign_keys stays OFF: it is not free (each child row looks its parent up), and the claim,
+ *    state and money rules that matter are constraints and conditions of the statements themselves.
+ *  - mmap_size stays 0: an I/O error would be a SIGBUS instead of an answer.
+ *
+ * Invariants
+ *  - Between db_begin and db_commit or db_rollback no statement runs outside that transaction:
+ *    if the engine threw it away, everything fails until db_rollback. So a half-done job can
+ *    never autocommit its second half.
+ *  - Readers are interrupted, writers never.
+ *
+ * Threads: a connection belongs to one thread at a time (SQLITE_OPEN_NOMUTEX); slots are shared by
+ * all, under a mutex.
+ */
+#include "store/db.h"
+#include "store/db_internal.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DB_MAGIC        0x64627371u
+#define DB_PARAMS_MAX   64
+#define DB_MESSAGE_MAX  512
+#define DB_PROGRESS_OPS 10000
+#define DB_BUSY_MS      (2 * DB_READ_MS_MAX)
+#define NS_PER_MS       1000000
+
+/* 16 MiB of WAL before pages are moved, then every 4 MiB while readers keep it from starting over;
+ * from 64 MiB on the checkpoint waits for them. */
+#define DB_WAL_PAGES_SOFT 4000
+#define DB_WAL_PAGES_STEP 1000
+#define DB_WAL_PAGES_HARD 16000
+
+struct db_stmt {
+    sqlite3_stmt *handle; /* NULL: not prepared, error says why */
+    struct db *db;
+    enum err error; /* of preparing or binding; told by the next step */
+    bool is_active; /* stepped and not yet reset */
+    bool is_ended;  /* has said that there are no more rows */
+    uint8_t index_count;
+    uint8_t index_of[DB_PARAMS_MAX + 1]; /* $n to SQLite's index; 0: no such parameter */
+};
+
+struct db {
+    uint32_t magic;
+    enum db_mode mode;
+    sqlite3 *handle;
+    bool has_begun; /* db_begin without db_commit or db_rollback */
+    bool in_snapshot;
+    unsigned active_count;    /* statements with is_active */
+    int64_t read_deadline_ns; /* readers: of the running statements or the snapshot */
+    int wal_pages;
+    int checkpointed_at_pages; /* what wal_pages was at the last checkpoint; 0 once the WAL has
+                                  started over */
+    int restart_at_pages;      /* from here on a checkpoint waits for readers */
+    unsigned commits_to_fail;
+    char message[DB_MESSAGE_MAX];
+    struct db_stmt stmts[DB_STATEMENTS_MAX];
+};
+
+static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t slot_lock = PTHREAD_MUTEX_INITIALIZER;
+static int slots_used;
+
+SQL(SQL_BEGIN, "BEGIN IMMEDIATE");
+SQL(SQL_BEGIN_SNAPSHOT, "BEGIN");
+SQL(SQL_COMMIT, "COMMIT");
+SQL(SQL_ROLLBACK, "ROLLBACK");
+SQL(SQL_SAVEPOINT, "SAVEPOINT job");
+SQL(SQL_SAVEPOINT_RELEASE, "RELEASE job");
+SQL(SQL_SAVEPOINT_ROLLBACK, "ROLLBACK TO job");
+
+/* ---- errors ---- */
+
+static enum err err_of_sqlite(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_CONSTRAINT:
+        return ERR_CONFLICT;
+    case SQLITE_INTERRUPT:
+        return ERR_TIMEOUT;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_CORRUPT;
+    case SQLITE_BUSY:
+        return ERR_AGAIN;
+    case SQLITE_NOMEM:
+        return ERR_NOMEM;
+    case SQLITE_TOOBIG:
+        return ERR_LIMIT;
+    case SQLITE_READONLY:
+        return ERR_DENIED;
+    default:
+        return ERR_IO;
+    }
+}
+
+void db_set_message(struct db *db, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(db->message, sizeof(db->message), format,
+                    args); /* a cut message is good enough */
+    va_end(args);
+}
+
+static enum err db_failed(struct db *db, int code)
+{
+    db_set_message(db, "%s", sqlite3_errmsg(db->handle));
+    return err_of_sqlite(code);
+}
+
+const char *db_message(const struct db *db)
+{
+    return db->message;
+}
+
+/* ---- open and close ---- */
+
+static void sqlite_setup(void)
+{
+    /* Connections are never shared and nobody reads SQLite's memory statistics, whose lock every
+     * allocation of every thread would take. Refused when something initialised the library before,
+     * which costs speed alone. */
+    (void)sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+static int on_progress(void *ctx)
+{
+    struct db *db = ctx;
+    return clock_mono_ns() > db->read_deadline_ns;
+}
+
+static int on_wal(void *ctx, sqlite3 *handle, const char *name, int pages)
+{
+    struct db *db = ctx;
+    (void)handle;
+    (void)name;
+    if (pages < db->wal_pages) {
+        db->checkpointed_at_pages = 0;
+    }
+    db->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static enum err run_pragmas(struct db *db, const char *pragmas)
+{
+    int code = sqlite3_exec(db->handle, pragmas, NULL, NULL, NULL);
+    return code == SQLITE_OK ? ERR_OK : db_failed(db, code);
+}
+
+static enum err require_wal(struct db *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    int code = sqlite3_prepare_v2(db->handle, "PRAGMA journal_mode=WAL", -1, &stmt, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_step(stmt);
+    }
+    enum err err = ERR_OK;
+    if (code != SQLITE_ROW) {
+        err = db_failed(db, code);
+    } else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0) {
+        db_set_message(db, "this file system cannot hold a database with a write-ahead log");
+        err = ERR_IO;
+    }
+    (void)sqlite3_finalize(stmt); /* repeats the error of the step */
+    return err;
+}
+
+static enum err set_up_writer(struct db *db)
+{
+    enum err err = run_pragmas(db, "PRAGMA page_size=4096");
+    if (err == ERR_OK) {
+        err = require_wal(db);
+    }
+    if (err == ERR_OK) {
+        err = run_pragmas(db, "PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
+                              "PRAGMA temp_store=MEMORY; PRAGMA foreign_keys=OFF;"
+                              "PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=0;"
+                              "PRAGMA journal_size_limit=67108864");
+    }
+    sqlite3_wal_hook(db->handle, on_wal, db);
+    return err;
+}
+
+static enum err set_up_reader(struct db *db)
+{
+    if (db->mode == DB_READER) {
+        sqlite3_progress_handler(db->handle, DB_PROGRESS_OPS, on_progress, db);
+        db->read_deadline_ns = INT64_MAX;
+    }
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    /* The last one touches the file, so that a foreign or broken one is found here. */
+    return run_pragmas(db, "PRAGMA query_only=ON; PRAGMA wal_autocheckpoint=0;"
+                           "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384;"
+                           "SELECT count(*) FROM sqlite_schema");
+}
+
+enum err db_open(const char *path, enum db_mode mode, struct db **ret_db)
+{
+    (void)pthread_once(&sqlite_once, sqlite_setup);
+    struct db *db = calloc(1, sizeof(*db));
+    if (!db) {
+        return ERR_NOMEM;
+    }
+    db->magic = DB_MAGIC;
+    db->mode = mode;
+    db->restart_at_pages = DB_WAL_PAGES_HARD;
+    for (size_t i = 0; i < DB_STATEMENTS_MAX; i++) {
+        db->stmts[i].db = db;
+    }
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    if (mode == DB_WRITER) {
+        flags |= SQLITE_OPEN_CREATE;
+    }
+    int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
+    enum err err = code == SQLITE_OK ? ERR_OK : err_of_sqlite(code);
+    if (err == ERR_OK) {
+        (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
+        err = mode == DB_WRITER ? set_up_writer(db) : set_up_reader(db);
+    }
+    if (err != ERR_OK) {
+        db_close(db);
+        return err;
+    }
+    *ret_db = db;
+    return ERR_OK;
+}
+
+void db_close(struct db *db)
+{
+    if (!db) {
+        return;
+    }
+    assert(db->magic == DB_MAGIC);
+    db_end_reads(db);
+    if (db->has_begun) {
+        db_rollback(db);
+    }
+    for (size_t i = 0; i < DB_STATEMENTS_MAX; i++) {
+        (void)sqlite3_finalize(db->stmts[i].handle); /* repeats the error of the last step */
+    }
+    if (db->mode == DB_WRITER && db->wal_pages > 0) {
+        /* Best effort: what stays in the WAL is read from there at the next start. */
+        (void)sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
+    int code = sqlite3_close(db->handle);
+    assert(code == SQLITE_OK);
+    (void)code;
+    db->magic = 0;
+    free(db);
+}
+
+/* ---- statements ---- */
+
+static int slot_of(struct sql *sql)
+{
+    int slot = atomic_load_explicit(&sql->slot, memory_order_acquire);
+    if (slot != 0) {
+        return slot;
+    }
+    (void)pthread_mutex_lock(&slot_lock);
+    slot = atomic_load_explicit(&sql->slot, memory_order_relaxed);
+    if (slot == 0) {
+        slot = ++slots_used;
+        assert(slot < DB_STATEMENTS_MAX);
+        atomic_store_explicit(&sql->slot, slot, memory_order_release);
+    }
+    (void)pthread_mutex_unlock(&slot_lock);
+    return slot;
+}
+
+/* Fills index_of from the names "$1", "$2", ... */
+static void map_parameters(struct db_stmt *stmt)
+{
+    int count = sqlite3_bind_parameter_count(stmt->handle);
+    assert(count <= DB_PARAMS_MAX);
+    memset(stmt->index_of, 0, sizeof(stmt->index_of));
+    for (int index = 1; index <= count; index++) {
+        const char *name = sqlite3_bind_parameter_name(stmt->handle, index);
+        assert(name && name[0] == '$');
+        int number = atoi(name + 1);
+        assert(number >= 1 && number <= DB_PARAMS_MAX);
+        stmt->index_of[number] = (uint8_t)index;
+    }
+    stmt->index_count = (uint8_t)count;
+}
+
+static void stmt_prepare(struct db_stmt *stmt, const char *text)
+{
+    int code = sqlite3_prepare_v3(stmt->db->handle, text, -1, SQLITE_PREPARE_PERSISTENT,
+                                  &stmt->handle, NULL);
+    if (code != SQLITE_OK) {
+        stmt->handle = NULL;
+        stmt->error = db_failed(stmt->db, code);
+        return;
+    }
+    stmt->error = ERR_OK;
+    map_parameters(stmt);
+}
+
+/* Resets; sqlite3_reset repeats the error of the last step, which was told already. */
+static void stmt_reset(struct db_stmt *stmt)
+{
+    if (stmt->is_active) {
+        (void)sqlite3_reset(stmt->handle);
+        stmt->is_active = false;
+        assert(stmt->db->active_count > 0);
+        stmt->db->active_count--;
+    }
+}
+
+struct db_stmt *db_stmt(struct db *db, struct sql *sql)
+{
+    assert(db->magic == DB_MAGIC);
+    struct db_stmt *stmt = &db->stmts[slot_of(sql)];
+    stmt->is_ended = false;
+    if (!stmt->handle) {
+        stmt_prepare(stmt, sql->text);
+        return stmt;
+    }
+    stmt_reset(stmt);
+    stmt->error = ERR_OK;
+    if (stmt->index_count > 0) {
+        (void)sqlite3_clear_bindings(stmt->handle); /* always SQLITE_OK */
+    }
+    return stmt;
+}
+
+/* SQLite's index of $number; 0 when the statement could not be prepared. */
+static int bind_index(struct db_stmt *stmt, int number)
+{
+    if (!stmt->handle) {
+        return 0;
+    }
+    assert(number >= 1 && number <= DB_PARAMS_MAX && stmt->index_of[number] != 0);
+    return stmt->index_of[number];
+}
+
+static void bind_check(struct db_stmt *stmt, int code)
+{
+    if (code != SQLITE_OK && stmt->error == ERR_OK) {
+        stmt->error = db_failed(stmt->db, code);
+    }
+}
+
+void db_bind_i64(struct db_stmt *stmt, int index, int64_t value)
+{
+    int at = bind_index(stmt, index);
+    if (at != 0) {
+        bind_check(stmt, sqlite3_bind_int64(stmt->handle, at, value));
+    }
+}
+
+void db_bind_f64(struct db_stmt *stmt, int index, double value)
+{
+    int at = bind_index(stmt, index);
+    if (at != 0) {
+        bind_check(stmt, sqlite3_bind_double(stmt->handle, at, value));
+    }
+}
+
+void db_bind_str(struct db_stmt *stmt, int index, struct str value)
+{
+    int at = bind_index(stmt, index);
+    if (at != 0) {
+        bind_check(stmt, sqlite3_bind_text64(stmt->handle, at, value.data ? value.data : "",
+                                             value.len, SQLITE_STATIC, SQLITE_UTF8));
+    }
+}
+
+void db_bind_blob(struct db_stmt *stmt, int index, struct str value)
+{
+    int at = bind_index(stmt, index);
+    if (at != 0) {
+        bind_check(stmt, sqlite3_bind_blob64(stmt->handle, at, value.data ? value.data : "",
+                                             value.len, SQLITE_STATIC));
+    }
+}
+
+void db_bind_null(struct db_stmt *stmt, int index)
+{
+    int at = bind_index(stmt, index);
+    if (at != 0) {
+        bind_check(stmt, sqlite3_bind_null(stmt->handle, at));
+    }
+}
+
+/* May this connection run something now? Starts the time limit of a read. */
+static enum err check_may_run(struct db *db)
+{
+    if (db->has_begun && sqlite3_get_autocommit(db->handle)) {
+        db_set_message(db, "the transaction is gone");
+        return ERR_IO;
+    }
+    if (db->mode != DB_READER) {
+        return ERR_OK;
+    }
+    int64_t now_ns = clock_mono_ns();
+    if (db->active_count == 0 && !db->in_snapshot) {
+        db->read_deadline_ns = now_ns + (int64_t)DB_READ_MS_MAX * NS_PER_MS;
+    } else if (now_ns > db->read_deadline_ns) {
+        db_set_message(db, "the read took longer than %d ms", DB_READ_MS_MAX);
+        return ERR_TIMEOUT;
+    }
+    return ERR_OK;
+}
+
+enum err db_step(struct db_stmt *stmt, bool *ret_has_row)
+{
+    struct db *db = stmt->db;
+    enum err err = stmt->error;
+    if (err == ERR_OK) {
+        err = check_may_run(db);
+    }
+    if (err != ERR_OK) {
+        stmt_reset(stmt);
+        return err;
+    }
+    if (stmt->is_ended) { /* SQLite would run it again */
+        *ret_has_row = false;
+        return ERR_OK;
+    }
+    if (!stmt->is_active) {
+        stmt->is_active = true;
+        db->active_count++;
+    }
+    int code = sqlite3_step(stmt->handle);
+    if (code == SQLITE_ROW) {
+        *ret_has_row = true;
+        return ERR_OK;
+    }
+    stmt->is_ended = true;
+    if (code != SQLITE_DONE) {
+        stmt->error = db_failed(db, code);
+        stmt_reset(stmt);
+        return stmt->error;
+    }
+    stmt_reset(stmt);
+    *ret_has_row = false;
+    return ERR_OK;
+}
+
+enum err db_exec(struct db_stmt *stmt)
+{
+    bool has_row = true;
+    while (has_row) {
+        enum err err = db_step(stmt, &has_row);
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+enum err db_get_i64(struct db_stmt *stmt, int64_t *ret_value)
+{
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (!has_row) {
+        return ERR_NOT_FOUND;
+    }
+    *ret_value = sqlite3_column_int64(stmt->handle, 0);
+    db_done(stmt);
+    return ERR_OK;
+}
+
+void db_done(struct db_stmt *stmt)
+{
+    stmt_reset(stmt);
+    stmt->is_ended = true;
+}
+
+int64_t db_changes(const struct db *db)
+{
+    return sqlite3_changes64(db->handle);
+}
+
+/* ---- columns ---- */
+
+int64_t db_col_i64(struct db_stmt *stmt, int column)
+{
+    return sqlite3_column_int64(stmt->handle, column);
+}
+
+double db_col_f64(struct db_stmt *stmt, int column)
+{
+    return sqlite3_column_double(stmt->handle, column);
+}
+
+struct str db_col_str(struct db_stmt *stmt, int column)
+{
+    const char *data = (const char *)sqlite3_column_text(stmt->handle, column);
+    return str_from(data, (size_t)sqlite3_column_bytes(stmt->handle, column));
+}
+
+struct str db_col_blob(struct db_stmt *stmt, int column)
+{
+    const char *data = sqlite3_column_blob(stmt->handle, column);
+    return str_from(data, (size_t)sqlite3_column_bytes(stmt->handle, column));
+}
+
+bool db_col_is_null(struct db_stmt *stmt, int column)
+{
+    return sqlite3_column_type(stmt->handle, column) == SQLITE_NULL;
+}
+
+/* ---- transactions ---- */
+
+/* A statement left active would hold its snapshot, and so the WAL, for ever. */
+static void reset_active(struct db *db)
+{
+    for (size_t i = 0; db->active_count > 0 && i < DB_STATEMENTS_MAX; i++) {
+        stmt_reset(&db->stmts[i]);
+    }
+    assert(db->active_count == 0);
+}
+
+enum err db_snapshot_begin(struct db *db)
+{
+    assert(!db->in_snapshot && !db->has_begun);
+    enum err err = db_exec(db_stmt(db, &SQL_BEGIN_SNAPSHOT));
+    db->in_snapshot = err == ERR_OK;
+    return err;
+}
+
+void db_snapshot_end(struct db *db)
+{
+    if (!db->in_snapshot) {
+        return;
+    }
+    reset_active(db);
+    db->in_snapshot = false; /* before the statement: its time limit must not keep it from ending */
+    if (!sqlite3_get_autocommit(db->handle)) {
+        /* Nothing was written, so there is nothing to lose. */
+        (void)!db_exec(db_stmt(db, &SQL_COMMIT));
+    }
+}
+
+void db_end_reads(struct db *db)
+{
+    reset_active(db);
+    db_snapshot_end(db);
+}
+
+enum err db_begin(struct db *db)
+{
+    assert(db->mode == DB_WRITER && !db->has_begun);
+    enum err err = db_exec(db_stmt(db, &SQL_BEGIN));
+    db->has_begun = err == ERR_OK;
+    return err;
+}
+
+enum err db_commit(struct db *db)
+{
+    assert(db->has_begun);
+    reset_active(db);
+    enum err err = db_exec(db_stmt(db, &SQL_COMMIT));
+    if (err == ERR_OK) {
+        db->has_begun = false;
+    } else {
+        db_rollback(db);
+    }
+    return err;
+}
+
+void db_rollback(struct db *db)
+{
+    reset_active(db);
+    if (!sqlite3_get_autocommit(db->handle)) {
+        /* Fails only if the engine has rolled back already. */
+        (void)!db_exec(db_stmt(db, &SQL_ROLLBACK));
+    }
+    db->has_begun = false;
+}
+
+enum err db_savepoint(struct db *db)
+{
+    return db_exec(db_stmt(db, &SQL_SAVEPOINT));
+}
+
+enum err db_savepoint_release(struct db *db)
+{
+    return db_exec(db_stmt(db, &SQL_SAVEPOINT_RELEASE));
+}
+
+enum err db_savepoint_rollback(struct db *db)
+{
+    reset_active(db);
+    enum err err = db_exec(db_stmt(db, &SQL_SAVEPOINT_ROLLBACK));
+    return err == ERR_OK ? db_savepoint_release(db) : err;
+}
+
+bool db_in_transaction(const struct db *db)
+{
+    return !sqlite3_get_autocommit(db->handle);
+}
+
+enum err db_script(struct db *db, struct str sql_text)
+{
+    const char *next = sql_text.data;
+    const char *end = sql_text.data + sql_text.len;
+    while (next < end) {
+        enum err err = check_may_run(db);
+        if (err != ERR_OK) {
+            return err;
+        }
+        sqlite3_stmt *stmt = NULL;
+        int code = sqlite3_prepare_v2(db->handle, next, (int)(end - next), &stmt, &next);
+        if (code != SQLITE_OK) {
+            return db_failed(db, code);
+        }
+        if (!stmt) { /* a comment or the empty end */
+            continue;
+        }
+        do {
+            code = sqlite3_step(stmt);
+        } while (code == SQLITE_ROW);
+        if (code != SQLITE_DONE) {
+            err = db_failed(db, code);
+        }
+        (void)sqlite3_finalize(stmt); /* repeats the error of the step */
+        if (err != ERR_OK) {
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+/* ---- checkpoints ---- */
+
+bool db_checkpoint_due(const struct db *db)
+{
+    return db->wal_pages >= DB_WAL_PAGES_SOFT &&
+           db->wal_pages - db->checkpointed_at_pages >= DB_WAL_PAGES_STEP;
+}
+
+int db_wal_pages(const struct db *db)
+{
+    return db->wal_pages;
+}
+
+void db_checkpoint(struct db *db)
+{
+    assert(db->mode == DB_WRITER && !db->has_begun);
+    reset_active(db);
+    bool waits = db->wal_pages >= db->restart_at_pages;
+    int mode = waits ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    /* A failure leaves the pages in the WAL, where they are as safe; the next one tries again. */
+    int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, mode, NULL, NULL);
+    db->checkpointed_at_pages = db->wal_pages;
+    if (waits) {
+        db->restart_at_pages = code == SQLITE_OK ? DB_WAL_PAGES_HARD : 2 * db->wal_pages;
+    }
+}
+
+/* ---- for tests ---- */
+
+static int on_commit(void *ctx)
+{
+    struct db *db = ctx;
+    if (db->commits_to_fail == 0) {
+        return 0;
+    }
+    db->commits_to_fail--;
+    return 1;
+}
+
+void db_fail_commits(struct db *db, unsigned count)
+{
+    db->commits_to_fail = count;
+    sqlite3_commit_hook(db->handle, on_commit, db);
+}
