@@ -46,6 +46,9 @@ ERR_MUST_USE enum err journal_version(struct db *db, uint64_t shard, int64_t *re
 ERR_MUST_USE enum err journal_verify(struct db *db, void (*on_finding)(const char *line, void *ctx), void *ctx,
                                      uint64_t *ret_rows);
 
+/* The same as the running group sees it, rows of its earlier jobs included; in a job's apply. */
+ERR_MUST_USE enum err journal_staged_version(struct journal *journal, uint64_t shard, int64_t *ret_version);
+
 /* Used by the writer. */
 ERR_MUST_USE enum err journal_new(struct db *db, struct journal **ret_journal);
 void journal_free(struct journal *journal);

@@ -48,6 +48,18 @@ struct tickets;
 /* ERR_NOT_FOUND. Any connection. */
 ERR_MUST_USE enum err booking_load(struct db *db, uint64_t event_id, uint64_t booking_id, struct booking *ret_booking);
 
+/* What was gone when a hold was tried. */
+struct hold_conflicts {
+    size_t seat_count, area_count;
+    uint32_t seat_nos[BOOKING_PLACES_MAX];
+    uint32_t area_nos[BOOKING_PLACES_MAX];
+};
+
+/* Takes all places or answers ERR_CONFLICT with the ones that are gone; then the job must be rolled back. booking comes filled in but
+ * for its id, in state BOOKING_HELD. */
+ERR_MUST_USE enum err booking_hold(struct tickets *tickets, struct writer_tx *tx, struct booking *booking,
+                                   struct hold_conflicts *ret_conflicts);
+
 /* Transitions: in a job's apply, on a booking just loaded in that job. They change rows, journal and staged effects, and *booking. ERR_CONFLICT:
  * the state forbids it (nothing was changed). */
 ERR_MUST_USE enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx, struct booking *booking);

@@ -10,6 +10,8 @@
 #ifndef TICKETS_INVENTORY_H
 #define TICKETS_INVENTORY_H
 
+#include <stdatomic.h>
+
 #include "store/writer.h"
 #include "tickets/event.h"
 #include "tickets/layout.h"

@@ -1,0 +1,420 @@
+/*
+ * The inventory's read model; purpose, loading and invariants stand in inventory.h.
+ *
+ * Threads. One mutex guards the table of models and the table of layouts; it is held for a look-up only. A model's counters are
+ * atomics: the writer's effects are the only ones to change them, so plain load-and-store pairs are enough there. A model that left
+ * the table is frozen: requests that hold a reference see old seats until they end, and the database judges what they ask for.
+ */
+#include "tickets/inventory.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "tickets/inventory_store.h"
+#include "tickets/limits.h"
+
+struct inventory {
+    struct writer *writer;
+    pthread_mutex_t lock;
+    struct map models;  /* event id to struct event_model * */
+    struct map layouts; /* venue id mixed with plan version to struct layout * */
+};
+
+enum err inventory_new(struct writer *writer, struct inventory **ret_inventory)
+{
+    struct inventory *inventory = calloc(1, sizeof(*inventory));
+    if (!inventory)
+        return ERR_NOMEM;
+    inventory->writer = writer;
+    pthread_mutex_init(&inventory->lock, NULL);
+    map_init(&inventory->models, MODELS_MAX + 1);
+    map_init(&inventory->layouts, MODELS_MAX + 1);
+    *ret_inventory = inventory;
+    return ERR_OK;
+}
+
+void inventory_free(struct inventory *inventory)
+{
+    if (!inventory)
+        return;
+    size_t position = 0;
+    uint64_t key;
+    uintptr_t value;
+    while (map_each(&inventory->models, &position, &key, &value))
+        event_model_unref((struct event_model *)value);
+    position = 0;
+    while (map_each(&inventory->layouts, &position, &key, &value))
+        layout_unref((struct layout *)value);
+    map_release(&inventory->models);
+    map_release(&inventory->layouts);
+    pthread_mutex_destroy(&inventory->lock);
+    free(inventory);
+}
+
+void event_model_unref(struct event_model *model)
+{
+    if (!model || atomic_fetch_sub(&model->refs, 1) != 1)
+        return;
+    layout_unref(model->layout);
+    free((void *)model->seats);
+    free((void *)model->section_available);
+    free((void *)model->area_available);
+    arena_release(&model->arena);
+    free(model);
+}
+
+struct event_model *inventory_get(struct inventory *inventory, uint64_t event_id)
+{
+    struct event_model *model = NULL;
+    uintptr_t value;
+    pthread_mutex_lock(&inventory->lock);
+    if (map_get(&inventory->models, event_id, &value)) {
+        model = (struct event_model *)value;
+        atomic_fetch_add(&model->refs, 1);
+    }
+    pthread_mutex_unlock(&inventory->lock);
+    return model;
+}
+
+static uint64_t layout_key(uint64_t venue_id, int64_t plan_version)
+{
+    return venue_id * 1000003u + (uint64_t)plan_version;
+}
+
+/* The layout from the table or the database; a race between two loaders keeps the first. */
+static enum err layout_get(struct inventory *inventory, struct db *db, uint64_t venue_id, int64_t plan_version,
+                           struct layout **ret_layout)
+{
+    uint64_t key = layout_key(venue_id, plan_version);
+    uintptr_t value;
+    pthread_mutex_lock(&inventory->lock);
+    bool is_there = map_get(&inventory->layouts, key, &value);
+    if (is_there)
+        *ret_layout = layout_ref((struct layout *)value);
+    pthread_mutex_unlock(&inventory->lock);
+    if (is_there)
+        return ERR_OK;
+    struct layout *layout;
+    enum err err = layout_load(db, venue_id, plan_version, &layout);
+    if (err)
+        return err;
+    pthread_mutex_lock(&inventory->lock);
+    /* A full table only means that this plan is loaded again next time. */
+    if (!map_has(&inventory->layouts, key) &&
+        map_put(&inventory->layouts, key, (uintptr_t)layout) == ERR_OK)
+        layout_ref(layout);
+    pthread_mutex_unlock(&inventory->lock);
+    *ret_layout = layout;
+    return ERR_OK;
+}
+
+/* Recomputes the counters that follow from seats and prices. */
+static void model_count(struct event_model *model)
+{
+    const struct layout *layout = model->layout;
+    int64_t available = 0, total = 0;
+    for (uint32_t i = 0; i < layout->section_count; i++)
+        atomic_store(&model->section_available[i], 0);
+    for (uint32_t i = 0; i < layout->seat_count; i++) {
+        if (model->prices[layout->seats[i].category_no] == PRICE_NONE)
+            continue;
+        total++;
+        if (atomic_load(&model->seats[i]) != SEAT_FREE)
+            continue;
+        available++;
+        atomic_fetch_add(&model->section_available[layout->seats[i].section_no], 1);
+    }
+    for (uint32_t i = 0; i < model->area_count; i++) {
+        total += model->areas[i].capacity;
+        available += atomic_load(&model->area_available[i]);
+    }
+    model->total = total;
+    atomic_store(&model->available, available);
+}
+
+static enum err model_build(struct inventory *inventory, struct db *db, uint64_t event_id, struct event_model *model)
+{
+    enum err err = event_load(db, event_id, &model->arena, &model->event);
+    if (err)
+        return err;
+    err = layout_get(inventory, db, model->event.venue_id, model->event.plan_version, &model->layout);
+    if (err)
+        return err;
+    size_t seats = model->layout->seat_count ? model->layout->seat_count : 1;
+    size_t sections = model->layout->section_count ? model->layout->section_count : 1;
+    model->seats = calloc(seats, sizeof(*model->seats));
+    model->section_available = calloc(sections, sizeof(*model->section_available));
+    if (!model->seats || !model->section_available)
+        return ERR_NOMEM;
+    err = inventory_store_load(db, model);
+    if (err)
+        return err;
+    model_count(model);
+    return model->arena.overflow ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err model_read(struct inventory *inventory, struct db *db, uint64_t event_id, struct event_model **ret_model)
+{
+    struct event_model *model = calloc(1, sizeof(*model));
+    if (!model)
+        return ERR_NOMEM;
+    atomic_init(&model->refs, 1);
+    arena_init(&model->arena, 4u << 20);
+    for (size_t i = 0; i < sizeof(model->prices) / sizeof(model->prices[0]); i++)
+        model->prices[i] = PRICE_NONE;
+    enum err err = db_snapshot_begin(db);
+    if (!err) {
+        err = model_build(inventory, db, event_id, model);
+        db_snapshot_end(db);
+    }
+    if (err)
+        event_model_unref(model);
+    else
+        *ret_model = model;
+    return err;
+}
+
+/* --- Installing, on the writer --- */
+
+struct install_job {
+    struct writer_job job;
+    struct inventory *inventory;
+    struct event_model *model;
+};
+
+struct install_effect {
+    struct inventory *inventory;
+    struct event_model *model; /* with a reference of its own, for the table */
+};
+
+/* Drops one model nobody uses. The lock is held. */
+static void models_evict(struct inventory *inventory)
+{
+    size_t position = 0;
+    uint64_t key;
+    uintptr_t value;
+    while (map_each(&inventory->models, &position, &key, &value)) {
+        struct event_model *model = (struct event_model *)value;
+        if (atomic_load(&model->refs) > 1)
+            continue;
+        map_remove(&inventory->models, key);
+        event_model_unref(model);
+        return;
+    }
+}
+
+static void install_run(void *data)
+{
+    struct install_effect *effect = data;
+    struct inventory *inventory = effect->inventory;
+    struct event_model *old = NULL;
+    uintptr_t value;
+    pthread_mutex_lock(&inventory->lock);
+    if (inventory->models.count >= MODELS_MAX)
+        models_evict(inventory);
+    if (map_get(&inventory->models, effect->model->event.id, &value))
+        old = (struct event_model *)value;
+    atomic_fetch_add(&effect->model->refs, 1);
+    bool is_in = map_put(&inventory->models, effect->model->event.id, (uintptr_t)effect->model) == ERR_OK;
+    pthread_mutex_unlock(&inventory->lock);
+    if (is_in)
+        event_model_unref(old);
+    else
+        event_model_unref(effect->model);
+}
+
+static enum err install_apply(struct writer_job *job, struct writer_tx *tx)
+{
+    struct install_job *install = container_of(job, struct install_job, job);
+    struct event_model *model = install->model;
+    int64_t version = 0;
+    enum err err = journal_staged_version(tx->journal, model->event.id, &version);
+    if (err)
+        return err;
+    if (version != atomic_load(&model->version)) {
+        bool is_same_event = false;
+        err = inventory_store_refresh(tx->db, model, &is_same_event);
+        if (err)
+            return err;
+        if (!is_same_event)
+            return ERR_AGAIN;
+        atomic_store(&model->version, version);
+        model_count(model);
+    }
+    struct install_effect *effect = writer_effect(tx, install_run, sizeof(*effect));
+    if (!effect)
+        return ERR_NOMEM;
+    *effect = (struct install_effect){install->inventory, model};
+    return ERR_OK;
+}
+
+static void install_done(struct writer_job *job, enum err outcome)
+{
+    (void)job;
+    (void)outcome; /* writer_run hands the outcome to whoever waits. */
+}
+
+enum err inventory_load(struct inventory *inventory, struct db *db, uint64_t event_id, struct event_model **ret_model)
+{
+    /* An event that is edited while it is loaded sends us round again; three edits within milliseconds are somebody's load test. */
+    for (int attempt = 0; attempt < 3; attempt++) {
+        struct event_model *model = inventory_get(inventory, event_id);
+        if (model) {
+            *ret_model = model;
+            return ERR_OK;
+        }
+        enum err err = model_read(inventory, db, event_id, &model);
+        if (err)
+            return err;
+        struct install_job install = {.job = {.apply = install_apply, .done = install_done},
+                                      .inventory = inventory,
+                                      .model = model};
+        err = writer_run(inventory->writer, &install.job);
+        if (!err) {
+            *ret_model = model;
+            return ERR_OK;
+        }
+        event_model_unref(model);
+        if (err != ERR_AGAIN)
+            return err;
+    }
+    return ERR_TIMEOUT;
+}
+
+/* --- Finding --- */
+
+int event_model_find_area(const struct event_model *model, struct str guid)
+{
+    for (uint32_t i = 0; i < model->area_count; i++)
+        if (str_eq(model->areas[i].guid, guid))
+            return (int)i;
+    return -1;
+}
+
+int event_model_area_index(const struct event_model *model, uint32_t area_no)
+{
+    for (uint32_t i = 0; i < model->area_count; i++)
+        if (model->areas[i].area_no == area_no)
+            return (int)i;
+    return -1;
+}
+
+/* --- Effects --- */
+
+struct seats_effect {
+    struct inventory *inventory;
+    uint64_t event_id;
+    int64_t version;
+    enum seat_state state;
+    uint32_t count;
+    uint32_t seat_nos[];
+};
+
+static void model_set_seat(struct event_model *model, uint32_t seat_no, enum seat_state state)
+{
+    assert(seat_no < model->layout->seat_count);
+    uint8_t before = atomic_load_explicit(&model->seats[seat_no], memory_order_relaxed);
+    atomic_store_explicit(&model->seats[seat_no], (uint8_t)state, memory_order_release);
+    int change = (state == SEAT_FREE) - (before == SEAT_FREE);
+    const struct layout_seat *seat = &model->layout->seats[seat_no];
+    if (change == 0 || model->prices[seat->category_no] == PRICE_NONE)
+        return;
+    atomic_fetch_add_explicit(&model->section_available[seat->section_no], change, memory_order_relaxed);
+    atomic_fetch_add_explicit(&model->available, change, memory_order_relaxed);
+}
+
+static void model_set_version(struct event_model *model, int64_t version)
+{
+    if (version > atomic_load_explicit(&model->version, memory_order_relaxed))
+        atomic_store_explicit(&model->version, version, memory_order_release);
+}
+
+static void seats_run(void *data)
+{
+    struct seats_effect *effect = data;
+    struct event_model *model = inventory_get(effect->inventory, effect->event_id);
+    if (!model)
+        return;
+    for (uint32_t i = 0; i < effect->count; i++)
+        model_set_seat(model, effect->seat_nos[i], effect->state);
+    model_set_version(model, effect->version);
+    event_model_unref(model);
+}
+
+enum err inventory_stage_seats(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id, int64_t version,
+                               const uint32_t *seat_nos, size_t count, enum seat_state state)
+{
+    if (count == 0)
+        return ERR_OK;
+    struct seats_effect *effect = writer_effect(tx, seats_run, sizeof(*effect) + count * sizeof(*seat_nos));
+    if (!effect)
+        return ERR_NOMEM;
+    effect->inventory = inventory;
+    effect->event_id = event_id;
+    effect->version = version;
+    effect->state = state;
+    effect->count = (uint32_t)count;
+    memcpy(effect->seat_nos, seat_nos, count * sizeof(*seat_nos));
+    return ERR_OK;
+}
+
+struct area_effect {
+    struct inventory *inventory;
+    uint64_t event_id;
+    int64_t version;
+    uint32_t area_no;
+    int32_t delta;
+};
+
+static void area_run(void *data)
+{
+    struct area_effect *effect = data;
+    struct event_model *model = inventory_get(effect->inventory, effect->event_id);
+    if (!model)
+        return;
+    int index = event_model_area_index(model, effect->area_no);
+    if (index >= 0) {
+        atomic_fetch_add(&model->area_available[index], effect->delta);
+        atomic_fetch_add(&model->available, effect->delta);
+    }
+    model_set_version(model, effect->version);
+    event_model_unref(model);
+}
+
+enum err inventory_stage_area(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id, int64_t version,
+                              uint32_t area_no, int32_t delta)
+{
+    struct area_effect *effect = writer_effect(tx, area_run, sizeof(*effect));
+    if (!effect)
+        return ERR_NOMEM;
+    *effect = (struct area_effect){inventory, event_id, version, area_no, delta};
+    return ERR_OK;
+}
+
+struct drop_effect {
+    struct inventory *inventory;
+    uint64_t event_id;
+};
+
+static void drop_run(void *data)
+{
+    struct drop_effect *effect = data;
+    struct event_model *model = NULL;
+    uintptr_t value;
+    pthread_mutex_lock(&effect->inventory->lock);
+    if (map_get(&effect->inventory->models, effect->event_id, &value)) {
+        model = (struct event_model *)value;
+        map_remove(&effect->inventory->models, effect->event_id);
+    }
+    pthread_mutex_unlock(&effect->inventory->lock);
+    event_model_unref(model);
+}
+
+enum err inventory_stage_drop(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id)
+{
+    struct drop_effect *effect = writer_effect(tx, drop_run, sizeof(*effect));
+    if (!effect)
+        return ERR_NOMEM;
+    *effect = (struct drop_effect){inventory, event_id};
+    return ERR_OK;
+}
