@@ -259,6 +259,16 @@ enum err journal_append(struct journal *journal, uint64_t shard, const char *typ
     return ERR_OK;
 }
 
+enum err journal_staged_version(struct journal *journal, uint64_t shard, int64_t *ret_version)
+{
+    size_t position;
+    enum err err = head_find(journal, shard, &position);
+    if (err == ERR_OK) {
+        *ret_version = head_at(journal, position)->last.version;
+    }
+    return err;
+}
+
 /* ---- the writer's side ---- */
 
 enum err journal_new(struct db *db, struct journal **ret_journal)
