@@ -70,7 +70,7 @@ static size_t find_too_deep(struct str text)
     return text.len;
 }
 
-static struct str too_deep_message(struct arena *arena, struct str text, size_t at)
+static struct str message_at(struct arena *arena, struct str text, size_t at, const char *message)
 {
     size_t line = 1;
     size_t line_begin = 0;
@@ -78,8 +78,24 @@ static struct str too_deep_message(struct arena *arena, struct str text, size_t 
         line++;
         line_begin = end + 1;
     }
-    return arena_printf(arena, "line %zu, column %zu: nested deeper than %d levels", line,
-                        at - line_begin + 1, JSON_DEPTH_MAX);
+    return arena_printf(arena, "line %zu, column %zu: %s", line, at - line_begin + 1, message);
+}
+
+/* False when the library must not see the text: it would take NUL bytes behind the document for its
+ * end. */
+static bool is_fit(struct arena *arena, struct str text, struct str *ret_message)
+{
+    size_t nul_at = str_find(text, '\0', 0);
+    if (nul_at < text.len) {
+        *ret_message = message_at(arena, text, nul_at, "not valid JSON");
+        return false;
+    }
+    size_t deep_at = find_too_deep(text);
+    if (deep_at < text.len) {
+        *ret_message = message_at(arena, text, deep_at, "nested too deep");
+        return false;
+    }
+    return true;
 }
 
 /* Our own words: the library's quote the input, which may be long or secret. */
@@ -105,6 +121,12 @@ static const char *what_is_wrong(const json_error_t *error)
     }
 }
 
+static bool is_out_of_memory(const json_error_t *error)
+{
+    enum json_error_code code = json_error_code(error);
+    return code == json_error_unknown || code == json_error_out_of_memory;
+}
+
 static void release_tree(void *ptr)
 {
     json_decref(ptr);
@@ -113,15 +135,12 @@ static void release_tree(void *ptr)
 enum err json_parse(struct arena *arena, struct str text, struct json_node **ret_node,
                     struct str *ret_message)
 {
-    json_error_t error;
-    size_t deep_at = find_too_deep(text);
-    if (deep_at < text.len) {
-        *ret_message = too_deep_message(arena, text, deep_at);
+    json_error_t error = {.text = ""}; /* the library leaves its code alone when memory runs out */
+    if (!is_fit(arena, text, ret_message))
         return ERR_INVALID;
-    }
     json_t *root = json_loadb(text.data ? text.data : "", text.len,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!root && json_error_code(&error) == json_error_out_of_memory)
+    if (!root && is_out_of_memory(&error))
         return ERR_NOMEM;
     if (!root) {
         *ret_message = arena_printf(arena, "line %d, column %d: %s", error.line, error.column,
