@@ -167,7 +167,7 @@ void json_f64(struct json_writer *writer, double value)
 {
     begin_item(writer);
     if (isfinite(value))
-        buf_printf(writer->buf, "%.10g", value);
+        buf_printf(writer->buf, "%.10g", value + 0.0); /* "-0" would come back as the integer 0 */
     else
         buf_append_str(writer->buf, STR("null"));
 }
