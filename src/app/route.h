@@ -138,6 +138,10 @@ bool call_query_i64(struct call *call, const char *name, int64_t min, int64_t ma
 bool call_query_f64(struct call *call, const char *name, double min, double max, double *ret);
 bool call_query_time(struct call *call, const char *name, int64_t *ret_ms);
 
+/* Takes one from the caller's allowance of the route's rate class; at the end of it answers 429 and returns false. Dispatch calls it before
+ * every handler but those of IDEMPOTENCY_OWN routes, which call it once they know that the request is no repetition. */
+bool call_rate_limit(struct call *call);
+
 /* Lists: ?limit= (1-200, default 50) and ?cursor=. A cursor is opaque text over two integers, authenticated by nothing: it is
  * only a position, and whatever it says the rows are the caller's own. */
 #define LIST_LIMIT_DEFAULT 50

@@ -1,6 +1,6 @@
 /*
- * Bookings: every transition is one function here, run in one job of the writer, and moves the booking through
- * booking_set_state() alone.
+ * Bookings: every transition is one function here, run in one job of the writer, and moves the
+ * booking through booking_set_state() alone.
  *
  *            hold                 checkout                 money came
  *   (none) ────────▶ HELD ─────────────────▶ PAYMENT_PENDING ───────────▶ CONFIRMED
@@ -15,18 +15,23 @@
  *                                       └────────── late money, all free ───────┘
  *
  * Invariants
- *  1. A seat belongs to the booking whose id stands in its seat_claim row; the row's primary key lets there be one.
- *  2. HELD and PAYMENT_PENDING own claims in state held, CONFIRMED owns claims in state booked (less those of refunded tickets), all
- *     others own none. Area counters follow the same rule.
- *  3. A confirmed booking's user, seats, price and payment never change; refunds are rows of their own.
- *  4. Only booking_expire compares a time. A hold whose time is up stays one until that transition is committed.
- *  5. Each transition appends one journal row, whose version is the new version of the event's seats.
+ *  1. A seat belongs to the booking whose id stands in its seat_claim row; the row's primary key
+ * lets there be one.
+ *  2. HELD and PAYMENT_PENDING own claims in state held, CONFIRMED owns claims in state booked
+ * (less those of refunded tickets), all others own none. Area counters follow the same rule.
+ *  3. A confirmed booking's user, seats, price and payment never change; refunds are rows of their
+ * own.
+ *  4. Only booking_expire compares a time. A hold whose time is up stays one until that transition
+ * is committed.
+ *  5. Each transition appends one journal row, whose version is the new version of the event's
+ * seats.
  */
 #include "tickets/booking.h"
 
 #include "tickets/booking_store.h"
 #include "tickets/expiry.h"
 #include "tickets/payment.h"
+#include "tickets/replay_keys.h"
 #include "tickets/ticket.h"
 #include "tickets/tickets.h"
 
@@ -53,7 +58,8 @@ static bool is_legal(enum booking_state from, enum booking_state to)
 }
 
 /* The only place where a booking's state moves. */
-static enum err booking_set_state(struct writer_tx *tx, struct booking *booking, enum booking_state to)
+static enum err booking_set_state(struct writer_tx *tx, struct booking *booking,
+                                  enum booking_state to)
 {
     if (!is_legal(booking->state, to))
         return ERR_CONFLICT;
@@ -67,7 +73,8 @@ static enum err booking_set_state(struct writer_tx *tx, struct booking *booking,
 }
 
 /* One row for what happened to the booking. */
-static enum err booking_journal(struct writer_tx *tx, const char *type, const struct booking *booking, uint64_t payment_id,
+static enum err booking_journal(struct writer_tx *tx, const char *type,
+                                const struct booking *booking, uint64_t payment_id,
                                 int64_t *ret_version)
 {
     struct buf *data = buf_new_in(tx->arena, 4096);
@@ -99,21 +106,23 @@ static enum err booking_journal(struct writer_tx *tx, const char *type, const st
     return journal_append(tx->journal, booking->event_id, type, buf_str(data), ret_version);
 }
 
-static enum err stage_seats(struct tickets *tickets, struct writer_tx *tx, const struct booking *booking, int64_t version,
-                            enum seat_state state)
+static enum err stage_seats(struct tickets *tickets, struct writer_tx *tx,
+                            const struct booking *booking, int64_t version, enum seat_state state)
 {
     uint32_t seat_nos[BOOKING_PLACES_MAX];
     for (size_t i = 0; i < booking->seat_count; i++)
         seat_nos[i] = booking->seats[i].seat_no;
-    return inventory_stage_seats(tickets->inventory, tx, booking->event_id, version, seat_nos, booking->seat_count, state);
+    return inventory_stage_seats(tickets->inventory, tx, booking->event_id, version, seat_nos,
+                                 booking->seat_count, state);
 }
 
 /* sign: -1 when the booking takes places, +1 when it gives them back. */
-static enum err stage_areas(struct tickets *tickets, struct writer_tx *tx, const struct booking *booking, int64_t version,
-                            int32_t sign)
+static enum err stage_areas(struct tickets *tickets, struct writer_tx *tx,
+                            const struct booking *booking, int64_t version, int32_t sign)
 {
     for (size_t i = 0; i < booking->area_count; i++) {
-        enum err err = inventory_stage_area(tickets->inventory, tx, booking->event_id, version, booking->areas[i].area_no,
+        enum err err = inventory_stage_area(tickets->inventory, tx, booking->event_id, version,
+                                            booking->areas[i].area_no,
                                             sign * (int32_t)booking->areas[i].quantity);
         if (err)
             return err;
@@ -123,13 +132,15 @@ static enum err stage_areas(struct tickets *tickets, struct writer_tx *tx, const
 
 /* --- Hold --- */
 
-static enum err claim_all(struct writer_tx *tx, const struct booking *booking, struct hold_conflicts *ret_conflicts)
+static enum err claim_all(struct writer_tx *tx, const struct booking *booking,
+                          struct hold_conflicts *ret_conflicts)
 {
     *ret_conflicts = (struct hold_conflicts){0};
     for (size_t i = 0; i < booking->seat_count; i++) {
         bool is_claimed;
         uint32_t seat_no = booking->seats[i].seat_no;
-        enum err err = booking_store_claim(tx->db, booking->event_id, seat_no, booking->id, &is_claimed);
+        enum err err =
+            booking_store_claim(tx->db, booking->event_id, seat_no, booking->id, &is_claimed);
         if (err)
             return err;
         if (!is_claimed)
@@ -138,7 +149,8 @@ static enum err claim_all(struct writer_tx *tx, const struct booking *booking, s
     for (size_t i = 0; i < booking->area_count; i++) {
         bool is_taken;
         const struct booking_area *area = &booking->areas[i];
-        enum err err = booking_store_area_take(tx->db, booking->event_id, area->area_no, area->quantity, &is_taken);
+        enum err err = booking_store_area_take(tx->db, booking->event_id, area->area_no,
+                                               area->quantity, &is_taken);
         if (err)
             return err;
         if (!is_taken)
@@ -159,6 +171,9 @@ enum err booking_hold(struct tickets *tickets, struct writer_tx *tx, struct book
     if (!err)
         err = booking_journal(tx, "booking.held", booking, 0, &version);
     if (!err)
+        err = replay_keys_stage(tickets->replay_keys, tx,
+                                booking); /* before the seats: see replay_keys.h */
+    if (!err)
         err = stage_seats(tickets, tx, booking, version, SEAT_HELD);
     if (!err)
         err = stage_areas(tickets, tx, booking, version, -1);
@@ -169,7 +184,8 @@ enum err booking_hold(struct tickets *tickets, struct writer_tx *tx, struct book
 
 /* --- Payment and confirmation --- */
 
-enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx, struct booking *booking)
+enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx,
+                               struct booking *booking)
 {
     if (booking->state != BOOKING_HELD)
         return ERR_CONFLICT;
@@ -184,10 +200,12 @@ enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx, st
 }
 
 /* Claims are held by the booking: makes them its own for good. */
-static enum err finish_confirmation(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, uint64_t payment_id)
+static enum err finish_confirmation(struct tickets *tickets, struct writer_tx *tx,
+                                    struct booking *booking, uint64_t payment_id)
 {
     for (size_t i = 0; i < booking->seat_count; i++) {
-        enum err err = booking_store_claim_book(tx->db, booking->event_id, booking->seats[i].seat_no, booking->id);
+        enum err err = booking_store_claim_book(tx->db, booking->event_id,
+                                                booking->seats[i].seat_no, booking->id);
         if (err)
             return err;
     }
@@ -202,14 +220,16 @@ static enum err finish_confirmation(struct tickets *tickets, struct writer_tx *t
     return err;
 }
 
-enum err booking_confirm(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, uint64_t payment_id)
+enum err booking_confirm(struct tickets *tickets, struct writer_tx *tx, struct booking *booking,
+                         uint64_t payment_id)
 {
     if (!is_open(booking->state))
         return ERR_CONFLICT;
     return finish_confirmation(tickets, tx, booking, payment_id);
 }
 
-/* ERR_CONFLICT when a place of the booking is gone or the event no longer takes place. Changes nothing. */
+/* ERR_CONFLICT when a place of the booking is gone or the event no longer takes place. Changes
+ * nothing. */
 static enum err check_all_free(struct writer_tx *tx, const struct booking *booking)
 {
     struct event_sale sale;
@@ -220,7 +240,8 @@ static enum err check_all_free(struct writer_tx *tx, const struct booking *booki
         return ERR_CONFLICT;
     for (size_t i = 0; i < booking->seat_count; i++) {
         bool is_claimed;
-        err = booking_store_is_claimed(tx->db, booking->event_id, booking->seats[i].seat_no, &is_claimed);
+        err = booking_store_is_claimed(tx->db, booking->event_id, booking->seats[i].seat_no,
+                                       &is_claimed);
         if (err)
             return err;
         if (is_claimed)
@@ -228,7 +249,8 @@ static enum err check_all_free(struct writer_tx *tx, const struct booking *booki
     }
     for (size_t i = 0; i < booking->area_count; i++) {
         int64_t available;
-        err = booking_store_area_available(tx->db, booking->event_id, booking->areas[i].area_no, &available);
+        err = booking_store_area_available(tx->db, booking->event_id, booking->areas[i].area_no,
+                                           &available);
         if (err)
             return err;
         if (available < booking->areas[i].quantity)
@@ -237,11 +259,13 @@ static enum err check_all_free(struct writer_tx *tx, const struct booking *booki
     return ERR_OK;
 }
 
-enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, uint64_t payment_id)
+enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx, struct booking *booking,
+                         uint64_t payment_id)
 {
     if (booking->state != BOOKING_EXPIRED && booking->state != BOOKING_FAILED)
         return ERR_CONFLICT;
-    /* Looked at first and taken second: writes of an event are serial, so nobody comes between, and a refusal leaves no trace. */
+    /* Looked at first and taken second: writes of an event are serial, so nobody comes between, and
+     * a refusal leaves no trace. */
     enum err err = check_all_free(tx, booking);
     if (err)
         return err;
@@ -257,12 +281,13 @@ enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx, struct b
 
 /* --- Ends without a sale --- */
 
-static enum err release(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, enum booking_state to,
-                        const char *type)
+static enum err release(struct tickets *tickets, struct writer_tx *tx, struct booking *booking,
+                        enum booking_state to, const char *type)
 {
     enum err err = booking_set_state(tx, booking, to);
     for (size_t i = 0; !err && i < booking->seat_count; i++)
-        err = booking_store_claim_free(tx->db, booking->event_id, booking->seats[i].seat_no, booking->id);
+        err = booking_store_claim_free(tx->db, booking->event_id, booking->seats[i].seat_no,
+                                       booking->id);
     for (size_t i = 0; !err && i < booking->area_count; i++) {
         bool is_taken;
         err = booking_store_area_take(tx->db, booking->event_id, booking->areas[i].area_no,
@@ -285,7 +310,8 @@ enum err booking_fail(struct tickets *tickets, struct writer_tx *tx, struct book
     return release(tickets, tx, booking, BOOKING_FAILED, "booking.failed");
 }
 
-enum err booking_expire(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, bool was_asked)
+enum err booking_expire(struct tickets *tickets, struct writer_tx *tx, struct booking *booking,
+                        bool was_asked)
 {
     if (!is_open(booking->state) || booking->expires_at > tx->now_ms)
         return ERR_CONFLICT;
@@ -307,9 +333,11 @@ enum err booking_cancel(struct tickets *tickets, struct writer_tx *tx, struct bo
     return err;
 }
 
-enum err booking_extend(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, int64_t by_ms)
+enum err booking_extend(struct tickets *tickets, struct writer_tx *tx, struct booking *booking,
+                        int64_t by_ms)
 {
-    if (!is_open(booking->state) || booking->extended_ms > 0 || by_ms <= 0 || by_ms > HOLD_EXTENSION_MS_MAX)
+    if (!is_open(booking->state) || booking->extended_ms > 0 || by_ms <= 0 ||
+        by_ms > HOLD_EXTENSION_MS_MAX)
         return ERR_CONFLICT;
     enum err err = booking_store_extend(tx->db, booking, by_ms);
     if (err)

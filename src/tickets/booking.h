@@ -1,6 +1,6 @@
 /*
- * Bookings: the rules of hold, checkout, confirmation, expiry, cancellation, failure and reclaim. Each transition is one function
- * in one writer job; see booking.c for the state diagram.
+ * Bookings: the rules of hold, checkout, confirmation, expiry, cancellation, failure and reclaim.
+ * Each transition is one function in one writer job; see booking.c for the state diagram.
  */
 #ifndef TICKETS_BOOKING_H
 #define TICKETS_BOOKING_H
@@ -46,7 +46,8 @@ struct booking {
 struct tickets;
 
 /* ERR_NOT_FOUND. Any connection. */
-ERR_MUST_USE enum err booking_load(struct db *db, uint64_t event_id, uint64_t booking_id, struct booking *ret_booking);
+ERR_MUST_USE enum err booking_load(struct db *db, uint64_t event_id, uint64_t booking_id,
+                                   struct booking *ret_booking);
 
 /* What was gone when a hold was tried. */
 struct hold_conflicts {
@@ -55,26 +56,36 @@ struct hold_conflicts {
     uint32_t area_nos[BOOKING_PLACES_MAX];
 };
 
-/* Takes all places or answers ERR_CONFLICT with the ones that are gone; then the job must be rolled back. booking comes filled in but
- * for its id, in state BOOKING_HELD. */
-ERR_MUST_USE enum err booking_hold(struct tickets *tickets, struct writer_tx *tx, struct booking *booking,
-                                   struct hold_conflicts *ret_conflicts);
+/* Takes all places or answers ERR_CONFLICT with the ones that are gone; then the job must be rolled
+ * back. booking comes filled in but for its id, in state BOOKING_HELD. */
+ERR_MUST_USE enum err booking_hold(struct tickets *tickets, struct writer_tx *tx,
+                                   struct booking *booking, struct hold_conflicts *ret_conflicts);
 
-/* Transitions: in a job's apply, on a booking just loaded in that job. They change rows, journal and staged effects, and *booking. ERR_CONFLICT:
- * the state forbids it (nothing was changed). */
-ERR_MUST_USE enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx, struct booking *booking);
-/* Held or pending, claims still its own: claims become booked, tickets are issued. payment_id 0: free of charge. */
-ERR_MUST_USE enum err booking_confirm(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, uint64_t payment_id);
-/* Expired or failed, and every place is still free: takes them back and confirms. ERR_CONFLICT: not all free, or the state. The
- * caller runs it in a nested attempt: on ERR_CONFLICT nothing is left behind. */
-ERR_MUST_USE enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, uint64_t payment_id);
+/* Transitions: in a job's apply, on a booking just loaded in that job. They change rows, journal
+ * and staged effects, and *booking. ERR_CONFLICT: the state forbids it (nothing was changed). */
+ERR_MUST_USE enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx,
+                                            struct booking *booking);
+/* Held or pending, claims still its own: claims become booked, tickets are issued. payment_id 0:
+ * free of charge. */
+ERR_MUST_USE enum err booking_confirm(struct tickets *tickets, struct writer_tx *tx,
+                                      struct booking *booking, uint64_t payment_id);
+/* Expired or failed, and every place is still free: takes them back and confirms. ERR_CONFLICT: not
+ * all free, or the state. The caller runs it in a nested attempt: on ERR_CONFLICT nothing is left
+ * behind. */
+ERR_MUST_USE enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx,
+                                      struct booking *booking, uint64_t payment_id);
 /* The provider says the payment failed for good. */
-ERR_MUST_USE enum err booking_fail(struct tickets *tickets, struct writer_tx *tx, struct booking *booking);
-/* The only transition that compares a time: ERR_CONFLICT unless expires_at <= now. was_asked: the provider was asked about a pending payment and has
- * no money (without it a pending booking is ERR_AGAIN). */
-ERR_MUST_USE enum err booking_expire(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, bool was_asked);
-ERR_MUST_USE enum err booking_cancel(struct tickets *tickets, struct writer_tx *tx, struct booking *booking);
+ERR_MUST_USE enum err booking_fail(struct tickets *tickets, struct writer_tx *tx,
+                                   struct booking *booking);
+/* The only transition that compares a time: ERR_CONFLICT unless expires_at <= now. was_asked: the
+ * provider was asked about a pending payment and has no money (without it a pending booking is
+ * ERR_AGAIN). */
+ERR_MUST_USE enum err booking_expire(struct tickets *tickets, struct writer_tx *tx,
+                                     struct booking *booking, bool was_asked);
+ERR_MUST_USE enum err booking_cancel(struct tickets *tickets, struct writer_tx *tx,
+                                     struct booking *booking);
 /* Once, and at most HOLD_EXTENSION_MS_MAX: while the provider is proven down. */
-ERR_MUST_USE enum err booking_extend(struct tickets *tickets, struct writer_tx *tx, struct booking *booking, int64_t by_ms);
+ERR_MUST_USE enum err booking_extend(struct tickets *tickets, struct writer_tx *tx,
+                                     struct booking *booking, int64_t by_ms);
 
 #endif

@@ -27,7 +27,8 @@ enum err booking_store_sale(struct db *db, uint64_t event_id, struct event_sale 
 SQL(SQL_PLACES, "SELECT COALESCE(SUM(places), 0) FROM booking "
                 "WHERE account_id = $1 AND +event_id = $2 AND +state IN (1, 2, 3)");
 
-enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id, int64_t *ret_places)
+enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id,
+                              int64_t *ret_places)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_PLACES);
     db_bind_i64(stmt, 1, (int64_t)account_id);
@@ -35,10 +36,12 @@ enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event
     return db_get_i64(stmt, ret_places);
 }
 
-SQL(SQL_BY_KEY, "SELECT id FROM booking WHERE account_id = $1 AND id >= $2 AND +event_id = $3 AND key_hash = $4 LIMIT 1");
+SQL(SQL_BY_KEY, "SELECT id FROM booking WHERE account_id = $1 AND id >= $2 AND +event_id = $3 AND "
+                "key_hash = $4 LIMIT 1");
 
-enum err booking_store_by_key(struct db *db, uint64_t account_id, uint64_t event_id, uint64_t since_id,
-                              const uint8_t key_hash[static 16], uint64_t *ret_booking_id)
+enum err booking_store_by_key(struct db *db, uint64_t account_id, uint64_t event_id,
+                              uint64_t since_id, const uint8_t key_hash[static 16],
+                              uint64_t *ret_booking_id)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_BY_KEY);
     db_bind_i64(stmt, 1, (int64_t)account_id);
@@ -52,10 +55,12 @@ enum err booking_store_by_key(struct db *db, uint64_t account_id, uint64_t event
     return err;
 }
 
-SQL(SQL_CLAIM, "INSERT INTO seat_claim (event_id, seat_no, booking_id, state) VALUES ($1, $2, $3, 1) "
-               "ON CONFLICT (event_id, seat_no) DO NOTHING");
+SQL(SQL_CLAIM,
+    "INSERT INTO seat_claim (event_id, seat_no, booking_id, state) VALUES ($1, $2, $3, 1) "
+    "ON CONFLICT (event_id, seat_no) DO NOTHING");
 
-enum err booking_store_claim(struct db *db, uint64_t event_id, uint32_t seat_no, uint64_t booking_id, bool *ret_is_claimed)
+enum err booking_store_claim(struct db *db, uint64_t event_id, uint32_t seat_no,
+                             uint64_t booking_id, bool *ret_is_claimed)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_CLAIM);
     db_bind_i64(stmt, 1, (int64_t)event_id);
@@ -68,7 +73,8 @@ enum err booking_store_claim(struct db *db, uint64_t event_id, uint32_t seat_no,
 
 SQL(SQL_IS_CLAIMED, "SELECT COUNT(*) FROM seat_claim WHERE event_id = $1 AND seat_no = $2");
 
-enum err booking_store_is_claimed(struct db *db, uint64_t event_id, uint32_t seat_no, bool *ret_is_claimed)
+enum err booking_store_is_claimed(struct db *db, uint64_t event_id, uint32_t seat_no,
+                                  bool *ret_is_claimed)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_IS_CLAIMED);
     db_bind_i64(stmt, 1, (int64_t)event_id);
@@ -80,7 +86,8 @@ enum err booking_store_is_claimed(struct db *db, uint64_t event_id, uint32_t sea
 }
 
 /* Runs a change of one claim that must hit its row. */
-static enum err claim_change(struct db *db, struct sql *sql, uint64_t event_id, uint32_t seat_no, uint64_t booking_id)
+static enum err claim_change(struct db *db, struct sql *sql, uint64_t event_id, uint32_t seat_no,
+                             uint64_t booking_id)
 {
     struct db_stmt *stmt = db_stmt(db, sql);
     db_bind_i64(stmt, 1, (int64_t)event_id);
@@ -95,14 +102,17 @@ static enum err claim_change(struct db *db, struct sql *sql, uint64_t event_id, 
 SQL(SQL_CLAIM_BOOK, "UPDATE seat_claim SET state = 2 "
                     "WHERE event_id = $1 AND seat_no = $2 AND booking_id = $3 AND state = 1");
 
-enum err booking_store_claim_book(struct db *db, uint64_t event_id, uint32_t seat_no, uint64_t booking_id)
+enum err booking_store_claim_book(struct db *db, uint64_t event_id, uint32_t seat_no,
+                                  uint64_t booking_id)
 {
     return claim_change(db, &SQL_CLAIM_BOOK, event_id, seat_no, booking_id);
 }
 
-SQL(SQL_CLAIM_FREE, "DELETE FROM seat_claim WHERE event_id = $1 AND seat_no = $2 AND booking_id = $3 AND state = 1");
+SQL(SQL_CLAIM_FREE, "DELETE FROM seat_claim WHERE event_id = $1 AND seat_no = $2 AND booking_id = "
+                    "$3 AND state = 1");
 
-enum err booking_store_claim_free(struct db *db, uint64_t event_id, uint32_t seat_no, uint64_t booking_id)
+enum err booking_store_claim_free(struct db *db, uint64_t event_id, uint32_t seat_no,
+                                  uint64_t booking_id)
 {
     return claim_change(db, &SQL_CLAIM_FREE, event_id, seat_no, booking_id);
 }
@@ -110,7 +120,8 @@ enum err booking_store_claim_free(struct db *db, uint64_t event_id, uint32_t sea
 SQL(SQL_AREA_TAKE, "UPDATE event_area SET available = available - $3 "
                    "WHERE event_id = $1 AND area_no = $2 AND available >= $3");
 
-enum err booking_store_area_take(struct db *db, uint64_t event_id, uint32_t area_no, int64_t quantity, bool *ret_is_taken)
+enum err booking_store_area_take(struct db *db, uint64_t event_id, uint32_t area_no,
+                                 int64_t quantity, bool *ret_is_taken)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_AREA_TAKE);
     db_bind_i64(stmt, 1, (int64_t)event_id);
@@ -123,7 +134,8 @@ enum err booking_store_area_take(struct db *db, uint64_t event_id, uint32_t area
 
 SQL(SQL_AREA_AVAILABLE, "SELECT available FROM event_area WHERE event_id = $1 AND area_no = $2");
 
-enum err booking_store_area_available(struct db *db, uint64_t event_id, uint32_t area_no, int64_t *ret_available)
+enum err booking_store_area_available(struct db *db, uint64_t event_id, uint32_t area_no,
+                                      int64_t *ret_available)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_AREA_AVAILABLE);
     db_bind_i64(stmt, 1, (int64_t)event_id);
@@ -198,13 +210,15 @@ static enum err booking_parse_places(struct booking *booking, struct str seats, 
         return ERR_CORRUPT;
     booking->area_count = count / 3;
     for (size_t i = 0; i < booking->area_count; i++)
-        booking->areas[i] =
-            (struct booking_area){(uint32_t)numbers[i * 3], (uint32_t)numbers[i * 3 + 1], numbers[i * 3 + 2]};
+        booking->areas[i] = (struct booking_area){(uint32_t)numbers[i * 3],
+                                                  (uint32_t)numbers[i * 3 + 1], numbers[i * 3 + 2]};
     return ERR_OK;
 }
 
-SQL(SQL_INSERT, "INSERT INTO booking (event_id, id, account_id, state, created_at, expires_at, amount, currency, seats, areas, "
-                "places, key_hash, body_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+SQL(SQL_INSERT,
+    "INSERT INTO booking (event_id, id, account_id, state, created_at, expires_at, amount, "
+    "currency, seats, areas, "
+    "places, key_hash, body_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
 
 /* A buffer over memory on the stack: at its maximum from the start, so it never grows. */
 static struct buf stack_buf(char *text, size_t size)
@@ -239,8 +253,9 @@ enum err booking_store_insert(struct db *db, const struct booking *booking)
     return db_exec(stmt);
 }
 
-#define BOOKING_COLUMNS                                                                                                \
-    "event_id, id, account_id, state, created_at, expires_at, ended_at, amount, currency, seats, areas, places, "      \
+#define BOOKING_COLUMNS                                                                            \
+    "event_id, id, account_id, state, created_at, expires_at, ended_at, amount, currency, seats, " \
+    "areas, places, "                                                                              \
     "key_hash, body_hash, extended_ms"
 
 static enum err booking_read(struct db_stmt *stmt, struct booking *ret_booking)
@@ -274,7 +289,8 @@ static enum err booking_read(struct db_stmt *stmt, struct booking *ret_booking)
 
 SQL(SQL_LOAD, "SELECT " BOOKING_COLUMNS " FROM booking WHERE event_id = $1 AND id = $2");
 
-enum err booking_load(struct db *db, uint64_t event_id, uint64_t booking_id, struct booking *ret_booking)
+enum err booking_load(struct db *db, uint64_t event_id, uint64_t booking_id,
+                      struct booking *ret_booking)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_LOAD);
     db_bind_i64(stmt, 1, (int64_t)event_id);
@@ -290,10 +306,11 @@ enum err booking_load(struct db *db, uint64_t event_id, uint64_t booking_id, str
     return err;
 }
 
-SQL(SQL_SET_STATE, "UPDATE booking SET state = $4, ended_at = $5 WHERE event_id = $1 AND id = $2 AND state = $3");
+SQL(SQL_SET_STATE,
+    "UPDATE booking SET state = $4, ended_at = $5 WHERE event_id = $1 AND id = $2 AND state = $3");
 
-enum err booking_store_set_state(struct db *db, const struct booking *booking, enum booking_state from, enum booking_state to,
-                                 int64_t ended_at)
+enum err booking_store_set_state(struct db *db, const struct booking *booking,
+                                 enum booking_state from, enum booking_state to, int64_t ended_at)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_SET_STATE);
     db_bind_i64(stmt, 1, (int64_t)booking->event_id);
@@ -325,11 +342,13 @@ enum err booking_store_extend(struct db *db, const struct booking *booking, int6
     return db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
 
-SQL(SQL_OPEN, "SELECT event_id, id, expires_at, state FROM booking "
-              "WHERE state IN (1, 2) AND expires_at >= $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3");
+SQL(SQL_OPEN,
+    "SELECT event_id, id, expires_at, state FROM booking "
+    "WHERE state IN (1, 2) AND expires_at >= $1 AND expires_at < $2 ORDER BY expires_at LIMIT $3");
 
 enum err booking_store_open(struct db *db, int64_t from_ms, int64_t until_ms, int64_t limit,
-                            enum err (*on_row)(const struct open_booking *row, void *ctx), void *ctx)
+                            enum err (*on_row)(const struct open_booking *row, void *ctx),
+                            void *ctx)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_OPEN);
     db_bind_i64(stmt, 1, from_ms);
@@ -353,7 +372,8 @@ enum err booking_store_open(struct db *db, int64_t from_ms, int64_t until_ms, in
     return err;
 }
 
-SQL(SQL_LIST, "SELECT " BOOKING_COLUMNS " FROM booking WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
+SQL(SQL_LIST, "SELECT " BOOKING_COLUMNS
+              " FROM booking WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
 
 enum err booking_store_list(struct db *db, uint64_t account_id, uint64_t before_id, int64_t limit,
                             struct booking *ret_bookings, size_t *ret_count)
@@ -377,10 +397,12 @@ enum err booking_store_list(struct db *db, uint64_t account_id, uint64_t before_
     return err;
 }
 
-SQL(SQL_REFUNDS, "SELECT state, reason IN ('requested', 'event_cancelled'), SUM(amount) FROM refund "
-                 "WHERE event_id = $1 AND booking_id = $2 GROUP BY 1, 2");
+SQL(SQL_REFUNDS,
+    "SELECT state, reason IN ('requested', 'event_cancelled'), SUM(amount) FROM refund "
+    "WHERE event_id = $1 AND booking_id = $2 GROUP BY 1, 2");
 
-enum err booking_store_refunds(struct db *db, uint64_t event_id, uint64_t booking_id, struct booking_refunds *ret_refunds)
+enum err booking_store_refunds(struct db *db, uint64_t event_id, uint64_t booking_id,
+                               struct booking_refunds *ret_refunds)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_REFUNDS);
     db_bind_i64(stmt, 1, (int64_t)event_id);

@@ -10,31 +10,40 @@ struct event_sale {
     enum event_status status;
     int64_t onsale_at, starts_at, updated_at;
 };
-ERR_MUST_USE enum err booking_store_sale(struct db *db, uint64_t event_id, struct event_sale *ret_sale);
+ERR_MUST_USE enum err booking_store_sale(struct db *db, uint64_t event_id,
+                                         struct event_sale *ret_sale);
 /* Places of the account in the event that are held or booked. */
-ERR_MUST_USE enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id, int64_t *ret_places);
+ERR_MUST_USE enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id,
+                                           int64_t *ret_places);
 /* The booking that the account made under this key at or after since_id; ERR_NOT_FOUND. */
-ERR_MUST_USE enum err booking_store_by_key(struct db *db, uint64_t account_id, uint64_t event_id, uint64_t since_id,
-                                           const uint8_t key_hash[static 16], uint64_t *ret_booking_id);
+ERR_MUST_USE enum err booking_store_by_key(struct db *db, uint64_t account_id, uint64_t event_id,
+                                           uint64_t since_id, const uint8_t key_hash[static 16],
+                                           uint64_t *ret_booking_id);
 
 /* Claims a free seat as held. ret_is_claimed false: somebody has it. */
-ERR_MUST_USE enum err booking_store_claim(struct db *db, uint64_t event_id, uint32_t seat_no, uint64_t booking_id,
-                                          bool *ret_is_claimed);
-ERR_MUST_USE enum err booking_store_is_claimed(struct db *db, uint64_t event_id, uint32_t seat_no, bool *ret_is_claimed);
+ERR_MUST_USE enum err booking_store_claim(struct db *db, uint64_t event_id, uint32_t seat_no,
+                                          uint64_t booking_id, bool *ret_is_claimed);
+ERR_MUST_USE enum err booking_store_is_claimed(struct db *db, uint64_t event_id, uint32_t seat_no,
+                                               bool *ret_is_claimed);
 /* Held by this booking becomes booked; ERR_CORRUPT when it is not held by it. */
-ERR_MUST_USE enum err booking_store_claim_book(struct db *db, uint64_t event_id, uint32_t seat_no, uint64_t booking_id);
+ERR_MUST_USE enum err booking_store_claim_book(struct db *db, uint64_t event_id, uint32_t seat_no,
+                                               uint64_t booking_id);
 /* Held by this booking becomes free; ERR_CORRUPT when it is not held by it. */
-ERR_MUST_USE enum err booking_store_claim_free(struct db *db, uint64_t event_id, uint32_t seat_no, uint64_t booking_id);
+ERR_MUST_USE enum err booking_store_claim_free(struct db *db, uint64_t event_id, uint32_t seat_no,
+                                               uint64_t booking_id);
 /* Takes (quantity > 0) or gives back (< 0) area places. ret_is_taken false: not enough of them. */
-ERR_MUST_USE enum err booking_store_area_take(struct db *db, uint64_t event_id, uint32_t area_no, int64_t quantity,
-                                              bool *ret_is_taken);
-ERR_MUST_USE enum err booking_store_area_available(struct db *db, uint64_t event_id, uint32_t area_no, int64_t *ret_available);
+ERR_MUST_USE enum err booking_store_area_take(struct db *db, uint64_t event_id, uint32_t area_no,
+                                              int64_t quantity, bool *ret_is_taken);
+ERR_MUST_USE enum err booking_store_area_available(struct db *db, uint64_t event_id,
+                                                   uint32_t area_no, int64_t *ret_available);
 
 ERR_MUST_USE enum err booking_store_insert(struct db *db, const struct booking *booking);
 /* Conditional on the old state: ERR_CONFLICT when the row is not in it. */
-ERR_MUST_USE enum err booking_store_set_state(struct db *db, const struct booking *booking, enum booking_state from,
-                                              enum booking_state to, int64_t ended_at);
-ERR_MUST_USE enum err booking_store_extend(struct db *db, const struct booking *booking, int64_t by_ms);
+ERR_MUST_USE enum err booking_store_set_state(struct db *db, const struct booking *booking,
+                                              enum booking_state from, enum booking_state to,
+                                              int64_t ended_at);
+ERR_MUST_USE enum err booking_store_extend(struct db *db, const struct booking *booking,
+                                           int64_t by_ms);
 
 /* Open bookings by expiry from (after_expires_at, after_id) on; at most limit rows go to on_row. */
 struct open_booking {
@@ -42,12 +51,14 @@ struct open_booking {
     int64_t expires_at;
     enum booking_state state;
 };
-ERR_MUST_USE enum err booking_store_open(struct db *db, int64_t from_ms, int64_t until_ms, int64_t limit,
-                                         enum err (*on_row)(const struct open_booking *row, void *ctx), void *ctx);
+ERR_MUST_USE enum err
+booking_store_open(struct db *db, int64_t from_ms, int64_t until_ms, int64_t limit,
+                   enum err (*on_row)(const struct open_booking *row, void *ctx), void *ctx);
 
 /* Bookings of an account, newest first, ids below before_id. */
-ERR_MUST_USE enum err booking_store_list(struct db *db, uint64_t account_id, uint64_t before_id, int64_t limit,
-                                         struct booking *ret_bookings, size_t *ret_count);
+ERR_MUST_USE enum err booking_store_list(struct db *db, uint64_t account_id, uint64_t before_id,
+                                         int64_t limit, struct booking *ret_bookings,
+                                         size_t *ret_count);
 
 /* Sums over a booking's refunds that count for its status (see booking_view.c). */
 struct booking_refunds {

@@ -5,8 +5,15 @@
 #include "base/arena.h"
 #include "store/db.h"
 
-enum event_status { EVENT_DRAFT, EVENT_PUBLISHED, EVENT_CANCELLED };
-enum late_payment { LATE_PAYMENT_RECLAIM, LATE_PAYMENT_REFUND };
+enum event_status {
+    EVENT_DRAFT,
+    EVENT_PUBLISHED,
+    EVENT_CANCELLED
+};
+enum late_payment {
+    LATE_PAYMENT_RECLAIM,
+    LATE_PAYMENT_REFUND
+};
 
 struct event {
     uint64_t id;
@@ -25,6 +32,7 @@ struct event {
 };
 
 /* Strings are copied to the arena. ERR_NOT_FOUND. */
-ERR_MUST_USE enum err event_load(struct db *db, uint64_t event_id, struct arena *arena, struct event *ret_event);
+ERR_MUST_USE enum err event_load(struct db *db, uint64_t event_id, struct arena *arena,
+                                 struct event *ret_event);
 
 #endif

@@ -1,10 +1,11 @@
 /*
  * Expiry of holds; purpose in expiry.h.
  *
- * A timer is never removed when its booking ends early: the expiry statement compares state and time in the database, so a stale
- * timer does nothing. The heap is guarded by a mutex, taken by the writer's effects (arming) and by the expiry thread. A timer that
- * cannot be armed (memory, OPEN_HOLDS_MAX) is left to the backstop. One job is in flight at a time, so a mass expiry takes turns
- * with the requests that wait in the writer's queue.
+ * A timer is never removed when its booking ends early: the expiry statement compares state and
+ * time in the database, so a stale timer does nothing. The heap is guarded by a mutex, taken by the
+ * writer's effects (arming) and by the expiry thread. A timer that cannot be armed (memory,
+ * OPEN_HOLDS_MAX) is left to the backstop. One job is in flight at a time, so a mass expiry takes
+ * turns with the requests that wait in the writer's queue.
  */
 #include "tickets/expiry.h"
 
@@ -63,9 +64,11 @@ enum err expiry_new(struct tickets *tickets, struct expiry **ret_expiry)
     pthread_cond_init(&expiry->wakeup, &attr);
     pthread_condattr_destroy(&attr);
     heap_init(&expiry->heap, OPEN_HOLDS_MAX);
-    expiry->expired = metric_counter("foyer_holds_expired_total", NULL, "Holds freed because their time was up.");
-    expiry->backstop_found = metric_counter("foyer_holds_backstop_total", NULL,
-                                            "Overdue holds that only the backstop found; expected to be zero.");
+    expiry->expired =
+        metric_counter("foyer_holds_expired_total", NULL, "Holds freed because their time was up.");
+    expiry->backstop_found =
+        metric_counter("foyer_holds_backstop_total", NULL,
+                       "Overdue holds that only the backstop found; expected to be zero.");
     *ret_expiry = expiry;
     return ERR_OK;
 }
@@ -148,7 +151,8 @@ static enum err batch_write(struct expiry_batch *batch)
     metric_add(expiry->expired, (int64_t)batch->expired_count);
     for (size_t i = 0; i < batch->count; i++)
         if (batch->must_ask[i])
-            payments_booking_due(expiry->tickets->payments, batch->items[i].shard, batch->items[i].id);
+            payments_booking_due(expiry->tickets->payments, batch->items[i].shard,
+                                 batch->items[i].id);
     return ERR_OK;
 }
 
@@ -156,15 +160,16 @@ static void batch_run(struct expiry_batch *batch)
 {
     if (batch_write(batch) == ERR_OK)
         return;
-    /* One bad booking must not keep its neighbours' seats: they go one by one. What fails still is overdue, and the backstop brings it
-     * again. */
+    /* One bad booking must not keep its neighbours' seats: they go one by one. What fails still is
+     * overdue, and the backstop brings it again. */
     struct expiry_batch single = {.expiry = batch->expiry, .count = 1};
     for (size_t i = 0; i < batch->count; i++) {
         single.items[0] = batch->items[i];
         enum err err = batch_write(&single);
         if (err)
             log_error("hold could not be expired", "event=%llu booking=%llu error=\"%s\"",
-                      (unsigned long long)single.items[0].shard, (unsigned long long)single.items[0].id, err_name(err));
+                      (unsigned long long)single.items[0].shard,
+                      (unsigned long long)single.items[0].id, err_name(err));
     }
 }
 
@@ -187,7 +192,8 @@ static void wait_until(struct expiry *expiry, int64_t due_ms, int64_t now_ms)
     pthread_cond_timedwait(&expiry->wakeup, &expiry->lock, &until);
 }
 
-/* Waits for due timers and takes a batch of them; false when stopping. An empty batch: time for the backstop. */
+/* Waits for due timers and takes a batch of them; false when stopping. An empty batch: time for the
+ * backstop. */
 static bool take_due(struct expiry *expiry, struct expiry_batch *batch)
 {
     batch->count = 0;
@@ -201,7 +207,8 @@ static bool take_due(struct expiry *expiry, struct expiry_batch *batch)
         }
         if (batch->count > 0 || now_ms >= expiry->backstop_at_ms)
             break;
-        int64_t due_ms = first && first->due_ms < expiry->backstop_at_ms ? first->due_ms : expiry->backstop_at_ms;
+        int64_t due_ms = first && first->due_ms < expiry->backstop_at_ms ? first->due_ms
+                                                                         : expiry->backstop_at_ms;
         wait_until(expiry, due_ms, now_ms);
     }
     bool is_on = !expiry->is_stopping;
@@ -221,7 +228,8 @@ static enum err backstop_row(const struct open_booking *row, void *ctx)
     struct backstop *backstop = ctx;
     if (row->state == BOOKING_HELD)
         backstop->held++;
-    backstop->items[backstop->count++] = (struct heap_item){row->expires_at, row->event_id, row->id};
+    backstop->items[backstop->count++] =
+        (struct heap_item){row->expires_at, row->event_id, row->id};
     return ERR_OK;
 }
 
@@ -232,7 +240,8 @@ static void backstop_run(struct expiry *expiry)
         return;
     backstop->expiry = expiry;
     int64_t until_ms = clock_now_ms() - BACKSTOP_OVERDUE_MS;
-    enum err err = booking_store_open(expiry->db, 0, until_ms, BACKSTOP_ROWS_MAX, backstop_row, backstop);
+    enum err err =
+        booking_store_open(expiry->db, 0, until_ms, BACKSTOP_ROWS_MAX, backstop_row, backstop);
     if (err)
         log_warn("backstop could not read", "error=\"%s\"", err_name(err));
     metric_add(expiry->backstop_found, (int64_t)backstop->held);
@@ -271,7 +280,8 @@ static enum err rearm_row(const struct open_booking *row, void *ctx)
 {
     struct rearm *rearm = ctx;
     rearm->count++;
-    return heap_push(&rearm->expiry->heap, (struct heap_item){row->expires_at, row->event_id, row->id});
+    return heap_push(&rearm->expiry->heap,
+                     (struct heap_item){row->expires_at, row->event_id, row->id});
 }
 
 enum err expiry_start(struct expiry *expiry)

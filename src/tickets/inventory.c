@@ -1,9 +1,10 @@
 /*
  * The inventory's read model; purpose, loading and invariants stand in inventory.h.
  *
- * Threads. One mutex guards the table of models and the table of layouts; it is held for a look-up only. A model's counters are
- * atomics: the writer's effects are the only ones to change them, so plain load-and-store pairs are enough there. A model that left
- * the table is frozen: requests that hold a reference see old seats until they end, and the database judges what they ask for.
+ * Threads. One mutex guards the table of models and the table of layouts; it is held for a look-up
+ * only. A model's counters are atomics: the writer's effects are the only ones to change them, so
+ * plain load-and-store pairs are enough there. A model that left the table is frozen: requests that
+ * hold a reference see old seats until they end, and the database judges what they ask for.
  */
 #include "tickets/inventory.h"
 
@@ -82,8 +83,8 @@ static uint64_t layout_key(uint64_t venue_id, int64_t plan_version)
 }
 
 /* The layout from the table or the database; a race between two loaders keeps the first. */
-static enum err layout_get(struct inventory *inventory, struct db *db, uint64_t venue_id, int64_t plan_version,
-                           struct layout **ret_layout)
+static enum err layout_get(struct inventory *inventory, struct db *db, uint64_t venue_id,
+                           int64_t plan_version, struct layout **ret_layout)
 {
     uint64_t key = layout_key(venue_id, plan_version);
     uintptr_t value;
@@ -132,12 +133,14 @@ static void model_count(struct event_model *model)
     atomic_store(&model->available, available);
 }
 
-static enum err model_build(struct inventory *inventory, struct db *db, uint64_t event_id, struct event_model *model)
+static enum err model_build(struct inventory *inventory, struct db *db, uint64_t event_id,
+                            struct event_model *model)
 {
     enum err err = event_load(db, event_id, &model->arena, &model->event);
     if (err)
         return err;
-    err = layout_get(inventory, db, model->event.venue_id, model->event.plan_version, &model->layout);
+    err =
+        layout_get(inventory, db, model->event.venue_id, model->event.plan_version, &model->layout);
     if (err)
         return err;
     size_t seats = model->layout->seat_count ? model->layout->seat_count : 1;
@@ -153,7 +156,8 @@ static enum err model_build(struct inventory *inventory, struct db *db, uint64_t
     return model->arena.overflow ? ERR_NOMEM : ERR_OK;
 }
 
-static enum err model_read(struct inventory *inventory, struct db *db, uint64_t event_id, struct event_model **ret_model)
+static enum err model_read(struct inventory *inventory, struct db *db, uint64_t event_id,
+                           struct event_model **ret_model)
 {
     struct event_model *model = calloc(1, sizeof(*model));
     if (!model)
@@ -215,7 +219,8 @@ static void install_run(void *data)
     if (map_get(&inventory->models, effect->model->event.id, &value))
         old = (struct event_model *)value;
     atomic_fetch_add(&effect->model->refs, 1);
-    bool is_in = map_put(&inventory->models, effect->model->event.id, (uintptr_t)effect->model) == ERR_OK;
+    bool is_in =
+        map_put(&inventory->models, effect->model->event.id, (uintptr_t)effect->model) == ERR_OK;
     pthread_mutex_unlock(&inventory->lock);
     if (is_in)
         event_model_unref(old);
@@ -254,9 +259,11 @@ static void install_done(struct writer_job *job, enum err outcome)
     (void)outcome; /* writer_run hands the outcome to whoever waits. */
 }
 
-enum err inventory_load(struct inventory *inventory, struct db *db, uint64_t event_id, struct event_model **ret_model)
+enum err inventory_load(struct inventory *inventory, struct db *db, uint64_t event_id,
+                        struct event_model **ret_model)
 {
-    /* An event that is edited while it is loaded sends us round again; three edits within milliseconds are somebody's load test. */
+    /* An event that is edited while it is loaded sends us round again; three edits within
+     * milliseconds are somebody's load test. */
     for (int attempt = 0; attempt < 3; attempt++) {
         struct event_model *model = inventory_get(inventory, event_id);
         if (model) {
@@ -319,7 +326,8 @@ static void model_set_seat(struct event_model *model, uint32_t seat_no, enum sea
     const struct layout_seat *seat = &model->layout->seats[seat_no];
     if (change == 0 || model->prices[seat->category_no] == PRICE_NONE)
         return;
-    atomic_fetch_add_explicit(&model->section_available[seat->section_no], change, memory_order_relaxed);
+    atomic_fetch_add_explicit(&model->section_available[seat->section_no], change,
+                              memory_order_relaxed);
     atomic_fetch_add_explicit(&model->available, change, memory_order_relaxed);
 }
 
@@ -341,12 +349,14 @@ static void seats_run(void *data)
     event_model_unref(model);
 }
 
-enum err inventory_stage_seats(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id, int64_t version,
-                               const uint32_t *seat_nos, size_t count, enum seat_state state)
+enum err inventory_stage_seats(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id,
+                               int64_t version, const uint32_t *seat_nos, size_t count,
+                               enum seat_state state)
 {
     if (count == 0)
         return ERR_OK;
-    struct seats_effect *effect = writer_effect(tx, seats_run, sizeof(*effect) + count * sizeof(*seat_nos));
+    struct seats_effect *effect =
+        writer_effect(tx, seats_run, sizeof(*effect) + count * sizeof(*seat_nos));
     if (!effect)
         return ERR_NOMEM;
     effect->inventory = inventory;
@@ -381,8 +391,8 @@ static void area_run(void *data)
     event_model_unref(model);
 }
 
-enum err inventory_stage_area(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id, int64_t version,
-                              uint32_t area_no, int32_t delta)
+enum err inventory_stage_area(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id,
+                              int64_t version, uint32_t area_no, int32_t delta)
 {
     struct area_effect *effect = writer_effect(tx, area_run, sizeof(*effect));
     if (!effect)

@@ -1,11 +1,12 @@
 /*
- * The inventory's read model: per event one byte a seat, a counter an area, and what a hold needs to know of the event. Read by all
- * threads through atomics, changed only by the writer's effects after a commit. It may refuse early; it never grants: the seat_claim
- * table's primary key does.
+ * The inventory's read model: per event one byte a seat, a counter an area, and what a hold needs
+ * to know of the event. Read by all threads through atomics, changed only by the writer's effects
+ * after a commit. It may refuse early; it never grants: the seat_claim table's primary key does.
  *
- * Loading: a pool thread reads plan, event and claims in one snapshot and remembers the journal version it saw; a small
- * writer job installs the model when the version still stands, or reads the claims again there. From then on every effect reaches it.
- * An edited event drops its model; the next request loads it anew. Idle models leave at MODELS_MAX.
+ * Loading: a pool thread reads plan, event and claims in one snapshot and remembers the journal
+ * version it saw; a small writer job installs the model when the version still stands, or reads the
+ * claims again there. From then on every effect reaches it. An edited event drops its model; the
+ * next request loads it anew. Idle models leave at MODELS_MAX.
  */
 #ifndef TICKETS_INVENTORY_H
 #define TICKETS_INVENTORY_H
@@ -16,22 +17,27 @@
 #include "tickets/event.h"
 #include "tickets/layout.h"
 
-enum seat_state { SEAT_FREE = 0, SEAT_HELD = 1, SEAT_BOOKED = 2, SEAT_BLOCKED = 3 };
+enum seat_state {
+    SEAT_FREE = 0,
+    SEAT_HELD = 1,
+    SEAT_BOOKED = 2,
+    SEAT_BLOCKED = 3
+};
 
 #define PRICE_NONE (-1)
 
 struct event_model {
     struct event event; /* strings in arena; immutable */
     struct layout *layout;
-    int64_t prices[64];                /* by category_no; PRICE_NONE: not for sale */
-    _Atomic uint8_t *seats;            /* enum seat_state by seat_no */
+    int64_t prices[64];                 /* by category_no; PRICE_NONE: not for sale */
+    _Atomic uint8_t *seats;             /* enum seat_state by seat_no */
     _Atomic int32_t *section_available; /* free seats with a price, by section_no */
-    _Atomic int32_t *area_available;   /* by index in areas */
+    _Atomic int32_t *area_available;    /* by index in areas */
     struct model_area {
         uint32_t area_no;
         struct str guid, name;
         uint32_t section_no, category_no, capacity;
-    } *areas; /* of the event: plan's and added ones */
+    } * areas; /* of the event: plan's and added ones */
     uint32_t area_count;
     _Atomic int64_t available; /* free seats with a price and free area places */
     int64_t total;             /* seats with a price and area capacity */
@@ -56,11 +62,15 @@ int event_model_find_area(const struct event_model *model, struct str guid);
 int event_model_area_index(const struct event_model *model, uint32_t area_no);
 
 /* Staged by whoever changes claims, in the job that changes them. */
-ERR_MUST_USE enum err inventory_stage_seats(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id, int64_t version,
-                                            const uint32_t *seat_nos, size_t count, enum seat_state state);
-ERR_MUST_USE enum err inventory_stage_area(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id, int64_t version,
-                                           uint32_t area_no, int32_t delta);
+ERR_MUST_USE enum err inventory_stage_seats(struct inventory *inventory, struct writer_tx *tx,
+                                            uint64_t event_id, int64_t version,
+                                            const uint32_t *seat_nos, size_t count,
+                                            enum seat_state state);
+ERR_MUST_USE enum err inventory_stage_area(struct inventory *inventory, struct writer_tx *tx,
+                                           uint64_t event_id, int64_t version, uint32_t area_no,
+                                           int32_t delta);
 /* The event or its areas or prices changed: forget the model. */
-ERR_MUST_USE enum err inventory_stage_drop(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id);
+ERR_MUST_USE enum err inventory_stage_drop(struct inventory *inventory, struct writer_tx *tx,
+                                           uint64_t event_id);
 
 #endif

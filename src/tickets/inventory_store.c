@@ -23,8 +23,9 @@ static enum err load_prices(struct db *db, struct event_model *model)
 }
 
 SQL(SQL_AREA_COUNT, "SELECT COUNT(*) FROM event_area WHERE event_id = $1");
-SQL(SQL_AREAS, "SELECT area_no, guid, name, section_no, category_no, capacity, available FROM event_area "
-               "WHERE event_id = $1 ORDER BY area_no");
+SQL(SQL_AREAS,
+    "SELECT area_no, guid, name, section_no, category_no, capacity, available FROM event_area "
+    "WHERE event_id = $1 ORDER BY area_no");
 
 static enum err load_areas(struct db *db, struct event_model *model)
 {
@@ -70,7 +71,8 @@ static enum err load_claims(struct db *db, struct event_model *model)
             db_done(stmt);
             return ERR_CORRUPT;
         }
-        atomic_store_explicit(&model->seats[seat_no], (uint8_t)db_col_i64(stmt, 1), memory_order_relaxed);
+        atomic_store_explicit(&model->seats[seat_no], (uint8_t)db_col_i64(stmt, 1),
+                              memory_order_relaxed);
     }
     return err;
 }

@@ -4,9 +4,12 @@
 
 #include "tickets/inventory.h"
 
-/* Prices, areas, claims, venue names and version of model->event, whose layout and seat array are there. In one snapshot. */
+/* Prices, areas, claims, venue names and version of model->event, whose layout and seat array are
+ * there. In one snapshot. */
 ERR_MUST_USE enum err inventory_store_load(struct db *db, struct event_model *model);
-/* Claims and area counters once more; ret_is_same_event: false when the event's row or areas changed since the model was read. */
-ERR_MUST_USE enum err inventory_store_refresh(struct db *db, struct event_model *model, bool *ret_is_same_event);
+/* Claims and area counters once more; ret_is_same_event: false when the event's row or areas
+ * changed since the model was read. */
+ERR_MUST_USE enum err inventory_store_refresh(struct db *db, struct event_model *model,
+                                              bool *ret_is_same_event);
 
 #endif

@@ -1,12 +1,14 @@
 /*
  * Known Idempotency-Keys of bookings; purpose in replay_keys.h.
  *
- * SHARDS maps with a lock each, from a hash of (event, account, key) to the booking. Each shard keeps its keys in two generations: when
- * the young one is IDEMPOTENCY_MS old or full, it becomes the old one and the previous old one is dropped. So a key is known for at
- * least IDEMPOTENCY_MS unless a shard overflows; an overflow clears is_complete for good, and every unknown key is looked up
- * in the database from then on.
+ * SHARDS maps with a lock each, from a hash of (event, account, key) to the booking. Each shard
+ * keeps its keys in two generations: when the young one is IDEMPOTENCY_MS old or full, it becomes
+ * the old one and the previous old one is dropped. So a key is known for at least IDEMPOTENCY_MS
+ * unless a shard overflows; an overflow clears is_complete for good, and every unknown key is
+ * looked up in the database from then on.
  *
- * The journal is read backwards from its end, by its primary key, until rows are older than IDEMPOTENCY_MS.
+ * The journal is read backwards from its end, by its primary key, until rows are older than
+ * IDEMPOTENCY_MS.
  */
 #include "tickets/replay_keys.h"
 
@@ -125,7 +127,8 @@ static void key_run(void *data)
     keys_add(effect->keys, effect->hash, effect->booking_id);
 }
 
-enum err replay_keys_stage(struct replay_keys *keys, struct writer_tx *tx, const struct booking *booking)
+enum err replay_keys_stage(struct replay_keys *keys, struct writer_tx *tx,
+                           const struct booking *booking)
 {
     struct key_effect *effect = writer_effect(tx, key_run, sizeof(*effect));
     if (!effect)
@@ -137,7 +140,8 @@ enum err replay_keys_stage(struct replay_keys *keys, struct writer_tx *tx, const
 
 /* --- Loading --- */
 
-SQL(SQL_RECENT, "SELECT seq, at_ms, shard, data, type FROM journal WHERE seq < $1 ORDER BY seq DESC LIMIT 2000");
+SQL(SQL_RECENT, "SELECT seq, at_ms, shard, data, type FROM journal WHERE seq < $1 ORDER BY seq "
+                "DESC LIMIT 2000");
 
 /* One journal row's key, when it is a hold. */
 static void load_row(struct replay_keys *keys, struct arena *arena, struct db_stmt *stmt)
@@ -149,9 +153,11 @@ static void load_row(struct replay_keys *keys, struct arena *arena, struct db_st
     int64_t booking_id, account_id;
     uint8_t hash[16];
     size_t len;
-    if (json_parse(arena, db_col_str(stmt, 3), &data, &message) || !json_as_i64(json_get(data, "booking"), &booking_id) ||
-        !json_as_i64(json_get(data, "account"), &account_id) || !json_as_str(json_get(data, "key"), &hex) ||
-        hex_decode(hex, hash, sizeof(hash), &len) || len != sizeof(hash))
+    if (json_parse(arena, db_col_str(stmt, 3), &data, &message) ||
+        !json_as_i64(json_get(data, "booking"), &booking_id) ||
+        !json_as_i64(json_get(data, "account"), &account_id) ||
+        !json_as_str(json_get(data, "key"), &hex) || hex_decode(hex, hash, sizeof(hash), &len) ||
+        len != sizeof(hash))
         return;
     struct replay_key key = {(uint64_t)db_col_i64(stmt, 2), (uint64_t)account_id, hash};
     keys_add(keys, key_hash64(&key), (uint64_t)booking_id);
@@ -201,7 +207,8 @@ static void *load_main(void *ctx)
 
 enum err replay_keys_start(struct replay_keys *keys, const char *database_path)
 {
-    enum err err = str_to_c(str_from_c(database_path), keys->database_path, sizeof(keys->database_path));
+    enum err err =
+        str_to_c(str_from_c(database_path), keys->database_path, sizeof(keys->database_path));
     if (err)
         return err;
     if (pthread_create(&keys->thread, NULL, load_main, keys))

@@ -1,7 +1,8 @@
 /*
- * Which Idempotency-Keys have made a booking in the last IDEMPOTENCY_MS, in memory: lets the loop refuse a taken seat at once
- * without ever refusing a winner who lost the reply, and spares the writer a look-up for keys it has never seen. The
- * booking rows remain the truth: a hit is verified against the row.
+ * Which Idempotency-Keys have made a booking in the last IDEMPOTENCY_MS, in memory: lets the loop
+ * refuse a taken seat at once without ever refusing a winner who lost the reply, and spares the
+ * writer a look-up for keys it has never seen. The booking rows remain the truth: a hit is verified
+ * against the row.
  */
 #ifndef TICKETS_REPLAY_KEYS_H
 #define TICKETS_REPLAY_KEYS_H
@@ -26,6 +27,7 @@ uint64_t replay_keys_find(struct replay_keys *keys, const struct replay_key *key
 /* True when a key that is not found is certainly new. Any thread. */
 bool replay_keys_is_complete(const struct replay_keys *keys);
 /* In a job: known after the commit. Stage it before the seats' effects. */
-ERR_MUST_USE enum err replay_keys_stage(struct replay_keys *keys, struct writer_tx *tx, const struct booking *booking);
+ERR_MUST_USE enum err replay_keys_stage(struct replay_keys *keys, struct writer_tx *tx,
+                                        const struct booking *booking);
 
 #endif

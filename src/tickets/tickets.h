@@ -33,25 +33,26 @@ struct tickets {
 ERR_MUST_USE enum err tickets_new(const struct config *config, struct tickets **ret_tickets);
 struct service *tickets_service(struct tickets *tickets);
 const char *tickets_database_path(const struct tickets *tickets);
-/* Re-arms timers and starts the workers; port: where the server listens. Before requests are served. */
+/* Re-arms timers and starts the workers; port: where the server listens. Before requests are
+ * served. */
 ERR_MUST_USE enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port);
 /* Workers first, then the writer; after the server has stopped and before app_stop. */
 void tickets_stop(struct tickets *tickets);
 void tickets_free(struct tickets *tickets);
 
 /* Route tables of the parts, joined by tickets.c. */
-#define TICKETS_ROUTE_TABLES                                                                                           \
-    TABLE(venue_routes)                                                                                                \
-    TABLE(event_routes)                                                                                                \
-    TABLE(seatmap_routes)                                                                                              \
-    TABLE(search_routes)                                                                                               \
-    TABLE(booking_routes)                                                                                              \
-    TABLE(payment_routes)                                                                                              \
-    TABLE(ticket_routes)                                                                                               \
-    TABLE(checkin_routes)                                                                                              \
+#define TICKETS_ROUTE_TABLES                                                                       \
+    TABLE(venue_routes)                                                                            \
+    TABLE(event_routes)                                                                            \
+    TABLE(seatmap_routes)                                                                          \
+    TABLE(search_routes)                                                                           \
+    TABLE(booking_routes)                                                                          \
+    TABLE(payment_routes)                                                                          \
+    TABLE(ticket_routes)                                                                           \
+    TABLE(checkin_routes)                                                                          \
     TABLE(report_routes)
-#define TABLE(name)                                                                                                    \
-    extern const struct route name[];                                                                                  \
+#define TABLE(name)                                                                                \
+    extern const struct route name[];                                                              \
     extern const size_t name##_count;
 TICKETS_ROUTE_TABLES
 #undef TABLE

@@ -1,0 +1,505 @@
+/*
+ * Routes of bookings: hold, read, list, checkout, cancel.
+ *
+ * POST /v1/bookings is the hot path. prepare runs on the loop: it decodes, resolves names by the
+ * event's model and may refuse a taken seat from memory, but only when the Idempotency-Key is
+ * certainly new, or a winner who lost the reply would be refused by his own seats. apply, on the
+ * writer, looks the key up once more, asks the event's row whether the sale is open, and lets the
+ * seat_claim table decide.
+ */
+#include "app/problem.h"
+#include "tickets/booking_view.h"
+#include "tickets/hold_request.h"
+#include "tickets/replay_keys.h"
+#include "tickets/tickets.h"
+
+static struct tickets *call_tickets(struct call *call)
+{
+    return call->service->state;
+}
+
+static void unref_model(void *ptr)
+{
+    event_model_unref(ptr);
+}
+
+/* The model, referenced until the request ends. On the loop (db NULL) ERR_AGAIN when it is not in
+ * memory. */
+static enum err call_model(struct call *call, struct db *db, uint64_t event_id,
+                           struct event_model **ret_model)
+{
+    struct inventory *inventory = call_tickets(call)->inventory;
+    struct event_model *model = inventory_get(inventory, event_id);
+    if (!model) {
+        if (!db)
+            return ERR_AGAIN;
+        enum err err = inventory_load(inventory, db, event_id, &model);
+        if (err)
+            return err;
+    }
+    enum err err = arena_on_release(call_arena(call), unref_model, model);
+    if (!err)
+        *ret_model = model;
+    return err;
+}
+
+/* --- POST /v1/bookings --- */
+
+struct hold_call {
+    struct booking booking;
+    struct event_model *model;
+    uint64_t replay_id; /* from memory; verified against the row */
+    bool is_key_new;
+};
+
+static void conflicts_reply(struct call *call, const struct event_model *model,
+                            const struct hold_conflicts *conflicts)
+{
+    struct buf *body;
+    struct json_writer writer =
+        problem_begin(call, PROBLEM_SEATS_UNAVAILABLE, "Somebody else has these places.", &body);
+    json_key(&writer, "conflicts");
+    json_open_array(&writer);
+    for (size_t i = 0; i < conflicts->seat_count; i++)
+        json_str(&writer, model->layout->seats[conflicts->seat_nos[i]].guid);
+    for (size_t i = 0; i < conflicts->area_count; i++) {
+        int index = event_model_area_index(model, conflicts->area_nos[i]);
+        if (index >= 0)
+            json_str(&writer, model->areas[index].guid);
+    }
+    json_close_array(&writer);
+    problem_end(call, &writer, PROBLEM_SEATS_UNAVAILABLE, body);
+}
+
+static void limit_reply(struct call *call, const struct field_errors *errors)
+{
+    struct buf *body;
+    struct json_writer writer = problem_begin(call, PROBLEM_LIMIT_EXCEEDED, NULL, &body);
+    json_key(&writer, "errors");
+    json_open_array(&writer);
+    for (size_t i = 0; i < errors->count; i++) {
+        json_open_object(&writer);
+        json_put_str(&writer, "field", errors->items[i].field);
+        json_put_str(&writer, "message", errors->items[i].message);
+        json_close_object(&writer);
+    }
+    json_close_array(&writer);
+    problem_end(call, &writer, PROBLEM_LIMIT_EXCEEDED, body);
+}
+
+/* Fills hold from the body; false when a refusal was answered, ERR_AGAIN through ret_err when the
+ * model is not in memory. */
+static bool hold_decode(struct call *call, struct db *db, struct hold_call *hold, enum err *ret_err)
+{
+    struct hold_body body = {0};
+    struct field_errors errors;
+    field_errors_init(&errors, call_arena(call));
+    *ret_err = ERR_OK;
+    if (!call_decode(call, &body))
+        return false;
+    struct booking *booking = &hold->booking;
+    if (id_parse(body.event_id, "evt", &booking->event_id)) {
+        problem_field(call, "event_id", "is not the id of an event");
+        return false;
+    }
+    *ret_err = call_model(call, db, booking->event_id, &hold->model);
+    if (*ret_err == ERR_NOT_FOUND || (!*ret_err && hold->model->event.status == EVENT_DRAFT)) {
+        *ret_err = ERR_OK;
+        problem_field(call, "event_id", "there is no such event");
+        return false;
+    }
+    if (*ret_err)
+        return false;
+    enum err err = hold_resolve(&body, hold->model, booking, &errors);
+    if (err == ERR_LIMIT)
+        limit_reply(call, &errors);
+    else if (err)
+        problem_fields(call, &errors);
+    return !err;
+}
+
+static void hold_key(struct call *call, struct hold_call *hold)
+{
+    struct booking *booking = &hold->booking;
+    uint8_t hash[SHA256_SIZE];
+    crypto_sha256(call->idempotency_key, hash);
+    memcpy(booking->key_hash, hash, sizeof(booking->key_hash));
+    memcpy(booking->body_hash, call->body_hash, sizeof(booking->body_hash));
+    booking->account_id = call->caller->account_id;
+    struct replay_keys *keys = call_tickets(call)->replay_keys;
+    struct replay_key key = {booking->event_id, booking->account_id, booking->key_hash};
+    /* Asked in this order: a key that becomes known in between is found by the writer. */
+    hold->is_key_new = replay_keys_is_complete(keys);
+    hold->replay_id = replay_keys_find(keys, &key);
+    if (hold->replay_id)
+        hold->is_key_new = false;
+}
+
+static enum err hold_prepare(struct call *call, struct db *db)
+{
+    struct hold_call *hold = ARENA_NEW(call_arena(call), struct hold_call);
+    if (!hold)
+        return ERR_NOMEM;
+    enum err err;
+    if (!hold_decode(call, db, hold, &err))
+        return err;
+    call->prepared = hold;
+    /* Seats first, keys second: a commit makes the key known before it marks the seats, so a seat
+     * taken by this very key is never mistaken for somebody else's. */
+    struct hold_conflicts conflicts;
+    size_t taken = hold_taken_seats(hold->model, &hold->booking, &conflicts);
+    hold_key(call, hold);
+    if (hold->replay_id)
+        return ERR_OK;
+    if (!call_rate_limit(call))
+        return ERR_OK;
+    if (taken > 0 && hold->is_key_new)
+        conflicts_reply(call, hold->model, &conflicts);
+    return ERR_OK;
+}
+
+static enum err booking_reply(struct call *call, int status, const struct booking_view *view)
+{
+    struct buf *body = buf_new_in(call_arena(call), 64u << 10);
+    if (!body)
+        return ERR_NOMEM;
+    struct json_writer writer;
+    json_begin(&writer, body);
+    booking_write(&writer, view);
+    if (body->overflow)
+        return ERR_NOMEM;
+    reply_json(call, status, body);
+    return ERR_OK;
+}
+
+/*
+ * The booking that this key made before, in ret_first; ERR_NOT_FOUND. Memory knows all keys of
+ * earlier groups, because effects run before the next group begins; a twin in the same group has an
+ * id of this group's time. Only while memory is incomplete (just started, or overflown) a whole day
+ * of the account's bookings is looked through.
+ */
+static enum err hold_find_first(struct call *call, struct writer_tx *tx,
+                                const struct booking *booking, struct booking *ret_first)
+{
+    struct replay_keys *keys = call_tickets(call)->replay_keys;
+    struct replay_key key = {booking->event_id, booking->account_id, booking->key_hash};
+    bool is_complete = replay_keys_is_complete(keys);
+    uint64_t id = replay_keys_find(keys, &key);
+    if (id && booking_load(tx->db, booking->event_id, id, ret_first) == ERR_OK &&
+        ret_first->account_id == booking->account_id &&
+        memcmp(ret_first->key_hash, booking->key_hash, sizeof(booking->key_hash)) == 0)
+        return ERR_OK;
+    uint64_t since_id = id_at_ms(is_complete && !id ? tx->now_ms : tx->now_ms - IDEMPOTENCY_MS);
+    enum err err = booking_store_by_key(tx->db, booking->account_id, booking->event_id, since_id,
+                                        booking->key_hash, &id);
+    if (err)
+        return err;
+    return booking_load(tx->db, booking->event_id, id, ret_first);
+}
+
+/* Answers with the first success again, as it was, or refuses the key for another body. */
+static enum err hold_replay(struct call *call, const struct hold_call *hold, struct booking *first)
+{
+    if (memcmp(first->body_hash, hold->booking.body_hash, sizeof(first->body_hash)) != 0) {
+        problem_reply(call, PROBLEM_IDEMPOTENCY_CONFLICT,
+                      "This Idempotency-Key was used for another booking.");
+        return ERR_OK;
+    }
+    first->state = BOOKING_HELD;
+    first->expires_at -= first->extended_ms;
+    response_header(call->req, "idempotency-replayed", STR("true"));
+    struct booking_view view = {.booking = first, .model = hold->model};
+    return booking_reply(call, 201, &view);
+}
+
+/* False when a refusal was answered or *ret_err is set. */
+static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struct hold_call *hold,
+                            enum err *ret_err)
+{
+    struct event_sale sale;
+    *ret_err = booking_store_sale(tx->db, hold->booking.event_id, &sale);
+    if (*ret_err)
+        return false;
+    if (sale.status != EVENT_PUBLISHED || tx->now_ms >= sale.starts_at)
+        problem_reply(call, PROBLEM_SALE_CLOSED, "The sale of this event is over.");
+    else if (tx->now_ms < sale.onsale_at)
+        problem_reply(call, PROBLEM_SALE_NOT_OPEN, "The sale of this event has not begun.");
+    else if (sale.updated_at != hold->model->event.updated_at)
+        problem_retry(call, PROBLEM_CONFLICT,
+                      "The event has just been changed. Please look at it again.", 1);
+    if (call_is_answered(call))
+        return false;
+    if (!app_config(call->app)->abuse)
+        return true;
+    int64_t places;
+    *ret_err =
+        booking_store_places(tx->db, hold->booking.account_id, hold->booking.event_id, &places);
+    if (*ret_err)
+        return false;
+    if (places + hold->booking.places <= hold->model->event.per_account)
+        return true;
+    problem_reply(call, PROBLEM_LIMIT_EXCEEDED,
+                  "This would be more places than one account may have for this event.");
+    return false;
+}
+
+static enum err hold_apply(struct call *call, struct writer_tx *tx)
+{
+    struct hold_call *hold = call->prepared;
+    struct booking first;
+    enum err err = hold_find_first(call, tx, &hold->booking, &first);
+    if (!err)
+        return hold_replay(call, hold, &first);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    if (!hold_is_allowed(call, tx, hold, &err))
+        return err;
+    struct tickets *tickets = call_tickets(call);
+    struct booking booking =
+        hold->booking; /* apply may run again: the prepared one stays as it is */
+    struct hold_conflicts conflicts;
+    booking.state = BOOKING_HELD;
+    booking.created_at = tx->now_ms;
+    booking.expires_at = tx->now_ms + hold->model->event.hold_ttl_s * 1000;
+    err = booking_hold(tickets, tx, &booking, &conflicts);
+    if (err == ERR_CONFLICT) {
+        conflicts_reply(call, hold->model, &conflicts);
+        return ERR_OK;
+    }
+    if (err)
+        return err;
+    struct booking_view view = {.booking = &booking, .model = hold->model};
+    return booking_reply(call, 201, &view);
+}
+
+/* --- Reading --- */
+
+/* Loads the booking named in the path if the caller may see it (owner; support and admin too);
+ * answers 404 and false otherwise. */
+static bool call_booking(struct call *call, struct db *db, struct booking *ret_booking,
+                         enum err *ret_err)
+{
+    uint64_t event_id, booking_id;
+    *ret_err = ERR_OK;
+    if (!call_param_id2(call, "id", "bkg", &event_id, &booking_id))
+        return false;
+    enum err err = booking_load(db, event_id, booking_id, ret_booking);
+    bool is_visible = !err && (ret_booking->account_id == call->caller->account_id ||
+                               (call->caller->scopes & (SCOPE_SUPPORT | SCOPE_ADMIN)));
+    if (is_visible)
+        return true;
+    if (!err || err == ERR_NOT_FOUND)
+        problem_reply(call, PROBLEM_NOT_FOUND, NULL);
+    else
+        *ret_err = err;
+    return false;
+}
+
+static enum err booking_reply_full(struct call *call, struct db *db, int status,
+                                   const struct booking *booking, const struct event_model *model)
+{
+    struct buf *body = buf_new_in(call_arena(call), 64u << 10);
+    if (!body)
+        return ERR_NOMEM;
+    struct json_writer writer;
+    json_begin(&writer, body);
+    enum err err = booking_write_full(&writer, db, call_arena(call), booking, model);
+    if (err)
+        return err;
+    if (body->overflow)
+        return ERR_NOMEM;
+    reply_json(call, status, body);
+    return ERR_OK;
+}
+
+static enum err booking_get(struct call *call, struct db *db)
+{
+    struct booking booking;
+    enum err err;
+    if (!call_booking(call, db, &booking, &err))
+        return err;
+    struct event_model *model;
+    err = call_model(call, db, booking.event_id, &model);
+    if (err)
+        return err;
+    return booking_reply_full(call, db, 200, &booking, model);
+}
+
+static enum err write_bookings(struct call *call, struct db *db, struct json_writer *writer,
+                               const struct booking *bookings, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct event_model *model;
+        enum err err = call_model(call, db, bookings[i].event_id, &model);
+        if (!err)
+            err = booking_write_full(writer, db, call_arena(call), &bookings[i], model);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+static enum err booking_list(struct call *call, struct db *db)
+{
+    struct list_page page;
+    if (!call_list_page(call, &page))
+        return ERR_OK;
+    struct booking *bookings =
+        ARENA_ARRAY(call_arena(call), struct booking, (size_t)page.limit + 1);
+    struct buf *body = buf_new_in(call_arena(call), 4u << 20);
+    if (!bookings || !body)
+        return ERR_NOMEM;
+    size_t count;
+    uint64_t before_id = page.has_cursor ? (uint64_t)page.a : INT64_MAX;
+    enum err err = booking_store_list(db, call->caller->account_id, before_id, page.limit + 1,
+                                      bookings, &count);
+    if (err)
+        return err;
+    bool has_more = count > (size_t)page.limit;
+    if (has_more)
+        count = (size_t)page.limit;
+    struct json_writer writer;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    json_key(&writer, "data");
+    json_open_array(&writer);
+    err = write_bookings(call, db, &writer, bookings, count);
+    if (err)
+        return err;
+    json_close_array(&writer);
+    list_close(&writer, has_more, has_more ? (int64_t)bookings[count - 1].id : 0, 0);
+    reply_json(call, 200, body);
+    return body->overflow ? ERR_NOMEM : ERR_OK;
+}
+
+/* --- Checkout and cancel --- */
+
+/* The model for the answer, on the pool; the booking itself is loaded in the write. */
+static enum err change_prepare(struct call *call, struct db *db)
+{
+    struct booking booking;
+    enum err err;
+    if (!call_booking(call, db, &booking, &err))
+        return err;
+    struct event_model *model;
+    err = call_model(call, db, booking.event_id, &model);
+    if (!err)
+        call->prepared = model;
+    return err;
+}
+
+static enum err checkout_apply(struct call *call, struct writer_tx *tx)
+{
+    struct booking booking;
+    enum err err;
+    if (!call_booking(call, tx->db, &booking, &err))
+        return err;
+    switch (booking.state) {
+    case BOOKING_HELD:
+        err = booking_start_payment(call_tickets(call), tx, &booking);
+        if (err)
+            return err;
+        break;
+    case BOOKING_PAYMENT_PENDING:
+    case BOOKING_CONFIRMED:
+        break; /* asked again: the same answer */
+    case BOOKING_EXPIRED:
+    case BOOKING_CANCELLED:
+    case BOOKING_FAILED:
+        problem_reply(call, PROBLEM_HOLD_EXPIRED,
+                      "This hold has ended; its places are free for everybody again.");
+        return ERR_OK;
+    }
+    return booking_reply_full(call, tx->db, 202, &booking, call->prepared);
+}
+
+static enum err cancel_apply(struct call *call, struct writer_tx *tx)
+{
+    struct booking booking;
+    enum err err;
+    if (!call_booking(call, tx->db, &booking, &err))
+        return err;
+    switch (booking.state) {
+    case BOOKING_HELD:
+    case BOOKING_PAYMENT_PENDING:
+        err = booking_cancel(call_tickets(call), tx, &booking);
+        if (err)
+            return err;
+        break;
+    case BOOKING_CANCELLED:
+        break; /* asked again: the same answer */
+    case BOOKING_CONFIRMED:
+    case BOOKING_EXPIRED:
+    case BOOKING_FAILED:
+        problem_reply(call, PROBLEM_CONFLICT,
+                      "Only a hold can be cancelled. A confirmed booking is refunded instead.");
+        return ERR_OK;
+    }
+    return booking_reply_full(call, tx->db, 200, &booking, call->prepared);
+}
+
+const struct route booking_routes[] = {
+    {.method = HTTP_POST,
+     .pattern = "/v1/bookings",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .idempotency = IDEMPOTENCY_OWN,
+     .rate = RATE_SELL,
+     .prepare_on_loop = true,
+     .prepare = hold_prepare,
+     .apply = hold_apply,
+     .summary = "Hold places of an event, all of them or none",
+     .tag = "bookings",
+     .request = hold_body_fields,
+     .response = "Booking",
+     .success = 201,
+     .problems = "409 422"},
+    {.method = HTTP_GET,
+     .pattern = "/v1/bookings/{id}",
+     .kind = ROUTE_READ,
+     .auth = AUTH_CALLER,
+     .read = booking_get,
+     .summary = "A booking and its payment",
+     .tag = "bookings",
+     .response = "Booking",
+     .success = 200,
+     .problems = "404",
+     .is_retry_safe = true},
+    {.method = HTTP_GET,
+     .pattern = "/v1/me/bookings",
+     .kind = ROUTE_READ,
+     .auth = AUTH_CALLER,
+     .read = booking_list,
+     .summary = "The caller's bookings, newest first",
+     .tag = "bookings",
+     .response = "BookingList",
+     .success = 200,
+     .query = "limit cursor",
+     .is_retry_safe = true},
+    {.method = HTTP_POST,
+     .pattern = "/v1/bookings/{id}/checkout",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .rate = RATE_SELL,
+     .prepare = change_prepare,
+     .apply = checkout_apply,
+     .summary = "Start the payment of a hold; poll the booking until payment.url is there",
+     .tag = "bookings",
+     .response = "Booking",
+     .success = 202,
+     .problems = "404 409",
+     .is_retry_safe = true},
+    {.method = HTTP_DELETE,
+     .pattern = "/v1/bookings/{id}",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .prepare = change_prepare,
+     .apply = cancel_apply,
+     .summary = "Give a hold back",
+     .tag = "bookings",
+     .response = "Booking",
+     .success = 200,
+     .problems = "404 409",
+     .is_retry_safe = true},
+};
+const size_t booking_routes_count = sizeof(booking_routes) / sizeof(booking_routes[0]);

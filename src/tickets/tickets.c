@@ -1,0 +1,146 @@
+/*
+ * The tickets service put together: database and writer, read models, timers, payments worker, mail
+ * and search.
+ *
+ * Start: the writer thread first (loading needs it), then what re-arms itself from the database;
+ * requests come last. Stop: the other way round. The server has stopped by then, so nothing new
+ * comes in.
+ */
+#include "tickets/tickets.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "tickets/expiry.h"
+#include "tickets/mailer.h"
+#include "tickets/payment.h"
+#include "tickets/replay_keys.h"
+#include "tickets/search.h"
+#include "tickets/ticket_key.h"
+
+static enum err routes_join(struct tickets *tickets)
+{
+    size_t count = 0;
+#define TABLE(name) count += name##_count;
+    TICKETS_ROUTE_TABLES
+#undef TABLE
+    struct route *routes = calloc(count, sizeof(*routes));
+    if (!routes)
+        return ERR_NOMEM;
+    size_t at = 0;
+#define TABLE(name)                                                                                \
+    memcpy(routes + at, name, name##_count * sizeof(*routes));                                     \
+    at += name##_count;
+    TICKETS_ROUTE_TABLES
+#undef TABLE
+    tickets->service.routes = routes;
+    tickets->service.route_count = count;
+    return ERR_OK;
+}
+
+static enum err tickets_open(struct tickets *tickets)
+{
+    const struct config *config = tickets->config;
+    snprintf(tickets->database_path, sizeof(tickets->database_path), "%s/tickets.db", config->data);
+    enum err err = writer_new(tickets->database_path, "tickets", &tickets->writer);
+    if (!err)
+        err = ticket_key_load(writer_db(tickets->writer), tickets);
+    if (!err)
+        err = inventory_new(tickets->writer, &tickets->inventory);
+    if (!err)
+        err = replay_keys_new(&tickets->replay_keys);
+    if (!err)
+        err = expiry_new(tickets, &tickets->expiry);
+    if (!err)
+        err = search_new(config, &tickets->search);
+    if (!err)
+        err = routes_join(tickets);
+    if (!err)
+        err = writer_start(tickets->writer);
+    return err;
+}
+
+enum err tickets_new(const struct config *config, struct tickets **ret_tickets)
+{
+    struct tickets *tickets = calloc(1, sizeof(*tickets));
+    if (!tickets)
+        return ERR_NOMEM;
+    tickets->config = config;
+    enum err err = tickets_open(tickets);
+    if (err) {
+        tickets_free(tickets);
+        return err;
+    }
+    tickets->service.name = "tickets";
+    tickets->service.writer = tickets->writer;
+    tickets->service.state = tickets;
+    *ret_tickets = tickets;
+    return ERR_OK;
+}
+
+struct service *tickets_service(struct tickets *tickets)
+{
+    return &tickets->service;
+}
+
+const char *tickets_database_path(const struct tickets *tickets)
+{
+    return tickets->database_path;
+}
+
+static void base_url_set(struct tickets *tickets, unsigned port)
+{
+    const struct config *config = tickets->config;
+    if (config->public_url[0]) {
+        snprintf(tickets->base_url, sizeof(tickets->base_url), "%s", config->public_url);
+        size_t len = strlen(tickets->base_url);
+        if (len && tickets->base_url[len - 1] == '/')
+            tickets->base_url[len - 1] = '\0';
+        return;
+    }
+    const char *scheme = config->tls_cert[0] ? "https" : "http";
+    snprintf(tickets->base_url, sizeof(tickets->base_url), "%s://127.0.0.1:%u", scheme, port);
+}
+
+enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
+{
+    tickets->app = app;
+    base_url_set(tickets, port);
+    enum err err = payments_start(tickets, &tickets->payments);
+    if (!err)
+        err = replay_keys_start(tickets->replay_keys, tickets->database_path);
+    if (!err)
+        err = expiry_start(tickets->expiry);
+    if (!err)
+        err = search_start(tickets->search, tickets);
+    if (!err)
+        err = mailer_start(tickets, &tickets->mailer);
+    return err;
+}
+
+void tickets_stop(struct tickets *tickets)
+{
+    mailer_stop(tickets->mailer);
+    tickets->mailer = NULL;
+    search_stop(tickets->search);
+    expiry_stop(tickets->expiry);
+    replay_keys_stop(tickets->replay_keys);
+    payments_stop(tickets->payments);
+    tickets->payments = NULL;
+    writer_stop(tickets->writer);
+}
+
+void tickets_free(struct tickets *tickets)
+{
+    if (!tickets)
+        return;
+    search_free(tickets->search);
+    expiry_free(tickets->expiry);
+    replay_keys_free(tickets->replay_keys);
+    writer_free(tickets->writer);
+    inventory_free(tickets->inventory);
+    free((void *)tickets->service.routes);
+    crypto_wipe(tickets->ticket_secret_key, sizeof(tickets->ticket_secret_key));
+    free(tickets);
+}
