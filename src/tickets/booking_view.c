@@ -6,6 +6,8 @@
  */
 #include "tickets/booking_view.h"
 
+#include <stdio.h>
+
 static const char *refund_status(int64_t pending, int64_t succeeded, int64_t amount)
 {
     if (pending > 0)

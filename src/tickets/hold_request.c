@@ -2,6 +2,8 @@
  * and where. */
 #include "tickets/hold_request.h"
 
+#include <stdio.h>
+
 /* What a request may list before it is refused as malformed rather than as over the booking's
  * limit. */
 #define HOLD_LIST_MAX 50

@@ -1,0 +1,216 @@
+/*
+ * The audit's questions. Each looks at the same fact from two sides that were written by different
+ * code paths: claims against bookings, tickets against bookings, counters against sums, money
+ * against refunds, and the journal against all of them.
+ *
+ * booking.state: 1 held, 2 payment pending, 3 confirmed, 4 expired, 5 cancelled, 6 failed.
+ * seat_claim.state: 1 held, 2 booked, 3 blocked. ticket.state: 0 valid, 1 revoked. refund.reason
+ * 'requested' and 'event_cancelled' are refunds of a sale; all others are money that never became
+ * one.
+ */
+#include "tickets/audit_store.h"
+
+/* Places of open bookings and of valid tickets: who owns what by the bookings' side. */
+#define OWNED_SEATS                                                                                \
+    "WITH owned (event_id, seat_no, booking_id, state) AS ("                                       \
+    " SELECT b.event_id, json_extract(s.value, '$[0]'), b.id, 1 FROM booking b, "                  \
+    "json_each(b.seats) s"                                                                         \
+    "  WHERE b.state IN (1, 2)"                                                                    \
+    " UNION ALL SELECT event_id, seat_no, booking_id, 2 FROM ticket WHERE state = 0 AND seat_no "  \
+    "IS NOT NULL) "
+
+struct audit_check audit_checks[] = {
+    {"seat-in-two-bookings",
+     {OWNED_SEATS "SELECT 'event ' || event_id || ' seat ' || seat_no || ' belongs to ' || "
+                  "COUNT(*) || ' bookings' "
+                  "FROM owned GROUP BY event_id, seat_no HAVING COUNT(*) > 1 LIMIT $1",
+      0}},
+    {"booking-without-claim",
+     {OWNED_SEATS
+      "SELECT 'event ' || o.event_id || ' seat ' || o.seat_no || ' of booking ' || o.booking_id || "
+      "' is not claimed by it' "
+      "FROM owned o LEFT JOIN seat_claim c ON c.event_id = o.event_id AND c.seat_no = o.seat_no "
+      "WHERE c.booking_id IS NULL OR c.booking_id <> o.booking_id OR c.state <> o.state LIMIT $1",
+      0}},
+    {"claim-without-booking",
+     {OWNED_SEATS "SELECT 'event ' || c.event_id || ' seat ' || c.seat_no || ' is claimed for "
+                  "booking ' || c.booking_id || "
+                  "', which does not own it' FROM seat_claim c WHERE c.state IN (1, 2) EXCEPT "
+                  "SELECT 'event ' || event_id || ' seat ' || seat_no || ' is claimed for booking "
+                  "' || booking_id || "
+                  "', which does not own it' FROM owned LIMIT $1",
+      0}},
+    {"seat-outside-plan",
+     {"SELECT 'event ' || c.event_id || ' seat ' || c.seat_no || ' is not in the plan' FROM "
+      "seat_claim c "
+      "LEFT JOIN event e ON e.id = c.event_id LEFT JOIN venue_seat v ON v.venue_id = e.venue_id "
+      "AND "
+      "v.plan_version = e.plan_version AND v.seat_no = c.seat_no WHERE v.guid IS NULL LIMIT $1",
+      0}},
+    {"area-counter",
+     {"WITH used (event_id, area_no, quantity) AS ("
+      " SELECT b.event_id, json_extract(a.value, '$[0]'), json_extract(a.value, '$[1]') FROM "
+      "booking b, json_each(b.areas) a"
+      "  WHERE b.state IN (1, 2)"
+      " UNION ALL SELECT event_id, area_no, 1 FROM ticket WHERE state = 0 AND area_no IS NOT NULL) "
+      "SELECT 'event ' || e.event_id || ' area ' || e.area_no || ': ' || e.available || ' of ' || "
+      "e.capacity || "
+      "' available, but ' || COALESCE((SELECT SUM(u.quantity) FROM used u WHERE u.event_id = "
+      "e.event_id AND "
+      "u.area_no = e.area_no), 0) || ' in use' FROM event_area e WHERE e.capacity - e.available <> "
+      "COALESCE((SELECT "
+      "SUM(u.quantity) FROM used u WHERE u.event_id = e.event_id AND u.area_no = e.area_no), 0) "
+      "LIMIT $1",
+      0}},
+    {"ticket-without-booking",
+     {"SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' has no confirmed booking ' || "
+      "t.booking_id FROM ticket t "
+      "LEFT JOIN booking b ON b.event_id = t.event_id AND b.id = t.booking_id WHERE b.state IS "
+      "NULL OR b.state <> 3 LIMIT $1",
+      0}},
+    {"ticket-not-of-booking",
+     {"SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' is for seat ' || t.seat_no || "
+      "', which booking ' || "
+      "t.booking_id || ' never had at that price' FROM ticket t JOIN booking b ON b.event_id = "
+      "t.event_id AND b.id = t.booking_id "
+      "WHERE t.seat_no IS NOT NULL AND NOT EXISTS (SELECT 1 FROM json_each(b.seats) s WHERE "
+      "json_extract(s.value, '$[0]') = t.seat_no AND json_extract(s.value, '$[1]') = t.price) "
+      "LIMIT $1",
+      0}},
+    {"ticket-count",
+     {"SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' has ' || b.places || ' places "
+      "and ' || COUNT(t.id) || "
+      "' tickets' FROM booking b LEFT JOIN ticket t ON t.event_id = b.event_id AND t.booking_id = "
+      "b.id WHERE b.state = 3 "
+      "GROUP BY b.event_id, b.id HAVING COUNT(t.id) <> b.places LIMIT $1",
+      0}},
+    {"booking-amount",
+     {"SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' costs ' || b.amount || ', its "
+      "places cost something else' "
+      "FROM booking b WHERE b.amount <> COALESCE((SELECT SUM(json_extract(s.value, '$[1]')) FROM "
+      "json_each(b.seats) s), 0) + "
+      "COALESCE((SELECT SUM(json_extract(a.value, '$[1]') * json_extract(a.value, '$[2]')) FROM "
+      "json_each(b.areas) a), 0) OR "
+      "b.places <> json_array_length(b.seats) + COALESCE((SELECT SUM(json_extract(a.value, "
+      "'$[1]')) FROM json_each(b.areas) a), 0) "
+      "LIMIT $1",
+      0}},
+    {"payment-amount",
+     {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' asks for ' || p.amount || ' ' "
+      "|| p.currency || ', its booking "
+      "costs ' || b.amount || ' ' || b.currency FROM payment p LEFT JOIN booking b ON b.event_id = "
+      "p.event_id AND "
+      "b.id = p.booking_id WHERE b.id IS NULL OR b.amount <> p.amount OR b.currency <> p.currency "
+      "LIMIT $1",
+      0}},
+    {"confirmed-unpaid",
+     {"SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' is confirmed without the money "
+      "for it' FROM booking b "
+      "LEFT JOIN payment p ON p.event_id = b.event_id AND p.booking_id = b.id WHERE b.state = 3 "
+      "AND b.amount > 0 AND "
+      "(p.state IS NULL OR p.state <> 3 OR p.captured < b.amount) LIMIT $1",
+      0}},
+    {"captures",
+     {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.captured || ' "
+      "captured, its captures are ' || "
+      "COALESCE((SELECT SUM(c.amount) FROM capture c WHERE c.event_id = p.event_id AND "
+      "c.payment_id = p.id), 0) FROM payment p "
+      "WHERE p.captured <> COALESCE((SELECT SUM(c.amount) FROM capture c WHERE c.event_id = "
+      "p.event_id AND "
+      "c.payment_id = p.id), 0) LIMIT $1",
+      0}},
+    {"refunds",
+     {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.refunded || ' "
+      "refunded, its refunds are ' || "
+      "COALESCE((SELECT SUM(r.amount) FROM refund r WHERE r.event_id = p.event_id AND r.payment_id "
+      "= p.id), 0) FROM payment p "
+      "WHERE p.refunded <> COALESCE((SELECT SUM(r.amount) FROM refund r WHERE r.event_id = "
+      "p.event_id AND "
+      "r.payment_id = p.id), 0) LIMIT $1",
+      0}},
+    {"refund-above-capture",
+     {"SELECT 'capture ' || c.provider_ref || ' of ' || c.amount || ' is refunded ' || "
+      "SUM(r.amount) FROM capture c JOIN refund r ON "
+      "r.event_id = c.event_id AND r.payment_id = c.payment_id AND r.provider_ref = c.provider_ref "
+      "GROUP BY c.provider, c.provider_ref HAVING SUM(r.amount) > c.amount LIMIT $1",
+      0}},
+    {"missing-refund",
+     {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' kept ' || (p.captured - "
+      "COALESCE(r.other, 0)) || ', the booking is worth ' || "
+      "CASE b.state WHEN 3 THEN b.amount ELSE 0 END FROM payment p JOIN booking b ON b.event_id = "
+      "p.event_id AND b.id = p.booking_id "
+      "LEFT JOIN (SELECT event_id, payment_id, SUM(CASE WHEN reason IN ('requested', "
+      "'event_cancelled') THEN 0 ELSE amount END) "
+      "other FROM refund GROUP BY event_id, payment_id) r ON r.event_id = p.event_id AND "
+      "r.payment_id = p.id "
+      "WHERE p.captured - COALESCE(r.other, 0) <> CASE b.state WHEN 3 THEN b.amount ELSE 0 END "
+      "LIMIT $1",
+      0}},
+    {"revoked-unpaid",
+     {"SELECT 'refund ' || r.id || ' of event ' || r.event_id || ' gives back ' || r.amount || ', "
+      "its tickets cost ' || "
+      "COALESCE((SELECT SUM(t.price) FROM ticket t WHERE t.event_id = r.event_id AND t.refund_id = "
+      "r.id), 0) FROM refund r "
+      "WHERE r.reason IN ('requested', 'event_cancelled') AND r.amount <> COALESCE((SELECT "
+      "SUM(t.price) FROM ticket t WHERE "
+      "t.event_id = r.event_id AND t.refund_id = r.id AND t.state = 1), 0) LIMIT $1",
+      0}},
+    {"journal-of-bookings",
+     {"WITH told AS (SELECT shard, json_extract(data, '$.booking') id, MAX(seq), type, "
+      "json_extract(data, '$.seats') seats, "
+      "json_extract(data, '$.areas') areas, json_extract(data, '$.amount') amount FROM journal "
+      "WHERE type IN ('booking.held', "
+      "'booking.payment_pending', 'booking.confirmed', 'booking.expired', 'booking.cancelled', "
+      "'booking.failed') GROUP BY 1, 2) "
+      "SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' is in state ' || b.state || ', "
+      "the journal says ' || "
+      "COALESCE(t.type, 'nothing') FROM booking b LEFT JOIN told t ON t.shard = b.event_id AND "
+      "t.id = b.id "
+      "WHERE t.id IS NULL OR t.seats <> b.seats OR t.areas <> b.areas OR t.amount <> b.amount OR "
+      "t.type <> CASE b.state "
+      "WHEN 1 THEN 'booking.held' WHEN 2 THEN 'booking.payment_pending' WHEN 3 THEN "
+      "'booking.confirmed' "
+      "WHEN 4 THEN 'booking.expired' WHEN 5 THEN 'booking.cancelled' ELSE 'booking.failed' END "
+      "LIMIT $1",
+      0}},
+    {"journal-without-booking",
+     {"SELECT 'the journal tells of booking ' || json_extract(j.data, '$.booking') || ' of event ' "
+      "|| j.shard || ', which is gone' "
+      "FROM journal j WHERE j.type = 'booking.held' AND NOT EXISTS (SELECT 1 FROM booking b WHERE "
+      "b.event_id = j.shard AND "
+      "b.id = json_extract(j.data, '$.booking')) LIMIT $1",
+      0}},
+};
+const size_t audit_check_count = sizeof(audit_checks) / sizeof(audit_checks[0]);
+
+SQL(SQL_TOTALS, "SELECT (SELECT COUNT(*) FROM seat_claim WHERE state = 2), (SELECT COUNT(*) FROM "
+                "seat_claim WHERE state = 1), "
+                "(SELECT COUNT(*) FROM booking WHERE state = 3), (SELECT COUNT(*) FROM booking "
+                "WHERE state IN (1, 2)), "
+                "(SELECT COUNT(*) FROM booking WHERE state > 3), (SELECT COUNT(*) FROM ticket "
+                "WHERE state = 0), "
+                "(SELECT COALESCE(SUM(amount), 0) FROM capture), (SELECT COALESCE(SUM(amount), 0) "
+                "FROM refund), "
+                "(SELECT COUNT(*) FROM refund WHERE state = 0)");
+
+enum err audit_store_totals(struct db *db, struct audit_totals *ret_totals)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_TOTALS);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err)
+        return err;
+    *ret_totals = (struct audit_totals){
+        .seats_booked = db_col_i64(stmt, 0),
+        .seats_held = db_col_i64(stmt, 1),
+        .bookings_confirmed = db_col_i64(stmt, 2),
+        .bookings_open = db_col_i64(stmt, 3),
+        .bookings_ended = db_col_i64(stmt, 4),
+        .tickets_valid = db_col_i64(stmt, 5),
+        .captured = db_col_i64(stmt, 6),
+        .refunded = db_col_i64(stmt, 7),
+        .refunds_pending = db_col_i64(stmt, 8),
+    };
+    db_done(stmt);
+    return ERR_OK;
+}
