@@ -37,12 +37,18 @@ static bool has_type(const struct json_node *node, json_type type)
     return node && json_typeof(lib_value(node)) == type;
 }
 
-/* Index behind the string that begins before i. */
-static size_t skip_string(struct str text, size_t i)
+/* Index of the quote that ends the string whose text is at begin; text.len when there is none. */
+static size_t find_string_end(struct str text, size_t begin)
 {
-    while (i < text.len && text.data[i] != '"')
-        i += text.data[i] == '\\' ? 2 : 1;
-    return i + 1;
+    for (;;) {
+        size_t quote = str_find(text, '"', begin);
+        size_t backslashes = 0;
+        while (quote - backslashes > begin && text.data[quote - backslashes - 1] == '\\')
+            backslashes++;
+        if (quote == text.len || backslashes % 2 == 0)
+            return quote;
+        begin = quote + 1; /* escaped; what is before it needs no second look */
+    }
 }
 
 /* Index of the bracket that opens one level too many; text.len when there is none. */
@@ -52,7 +58,7 @@ static size_t find_too_deep(struct str text)
     for (size_t i = 0; i < text.len; i++) {
         switch (text.data[i]) {
         case '"':
-            i = skip_string(text, i + 1) - 1;
+            i = find_string_end(text, i + 1);
             break;
         case '[':
         case '{':
