@@ -18,6 +18,11 @@
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_PATCH, HTTP_DELETE, HTTP_OPTIONS, HTTP_OTHER };
 
+struct request_field {
+    struct str name; /* any case */
+    struct str value;
+};
+
 struct response_header {
     struct str name; /* lowercase */
     struct str value;
@@ -51,6 +56,9 @@ struct request {
         struct str value; /* percent-decoded */
     } params[REQUEST_PARAMS_MAX];
     size_t param_count;
+    const struct request_field *fields; /* the head's, in order; read them with request_header */
+    size_t field_count;
+    void (*on_reply)(struct request *request); /* set by whoever made the request: the server, or a test */
 };
 
 const char *http_method_name(enum http_method method);
