@@ -13,7 +13,8 @@ int64_t clock_now_ms(void);
 int64_t clock_mono_ns(void);
 /* Test clock only. Wakes every subscriber after the jump. */
 void clock_advance_ms(int64_t delta_ms);
-/* fn(ctx) runs on the thread that advances the clock; timers use it to wake up. At most CLOCK_SUBSCRIBERS_MAX. */
+/* fn(ctx) runs on the thread that advances the clock; timers use it to wake up. At most CLOCK_SUBSCRIBERS_MAX.
+ * It must not subscribe, unsubscribe or advance itself. */
 #define CLOCK_SUBSCRIBERS_MAX 16
 ERR_MUST_USE enum err clock_subscribe(void (*fn)(void *ctx), void *ctx);
 void clock_unsubscribe(void (*fn)(void *ctx), void *ctx);
