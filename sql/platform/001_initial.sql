@@ -4,7 +4,7 @@ CREATE TABLE account (
     email TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
     password_hash TEXT NOT NULL,
-    roles INTEGER NOT NULL DEFAULT 0, -- bits of enum scope
+    roles INTEGER NOT NULL DEFAULT 0, -- bits of enum scope; none: a fan
     created_at INTEGER NOT NULL
 );
 CREATE TABLE session (
@@ -19,11 +19,12 @@ CREATE INDEX session_by_expiry ON session (expires_at);
 CREATE TABLE api_key (
     id INTEGER PRIMARY KEY,
     key_hash BLOB NOT NULL UNIQUE,
-    account_id INTEGER NOT NULL, -- owner; 0 for the operator's first key
+    account_id INTEGER NOT NULL, -- owner; an operator's key is its own account: this is its id
     name TEXT NOT NULL,
     scopes INTEGER NOT NULL,
     created_at INTEGER NOT NULL
 );
+CREATE INDEX api_key_by_account ON api_key (account_id, id);
 CREATE TABLE idempotency (
     caller_id INTEGER NOT NULL,
     key_hash BLOB NOT NULL,

@@ -1,0 +1,191 @@
+/*
+ * Subcommands config, migrate and admin. The ones that write take the lock of the data directory,
+ * because a database has one writer at a time: while `foyer serve` runs they say so and do nothing.
+ */
+#include "app/commands.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "app/config.h"
+#include "app/data_dir.h"
+#include "app/identity_state.h"
+#include "base/crypto.h"
+#include "base/embed.h"
+#include "store/migrate.h"
+
+#define ARGUMENTS_MAX    64
+#define SERVICE_NAME_MAX 32
+
+static bool load_config(int argc, char *const *argv, struct config *ret_config)
+{
+    char message[256];
+    if (config_load(argc, argv, ret_config, message) == ERR_OK)
+        return true;
+    fprintf(stderr, "foyer: %s\n", message);
+    return false;
+}
+
+int command_config(int argc, char *const *argv)
+{
+    struct config config;
+    if (!load_config(argc, argv, &config))
+        return 2;
+    config_print(&config);
+    return 0;
+}
+
+/* migrate */
+
+static bool migrate_service(const struct config *config, const char *service)
+{
+    char name[SERVICE_NAME_MAX + 4];
+    char path[PATH_MAX];
+    struct db *db = NULL;
+    size_t applied = 0;
+    (void)snprintf(name, sizeof(name), "%s.db", service); /* both sizes are ours */
+    enum err err = data_dir_path(config->data, name, path, sizeof(path));
+    if (err == ERR_OK)
+        err = db_open(path, DB_WRITER, &db);
+    if (err == ERR_OK)
+        err = migrate_run(db, service, &applied);
+    if (err == ERR_OK)
+        printf("%s: %zu applied\n", path, applied);
+    else
+        fprintf(stderr, "foyer: %s: %s%s%s\n", name, err_name(err), db ? ": " : "",
+                db ? db_message(db) : "");
+    db_close(db);
+    return err == ERR_OK;
+}
+
+/* The service of "sql/tickets/001_initial.sql"; empty for other files. */
+static struct str service_of(const char *embedded_path)
+{
+    struct str rest = str_from_c(embedded_path);
+    if (!str_eq(str_split(&rest, '/'), STR("sql")))
+        return STR_NONE;
+    struct str service = str_split(&rest, '/');
+    return rest.len > 0 ? service : STR_NONE;
+}
+
+int command_migrate(int argc, char *const *argv)
+{
+    struct config config;
+    char message[DATA_DIR_MESSAGE_SIZE];
+    int lock_fd;
+    if (!load_config(argc, argv, &config))
+        return 2;
+    if (data_dir_lock(config.data, &lock_fd, message) != ERR_OK) {
+        fprintf(stderr, "foyer: %s\n", message);
+        return 1;
+    }
+    bool is_done = true;
+    char last[SERVICE_NAME_MAX] = "";
+    for (const struct embed_file *file = embed_files; file->path; file++) {
+        struct str service = service_of(file->path);
+        if (service.len == 0 || str_eq(service, str_from_c(last)))
+            continue;
+        if (str_to_c(service, last, sizeof(last)) != ERR_OK || !migrate_service(&config, last))
+            is_done = false;
+    }
+    (void)close(lock_fd); /* the process ends anyway */
+    return is_done ? 0 : 1;
+}
+
+/* admin create-key */
+
+struct create_key {
+    const char *name;
+    const char *scopes;
+    int rest_count;
+    char *rest[ARGUMENTS_MAX]; /* what is left for the configuration */
+};
+
+/* Takes "--name VALUE" or "--name=VALUE"; false when the argument is something else. */
+static bool take_value(int argc, char *const *argv, int *index, const char *flag,
+                       const char **ret_value)
+{
+    struct str argument = str_from_c(argv[*index]);
+    size_t len = strlen(flag);
+    if (!str_starts_with(argument, str_from_c(flag)))
+        return false;
+    if (argument.len > len && argv[*index][len] == '=') {
+        *ret_value = argv[*index] + len + 1;
+        return true;
+    }
+    if (argument.len != len || *index + 1 >= argc)
+        return false;
+    *ret_value = argv[++*index];
+    return true;
+}
+
+static bool parse_create_key(int argc, char *const *argv, struct create_key *ret_args)
+{
+    struct create_key args = {.scopes = "admin"};
+    if (argc < 1 || strcmp(argv[0], "create-key") != 0 || argc > ARGUMENTS_MAX)
+        return false;
+    for (int i = 1; i < argc; i++) {
+        if (!take_value(argc, argv, &i, "--name", &args.name) &&
+            !take_value(argc, argv, &i, "--scopes", &args.scopes))
+            args.rest[args.rest_count++] = argv[i];
+    }
+    *ret_args = args;
+    return args.name != NULL;
+}
+
+static enum err make_key(const struct config *config, const struct create_key *args,
+                         unsigned scopes)
+{
+    char path[PATH_MAX];
+    char key[API_KEY_SIZE];
+    struct writer *writer = NULL;
+    enum err err = data_dir_path(config->data, "platform.db", path, sizeof(path));
+    if (err == ERR_OK)
+        err = writer_new(path, "platform", &writer);
+    if (err == ERR_OK)
+        err = writer_start(writer);
+    if (err == ERR_OK)
+        err = identity_make_operator_key(writer, str_from_c(args->name), scopes, STR_NONE, key);
+    if (writer)
+        writer_stop(writer);
+    writer_free(writer);
+    if (err == ERR_OK)
+        printf("%s\n", key);
+    crypto_wipe(key, sizeof(key));
+    return err;
+}
+
+int command_admin(int argc, char *const *argv)
+{
+    struct create_key args;
+    struct config config;
+    unsigned scopes;
+    char message[DATA_DIR_MESSAGE_SIZE];
+    int lock_fd;
+    if (!parse_create_key(argc, argv, &args)) {
+        fprintf(stderr, "usage: foyer admin create-key --data DIR --name NAME "
+                        "[--scopes organizer,check-in,support,admin]\n");
+        return 2;
+    }
+    if (!load_config(args.rest_count, args.rest, &config))
+        return 2;
+    if (scopes_parse(str_from_c(args.scopes), &scopes) != ERR_OK) {
+        fprintf(stderr, "foyer: --scopes: must be of organizer, check-in, support, admin\n");
+        return 2;
+    }
+    if (crypto_init() != ERR_OK)
+        return 1;
+    if (data_dir_lock(config.data, &lock_fd, message) != ERR_OK) {
+        fprintf(stderr, "foyer: %s; stop it, or make the key over the API: POST /v1/api-keys\n",
+                message);
+        return 1;
+    }
+    enum err err = make_key(&config, &args, scopes);
+    (void)close(lock_fd); /* the process ends anyway */
+    if (err != ERR_OK)
+        fprintf(stderr, "foyer: cannot make the key: %s\n", err_name(err));
+    return err == ERR_OK ? 0 : 1;
+}

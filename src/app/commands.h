@@ -1,0 +1,13 @@
+/* Subcommands that need no service: each takes what follows its name, talks to people on standard
+ * output and error, and returns the exit status (0 done, 1 failed, 2 wrong arguments). */
+#ifndef APP_COMMANDS_H
+#define APP_COMMANDS_H
+
+#define FOYER_VERSION "0.1.0"
+
+int command_config(int argc, char *const *argv);
+int command_migrate(int argc, char *const *argv);
+/* `admin create-key --name N --scopes a,b`: makes an API key while the server is stopped. */
+int command_admin(int argc, char *const *argv);
+
+#endif

@@ -1,0 +1,576 @@
+/*
+ * Identity over HTTP: the table of routes, and sign-up, login, logout, /v1/me and accounts for
+ * admins. API keys are in identity_http_keys.c.
+ *
+ * Passwords are hashed in prepare on the slow pool; the login's refusals from memory come before
+ * that, on the loop, so that a guesser who is locked out costs nothing.
+ */
+#include "app/identity_http.h"
+
+#include "app/metrics.h"
+#include "app/problem.h"
+
+struct buf *identity_reply_buf(struct call *call)
+{
+    return buf_new_in(call_arena(call), 1u << 20);
+}
+
+static void user_write(struct json_writer *writer, const struct account *account)
+{
+    json_open_object(writer);
+    json_put_id(writer, "id", "usr", account->id);
+    json_put_str(writer, "email", account->email);
+    json_put_str(writer, "name", account->name);
+    json_key(writer, "roles");
+    roles_write(writer, account->roles);
+    json_put_time(writer, "created_at", account->created_at);
+    json_close_object(writer);
+}
+
+static enum err reply_user(struct call *call, int status, const struct account *account)
+{
+    struct json_writer writer;
+    struct buf *body = identity_reply_buf(call);
+    if (!body)
+        return ERR_NOMEM;
+    json_begin(&writer, body);
+    user_write(&writer, account);
+    reply_json(call, status, body);
+    return ERR_OK;
+}
+
+/* POST /v1/users */
+
+struct sign_up {
+    struct str email_sent;
+    struct str password;
+    struct str name;
+    char email[EMAIL_SIZE];
+    char password_hash[PASSWORD_HASH_SIZE];
+};
+
+static const struct json_field sign_up_fields[] = {
+    {.name = "email",
+     .kind = JSON_STR,
+     .offset = offsetof(struct sign_up, email_sent),
+     .is_required = true,
+     .min = 1,
+     .max = EMAIL_SIZE - 1,
+     .doc = "address to log in with; kept in lower case"},
+    {.name = "password",
+     .kind = JSON_STR,
+     .offset = offsetof(struct sign_up, password),
+     .is_required = true,
+     .min = PASSWORD_BYTES_MIN,
+     .max = PASSWORD_BYTES_MAX,
+     .doc = "8 to 256 bytes; the most common ones are refused"},
+    {.name = "name",
+     .kind = JSON_STR,
+     .offset = offsetof(struct sign_up, name),
+     .is_required = true,
+     .min = 1,
+     .max = NAME_BYTES_MAX,
+     .doc = "as it stands on tickets"},
+    {0},
+};
+
+/* False: answered. */
+static bool sign_up_check(struct call *call, struct sign_up *form)
+{
+    struct field_errors errors;
+    field_errors_init(&errors, call_arena(call));
+    if (email_normalize(form->email_sent, form->email) != ERR_OK)
+        field_errors_add(&errors, "email", "must be an email address");
+    const char *problem = password_problem(form->password, form->email_sent);
+    if (problem)
+        field_errors_add(&errors, "password", "%s", problem);
+    problem = name_problem(form->name);
+    if (problem)
+        field_errors_add(&errors, "name", "%s", problem);
+    if (errors.count > 0)
+        problem_fields(call, &errors);
+    return errors.count == 0;
+}
+
+static enum err sign_up_prepare(struct call *call, struct db *db)
+{
+    struct account existing;
+    struct sign_up *form = ARENA_NEW(call_arena(call), struct sign_up);
+    if (!form)
+        return ERR_NOMEM;
+    if (!call_decode(call, form) || !sign_up_check(call, form))
+        return ERR_OK;
+    enum err err = account_by_email(db, call_arena(call), str_from_c(form->email), &existing);
+    if (err == ERR_OK) {
+        problem_reply(call, PROBLEM_EMAIL_TAKEN, NULL);
+        return ERR_OK;
+    }
+    if (err != ERR_NOT_FOUND)
+        return err;
+    call->prepared = form;
+    return crypto_password_hash(form->password, form->password_hash);
+}
+
+static enum err sign_up_apply(struct call *call, struct writer_tx *tx)
+{
+    const struct sign_up *form = call->prepared;
+    struct account account = {
+        .id = id_next(tx->ids),
+        .email = str_from_c(form->email),
+        .name = form->name,
+        .password_hash = str_from_c(form->password_hash),
+        .created_at = tx->now_ms,
+    };
+    enum err err = account_insert(tx->db, &account);
+    if (err == ERR_CONFLICT) {
+        problem_reply(call, PROBLEM_EMAIL_TAKEN, NULL);
+        return ERR_OK;
+    }
+    /* No email and no name: rows of the journal are for ever. */
+    if (err == ERR_OK)
+        err = identity_journal(tx, account.id, "user.created", "roles", STR("[\"fan\"]"));
+    return err == ERR_OK ? reply_user(call, 201, &account) : err;
+}
+
+/* POST /v1/sessions */
+
+struct login {
+    struct str email_sent;
+    struct str password;
+    bool cookie;
+    char email[EMAIL_SIZE];
+    struct account account;
+    char token[SECRET_SIZE];
+};
+
+static const struct json_field login_fields[] = {
+    {.name = "email",
+     .kind = JSON_STR,
+     .offset = offsetof(struct login, email_sent),
+     .is_required = true,
+     .min = 1,
+     .max = EMAIL_SIZE - 1},
+    {.name = "password",
+     .kind = JSON_STR,
+     .offset = offsetof(struct login, password),
+     .is_required = true,
+     .min = 1,
+     .max = PASSWORD_BYTES_MAX},
+    {.name = "cookie",
+     .kind = JSON_BOOL,
+     .offset = offsetof(struct login, cookie),
+     .doc = "for pages: the token comes as an HttpOnly cookie, and is null in the body"},
+    {0},
+};
+
+static void count_login(const char *labels)
+{
+    metric_add(metric_counter("foyer_logins_total", labels, "Logins by outcome"), 1);
+}
+
+/* On the loop, and again on the pool: failures may have been counted in between. False: answered.
+ */
+static bool login_is_allowed(struct call *call, const struct login *form)
+{
+    struct identity *identity = call->service->state;
+    int64_t wait_s = login_guard_wait_s(identity_guard(identity), str_from_c(form->email),
+                                        str_from_c(call->req->peer_ip));
+    if (wait_s == 0)
+        return true;
+    count_login("outcome=\"locked\"");
+    problem_retry(call, PROBLEM_RATE_LIMITED, "Too many failed logins.", wait_s);
+    return false;
+}
+
+/* The half that runs on the loop. */
+static enum err login_decode(struct call *call)
+{
+    struct login *form = ARENA_NEW(call_arena(call), struct login);
+    if (!form)
+        return ERR_NOMEM;
+    if (!call_decode(call, form))
+        return ERR_OK;
+    if (email_normalize(form->email_sent, form->email) != ERR_OK) {
+        problem_field(call, "email", "must be an email address");
+        return ERR_OK;
+    }
+    call->prepared = form;
+    return login_is_allowed(call, form) ? ERR_AGAIN : ERR_OK;
+}
+
+static enum err login_prepare(struct call *call, struct db *db)
+{
+    struct identity *identity = call->service->state;
+    if (!db)
+        return login_decode(call);
+    struct login *form = call->prepared;
+    if (!login_is_allowed(call, form))
+        return ERR_OK;
+    struct str email = str_from_c(form->email);
+    struct str peer_ip = str_from_c(call->req->peer_ip);
+    enum err err = identity_check_password(identity, db, call_arena(call), email, form->password,
+                                           &form->account);
+    if (err == ERR_DENIED) {
+        login_guard_failed(identity_guard(identity), email, peer_ip);
+        count_login("outcome=\"refused\"");
+        problem_reply(call, PROBLEM_UNAUTHENTICATED, "Email or password is wrong.");
+        return ERR_OK;
+    }
+    if (err != ERR_OK)
+        return err;
+    login_guard_succeeded(identity_guard(identity), email, peer_ip);
+    secret_make("ses_", form->token);
+    return form->token[0] ? ERR_OK : ERR_NOMEM;
+}
+
+static enum err set_cookie(struct call *call, const char *token, int64_t max_age_s)
+{
+    struct identity *identity = call->service->state;
+    struct str cookie =
+        arena_printf(call_arena(call), "%s=%s; Path=/; HttpOnly; SameSite=Lax; Max-Age=%lld%s",
+                     identity_cookie_name(identity, call->req), token, (long long)max_age_s,
+                     identity_is_secure(identity, call->req) ? "; Secure" : "");
+    if (!cookie.data)
+        return ERR_NOMEM;
+    response_header(call->req, "set-cookie", cookie);
+    return ERR_OK;
+}
+
+static enum err reply_session(struct call *call, const struct login *form, int64_t expires_at)
+{
+    struct json_writer writer;
+    struct buf *body = identity_reply_buf(call);
+    if (!body)
+        return ERR_NOMEM;
+    if (form->cookie && set_cookie(call, form->token, SESSION_LIFETIME_MS / 1000) != ERR_OK)
+        return ERR_NOMEM;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    if (form->cookie)
+        json_put_null(&writer, "token");
+    else
+        json_put_str(&writer, "token", str_from_c(form->token));
+    json_key(&writer, "user");
+    user_write(&writer, &form->account);
+    json_put_time(&writer, "expires_at", expires_at);
+    json_close_object(&writer);
+    reply_json(call, 201, body);
+    return ERR_OK;
+}
+
+static enum err login_apply(struct call *call, struct writer_tx *tx)
+{
+    const struct login *form = call->prepared;
+    uint8_t token_hash[SHA256_SIZE];
+    struct credential_row row = {
+        .account_id = form->account.id,
+        .id = id_next(tx->ids),
+        .expires_at = tx->now_ms + SESSION_LIFETIME_MS,
+    };
+    secret_hash(str_from_c(form->token), token_hash);
+    enum err err = session_purge(tx->db, tx->now_ms);
+    if (err == ERR_OK)
+        err = session_insert(tx->db, token_hash, &row, tx->now_ms);
+    if (err != ERR_OK)
+        return err;
+    count_login("outcome=\"ok\"");
+    return reply_session(call, form, row.expires_at);
+}
+
+/* DELETE /v1/sessions/current */
+
+static enum err logout_prepare(struct call *call, struct db *db)
+{
+    (void)db;
+    if (call->caller->session_id == 0)
+        problem_reply(call, PROBLEM_FORBIDDEN, "An API key has no session to end.");
+    return ERR_OK;
+}
+
+static enum err logout_apply(struct call *call, struct writer_tx *tx)
+{
+    uint8_t token_hash[SHA256_SIZE];
+    enum err err =
+        session_delete(tx->db, call->caller->account_id, call->caller->session_id, token_hash);
+    if (err == ERR_OK)
+        err = identity_forget_token(call->service->state, tx, token_hash);
+    /* Ended by another request meanwhile: that is what was asked for. */
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    if (call->caller->is_cookie && set_cookie(call, "", 0) != ERR_OK)
+        return ERR_NOMEM;
+    reply_empty(call, 204);
+    return ERR_OK;
+}
+
+/* GET /v1/me */
+
+/* An operator's key has no person behind it: no email, and its scopes are what it is. */
+static enum err reply_operator(struct call *call)
+{
+    struct json_writer writer;
+    struct buf *body = identity_reply_buf(call);
+    if (!body)
+        return ERR_NOMEM;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    json_put_id(&writer, "id", "usr", call->caller->account_id);
+    json_put_null(&writer, "email");
+    json_put_str(&writer, "name", str_from_c(call->caller->name));
+    json_key(&writer, "roles");
+    roles_write(&writer, call->caller->scopes);
+    json_put_null(&writer, "created_at");
+    json_close_object(&writer);
+    reply_json(call, 200, body);
+    return ERR_OK;
+}
+
+static enum err me_read(struct call *call, struct db *db)
+{
+    struct account account;
+    enum err err = account_by_id(db, call_arena(call), call->caller->account_id, &account);
+    if (err == ERR_NOT_FOUND)
+        return reply_operator(call);
+    return err == ERR_OK ? reply_user(call, 200, &account) : err;
+}
+
+/* GET /v1/users */
+
+static enum err reply_users(struct call *call, const struct account *accounts, size_t count,
+                            bool has_more)
+{
+    struct json_writer writer;
+    struct buf *body = identity_reply_buf(call);
+    if (!body)
+        return ERR_NOMEM;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    json_key(&writer, "data");
+    json_open_array(&writer);
+    for (size_t i = 0; i < count; i++)
+        user_write(&writer, &accounts[i]);
+    list_close(&writer, has_more, count > 0 ? (int64_t)accounts[count - 1].id : 0, 0);
+    reply_json(call, 200, body);
+    return ERR_OK;
+}
+
+static enum err users_by_email(struct call *call, struct db *db, struct str email_sent)
+{
+    char email[EMAIL_SIZE];
+    struct account account;
+    if (email_normalize(email_sent, email) != ERR_OK) {
+        problem_field(call, "email", "must be an email address");
+        return ERR_OK;
+    }
+    enum err err = account_by_email(db, call_arena(call), str_from_c(email), &account);
+    if (err != ERR_OK && err != ERR_NOT_FOUND)
+        return err;
+    return reply_users(call, &account, err == ERR_OK ? 1 : 0, false);
+}
+
+static enum err users_read(struct call *call, struct db *db)
+{
+    struct str email = STR_NONE;
+    struct list_page page;
+    if (!call_query_str(call, "email", &email) || !call_list_page(call, &page))
+        return ERR_OK;
+    if (email.len > 0)
+        return users_by_email(call, db, email);
+    struct account *accounts =
+        ARENA_ARRAY(call_arena(call), struct account, (size_t)page.limit + 1);
+    if (!accounts)
+        return ERR_NOMEM;
+    size_t count = 0;
+    uint64_t before_id = page.has_cursor ? (uint64_t)page.a : INT64_MAX;
+    enum err err = account_list(db, call_arena(call), before_id, page.limit + 1, accounts, &count);
+    if (err != ERR_OK)
+        return err;
+    bool has_more = count > (size_t)page.limit;
+    return reply_users(call, accounts, has_more ? count - 1 : count, has_more);
+}
+
+/* PUT /v1/users/{id}/roles */
+
+struct set_roles {
+    struct json_strs words;
+    unsigned roles;
+    uint64_t account_id;
+};
+
+static const struct json_field set_roles_fields[] = {
+    {.name = "roles",
+     .kind = JSON_STR_LIST,
+     .offset = offsetof(struct set_roles, words),
+     .is_required = true,
+     .min = 0,
+     .max = 8,
+     .doc = "all the account is to have, of fan, organizer, support, admin"},
+    {0},
+};
+
+static enum err set_roles_prepare(struct call *call, struct db *db)
+{
+    (void)db;
+    struct set_roles *form = ARENA_NEW(call_arena(call), struct set_roles);
+    if (!form)
+        return ERR_NOMEM;
+    if (!call_param_id(call, "id", "usr", &form->account_id) || !call_decode(call, form))
+        return ERR_OK;
+    if (roles_parse(&form->words, &form->roles) != ERR_OK) {
+        problem_field(call, "roles", "must be of fan, organizer, support, admin");
+        return ERR_OK;
+    }
+    call->prepared = form;
+    return ERR_OK;
+}
+
+static enum err journal_roles(struct writer_tx *tx, const struct set_roles *form)
+{
+    struct json_writer writer;
+    struct buf *json = buf_new_in(tx->arena, 1024);
+    if (!json)
+        return ERR_NOMEM;
+    json_begin(&writer, json);
+    roles_write(&writer, form->roles);
+    return identity_journal(tx, form->account_id, "user.roles_changed", "roles", buf_str(json));
+}
+
+static enum err set_roles_apply(struct call *call, struct writer_tx *tx)
+{
+    const struct set_roles *form = call->prepared;
+    struct account account;
+    enum err err = account_set_roles(tx->db, form->account_id, form->roles);
+    if (err == ERR_NOT_FOUND) {
+        problem_reply(call, PROBLEM_NOT_FOUND, NULL);
+        return ERR_OK;
+    }
+    if (err == ERR_OK)
+        err = account_by_id(tx->db, call_arena(call), form->account_id, &account);
+    if (err == ERR_OK)
+        err = journal_roles(tx, form);
+    if (err == ERR_OK)
+        err = identity_forget_account(call->service->state, tx, form->account_id);
+    return err == ERR_OK ? reply_user(call, 200, &account) : err;
+}
+
+const struct route identity_routes[] = {
+    {.method = HTTP_POST,
+     .pattern = "/v1/users",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_NONE,
+     .idempotency = IDEMPOTENCY_IGNORED,
+     .pool = POOL_SLOW,
+     .rate = RATE_AUTH,
+     .body_max = IDENTITY_BODY_MAX,
+     .prepare = sign_up_prepare,
+     .apply = sign_up_apply,
+     .summary = "Sign up",
+     .tag = "Identity",
+     .request = sign_up_fields,
+     .response = "User",
+     .success = 201,
+     .problems = "409"},
+    {.method = HTTP_GET,
+     .pattern = "/v1/users",
+     .kind = ROUTE_READ,
+     .auth = AUTH_CALLER,
+     .scopes = SCOPE_ADMIN,
+     .read = users_read,
+     .summary = "Accounts, newest first, or the one with an email",
+     .tag = "Identity",
+     .response = "UserList",
+     .success = 200,
+     .query = "email limit cursor",
+     .is_retry_safe = true},
+    {.method = HTTP_PUT,
+     .pattern = "/v1/users/{id}/roles",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .scopes = SCOPE_ADMIN,
+     .body_max = IDENTITY_BODY_MAX,
+     .prepare = set_roles_prepare,
+     .apply = set_roles_apply,
+     .summary = "Set an account's roles",
+     .tag = "Identity",
+     .request = set_roles_fields,
+     .response = "User",
+     .success = 200,
+     .problems = "404",
+     .is_retry_safe = true},
+    {.method = HTTP_POST,
+     .pattern = "/v1/sessions",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_NONE,
+     .idempotency = IDEMPOTENCY_REFUSED,
+     .pool = POOL_SLOW,
+     .rate = RATE_AUTH,
+     .prepare_on_loop = true,
+     .body_max = IDENTITY_BODY_MAX,
+     .prepare = login_prepare,
+     .apply = login_apply,
+     .summary = "Log in",
+     .tag = "Identity",
+     .request = login_fields,
+     .response = "Session",
+     .success = 201,
+     .problems = "401 429"},
+    {.method = HTTP_DELETE,
+     .pattern = "/v1/sessions/current",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .prepare = logout_prepare,
+     .apply = logout_apply,
+     .summary = "Log out",
+     .tag = "Identity",
+     .success = 204,
+     .problems = "403",
+     .is_retry_safe = true},
+    {.method = HTTP_GET,
+     .pattern = "/v1/me",
+     .kind = ROUTE_READ,
+     .auth = AUTH_CALLER,
+     .read = me_read,
+     .summary = "The caller's account",
+     .tag = "Identity",
+     .response = "User",
+     .success = 200,
+     .is_retry_safe = true},
+    {.method = HTTP_POST,
+     .pattern = "/v1/api-keys",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .idempotency = IDEMPOTENCY_REFUSED,
+     .body_max = IDENTITY_BODY_MAX,
+     .prepare = api_key_create_prepare,
+     .apply = api_key_create_apply,
+     .summary = "Make an API key; it is shown this once",
+     .tag = "Identity",
+     .request = api_key_fields,
+     .response = "ApiKeyCreated",
+     .success = 201,
+     .problems = "403"},
+    {.method = HTTP_GET,
+     .pattern = "/v1/api-keys",
+     .kind = ROUTE_READ,
+     .auth = AUTH_CALLER,
+     .read = api_keys_read,
+     .summary = "The account's API keys, without the keys themselves",
+     .tag = "Identity",
+     .response = "ApiKeyList",
+     .success = 200,
+     .problems = "403",
+     .query = "limit cursor",
+     .is_retry_safe = true},
+    {.method = HTTP_DELETE,
+     .pattern = "/v1/api-keys/{id}",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .prepare = api_key_delete_prepare,
+     .apply = api_key_delete_apply,
+     .summary = "Delete an API key; it is refused from then on",
+     .tag = "Identity",
+     .success = 204,
+     .problems = "403 404",
+     .is_retry_safe = true},
+};
+const size_t identity_route_count = sizeof(identity_routes) / sizeof(identity_routes[0]);

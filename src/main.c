@@ -1,0 +1,287 @@
+/*
+ * The composition root: subcommands, and what `serve` is made of.
+ *
+ * `serve` builds from the ground up (directory and its lock, services, application, listening
+ * socket, workers, loops), says that it is ready, waits for SIGTERM or SIGINT, and takes everything
+ * down in the reverse order: first nothing new comes in and what is open is answered, then the
+ * workers stop, then the writers, so that an accepted request is never lost.
+ *
+ * Signals are blocked before the first thread starts and only waited for here; no handler runs.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "app/app.h"
+#include "app/commands.h"
+#include "app/data_dir.h"
+#include "base/crypto.h"
+#include "net/server.h"
+#include "sandbox/sandbox.h"
+#include "tickets/audit.h"
+#include "tickets/tickets.h"
+
+#define REQUEST_TIMEOUT_MS   30000
+#define SEND_TIMEOUT_MS      30000
+#define BODY_SLACK_BYTES     (64u << 10)
+#define DESCRIPTORS_RESERVED 256 /* databases, pipes, outgoing connections */
+
+struct serving {
+    struct config config;
+    int lock_fd;
+    struct tickets *tickets; /* NULL: not among --services */
+    struct app *app;
+    struct server *server;
+    bool is_serving; /* the loops run */
+};
+
+static int complain(const char *what, enum err err)
+{
+    fprintf(stderr, "foyer: cannot start: %s: %s\n", what, err_name(err));
+    return 1;
+}
+
+/* As many descriptors as the system allows. Returns how many. */
+static size_t raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1024;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* then it stays as it was */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1024;
+    return (size_t)limit.rlim_cur;
+}
+
+static unsigned loop_count(const struct config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (config->loops > 0)
+        return (unsigned)config->loops;
+    return cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+}
+
+static size_t connections_max(const struct config *config)
+{
+    size_t descriptors = raise_descriptors();
+    size_t usable = descriptors > 2 * DESCRIPTORS_RESERVED ? descriptors - DESCRIPTORS_RESERVED
+                                                           : descriptors / 2;
+    return (size_t)config->connections_max < usable ? (size_t)config->connections_max : usable;
+}
+
+/* Blocks the signals that serve_wait takes, in this thread and all that it starts. */
+static void signals_block(sigset_t *ret_set)
+{
+    sigemptyset(ret_set);
+    sigaddset(ret_set, SIGTERM);
+    sigaddset(ret_set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, ret_set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* cannot fail for this signal */
+}
+
+static enum err make_app(struct serving *serving)
+{
+    struct app_options options = {.config = &serving->config};
+    if (config_has_service(&serving->config, "tickets")) {
+        enum err err = tickets_new(&serving->config, &serving->tickets);
+        if (err != ERR_OK)
+            return err;
+        options.services[options.service_count] = tickets_service(serving->tickets);
+        options.database_paths[options.service_count++] = tickets_database_path(serving->tickets);
+    }
+    return app_new(&options, &serving->app);
+}
+
+static enum err make_server(struct serving *serving)
+{
+    const struct config *config = &serving->config;
+    struct server_options options = {
+        .listen = config->listen,
+        .loops = loop_count(config),
+        .connections_max = connections_max(config),
+        .body_max = ROUTE_BODY_MAX + BODY_SLACK_BYTES,
+        .request_timeout_ms = REQUEST_TIMEOUT_MS,
+        .send_timeout_ms = SEND_TIMEOUT_MS,
+        .tls_cert = config->tls_cert[0] ? config->tls_cert : NULL,
+        .tls_key = config->tls_key[0] ? config->tls_key : NULL,
+        .on_request = app_on_request,
+        .ctx = serving->app,
+    };
+    char message[256] = "";
+    enum err err = server_new(&options, &serving->server, message);
+    if (err != ERR_OK)
+        fprintf(stderr, "foyer: %s\n", message);
+    return err;
+}
+
+/* Everything until requests are answered. What was made stays in serving for serve_stop, also on
+ * failure. */
+static int serve_start(struct serving *serving)
+{
+    enum err err = make_app(serving);
+    if (err != ERR_OK)
+        return complain("databases and services", err);
+    err = make_server(serving);
+    if (err != ERR_OK)
+        return complain("listening socket", err);
+    unsigned port = server_port(serving->server);
+    config_set_port(&serving->config, port);
+    if (serving->tickets)
+        err = tickets_start(serving->tickets, serving->app, port);
+    if (err != ERR_OK)
+        return complain("tickets", err);
+    err = server_start(serving->server);
+    if (err != ERR_OK)
+        return complain("event loops", err);
+    serving->is_serving = true;
+    return 0;
+}
+
+static void serve_stop(struct serving *serving)
+{
+    if (serving->app)
+        app_set_draining(serving->app);
+    if (serving->is_serving)
+        server_stop(serving->server, serving->config.drain_ms);
+    if (serving->tickets)
+        tickets_stop(serving->tickets);
+    if (serving->app)
+        app_stop(serving->app);
+    if (serving->server)
+        server_free(serving->server);
+    if (serving->app)
+        app_free(serving->app);
+    if (serving->tickets)
+        tickets_free(serving->tickets);
+    (void)close(serving->lock_fd); /* the process ends anyway */
+}
+
+/* "ready https://127.0.0.1:8443": where it listens, which --public-url need not be. */
+static void print_ready(const struct serving *serving)
+{
+    const char *listen = serving->config.listen;
+    int host_len = (int)(strrchr(listen, ':') - listen);
+    printf("ready %s://%.*s:%u\n", serving->config.tls_cert[0] ? "https" : "http", host_len, listen,
+           server_port(serving->server));
+    (void)fflush(stdout); /* whoever waits for the line may have gone; the server runs on */
+}
+
+static void wait_for_stop(const sigset_t *signals)
+{
+    int signal_number = 0;
+    while (sigwait(signals, &signal_number) != 0)
+        continue;
+    log_info("stopping", "signal=%d", signal_number);
+}
+
+static int command_serve(int argc, char *const *argv)
+{
+    static struct serving serving; /* large */
+    char message[DATA_DIR_MESSAGE_SIZE];
+    sigset_t signals;
+    if (config_load(argc, argv, &serving.config, message) != ERR_OK) {
+        fprintf(stderr, "foyer: %s\n", message);
+        return 2;
+    }
+    log_set_level(serving.config.log_level);
+    signals_block(&signals);
+    if (crypto_init() != ERR_OK) {
+        fprintf(stderr, "foyer: cannot start: no randomness\n");
+        return 1;
+    }
+    if (data_dir_lock(serving.config.data, &serving.lock_fd, message) != ERR_OK) {
+        fprintf(stderr, "foyer: %s\n", message);
+        return 1;
+    }
+    int status = serve_start(&serving);
+    if (status == 0) {
+        print_ready(&serving);
+        wait_for_stop(&signals);
+    }
+    serve_stop(&serving);
+    return status;
+}
+
+static int command_audit(int argc, char *const *argv)
+{
+    static struct config config;
+    char message[256];
+    char *rest[64];
+    int rest_count = 0;
+    bool is_json = false;
+    for (int i = 0; i < argc && rest_count < 64; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            is_json = true;
+        else
+            rest[rest_count++] = argv[i];
+    }
+    if (config_load(rest_count, rest, &config, message) != ERR_OK) {
+        fprintf(stderr, "foyer: %s\n", message);
+        return 2;
+    }
+    log_set_level(config.log_level);
+    if (crypto_init() != ERR_OK)
+        return 2;
+    return audit_main(&config, is_json);
+}
+
+static int command_version(int argc, char *const *argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("foyer " FOYER_VERSION "\n");
+    return 0;
+}
+
+static int command_help(int argc, char *const *argv);
+
+static const struct {
+    const char *name;
+    const char *help;
+    int (*run)(int argc, char *const *argv);
+} commands[] = {
+    {"serve", "run the server", command_serve},
+    {"audit", "prove that no seat was sold twice and the money reconciles [--json]", command_audit},
+    {"config", "print the effective configuration and where each value came from", command_config},
+    {"migrate", "bring the databases to this version's schema without serving", command_migrate},
+    {"admin", "create-key --name NAME [--scopes LIST]: make an API key offline", command_admin},
+    {"sandbox", "run the sandbox bank on its own", sandbox_main},
+    {"version", "print the version", command_version},
+    {"help", "print this", command_help},
+};
+
+static int command_help(int argc, char *const *argv)
+{
+    (void)argc;
+    (void)argv;
+    printf("usage: foyer COMMAND [--key VALUE]...\n\n");
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].help);
+    printf("\n");
+    config_usage();
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    /* Whoever started us may have blocked signals for itself. */
+    sigset_t none;
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    const char *name = argc > 1 ? argv[1] : "help";
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return commands[i].run(argc > 2 ? argc - 2 : 0, argv + 2);
+    }
+    fprintf(stderr, "foyer: unknown command '%s'; see foyer help\n", name);
+    return 2;
+}
