@@ -1,5 +1,6 @@
 /*
- * The head of a request, parsed strictly (RFC 9112) from its raw bytes. No h2o types: it is fuzzed alone.
+ * The head of a request, parsed strictly (RFC 9112) from its raw bytes. No h2o types: it is fuzzed
+ * alone.
  */
 #ifndef NET_HEAD_INTERNAL_H
 #define NET_HEAD_INTERNAL_H

@@ -1,6 +1,7 @@
 /*
- * A loop with its connections and exchanges: what server_loop.c and server_exchange.c share, and the one place where h2o
- * is included. Everything here belongs to the loop's thread but for what the lock guards.
+ * A loop with its connections and exchanges: what server_loop.c and server_exchange.c share, and
+ * the one place where h2o is included. Everything here belongs to the loop's thread but for what
+ * the lock guards.
  */
 #ifndef NET_LOOP_INTERNAL_H
 #define NET_LOOP_INTERNAL_H
@@ -18,7 +19,8 @@ struct connection {
     h2o_linklist_t link;
     struct server_loop *loop;
     h2o_socket_t *socket;
-    struct exchange *exchange; /* the request it works on, until the answer is sent; NULL between requests */
+    struct exchange
+        *exchange; /* the request it works on, until the answer is sent; NULL between requests */
     bool is_tls;
     char peer_ip[46];
 };
@@ -100,7 +102,8 @@ void exchange_free_spares(struct server_loop *loop);
 
 /* The loop that this thread runs, or NULL. */
 struct server_loop *loop_current(void);
-/* Leaves an answered request to its loop. Any thread; never refused: the loop lives as long as it has requests out. */
+/* Leaves an answered request to its loop. Any thread; never refused: the loop lives as long as it
+ * has requests out. */
 void loop_post_reply(struct server_loop *loop, struct queue_node *node);
 
 #endif

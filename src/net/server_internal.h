@@ -15,10 +15,16 @@ struct server_loop;
 /*
  *   STARTING -> RUNNING -> DONE        every connection is gone, the thread ends
  *                  |
- *                  +-----> ABANDONED   the drain time is over and the application still has requests: the thread goes on
- *                                      until they are answered, then frees what is left; nobody waits for it
+ *                  +-----> ABANDONED   the drain time is over and the application still has
+ * requests: the thread goes on until they are answered, then frees what is left; nobody waits for
+ * it
  */
-enum server_loop_state { LOOP_STARTING, LOOP_RUNNING, LOOP_DONE, LOOP_ABANDONED };
+enum server_loop_state {
+    LOOP_STARTING,
+    LOOP_RUNNING,
+    LOOP_DONE,
+    LOOP_ABANDONED
+};
 
 struct server {
     struct server_options options;
@@ -37,7 +43,8 @@ struct server {
 /* The last one frees the server. */
 void server_unref(struct server *server);
 
-/* fd is the loop's own duplicate of the listener; taken also on failure. NULL: no memory or no thread. */
+/* fd is the loop's own duplicate of the listener; taken also on failure. NULL: no memory or no
+ * thread. */
 struct server_loop *server_loop_start(struct server *server, unsigned index, int take_fd);
 /* With the server's lock held. */
 enum server_loop_state server_loop_state(const struct server_loop *loop);
@@ -45,12 +52,13 @@ enum server_loop_state server_loop_state(const struct server_loop *loop);
 void server_loop_wake(struct server_loop *loop);
 /* Adds the loop's figures. */
 void server_loop_stats(const struct server_loop *loop, struct server_stats *stats);
-/* After its thread was waked to stop: joins and frees it, or leaves it to itself when it is abandoned. */
+/* After its thread was waked to stop: joins and frees it, or leaves it to itself when it is
+ * abandoned. */
 void server_loop_end(struct server_loop *loop);
 
 /* ERR_IO with a line in ret_message (256 bytes). */
-ERR_MUST_USE enum err tls_context_new(const char *cert_path, const char *key_path, struct ssl_ctx_st **ret_tls,
-                                      char *ret_message);
+ERR_MUST_USE enum err tls_context_new(const char *cert_path, const char *key_path,
+                                      struct ssl_ctx_st **ret_tls, char *ret_message);
 void tls_context_free(struct ssl_ctx_st *tls);
 
 #endif
