@@ -1,0 +1,85 @@
+/* foyer-bench SCENARIO [--seconds N] [--connections N] [--buyers N] [--json FILE] */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/crypto.h"
+#include "scenario.h"
+
+static const struct {
+    const char *name;
+    bool (*run)(const struct scenario_options *options, struct report *report);
+    const char *help;
+} scenarios[] = {
+    {"holds", scenario_holds, "durable two-seat holds per second beside the bare writer"},
+    {"demo", scenario_demo, "sells a whole stadium to thousands of simulated buyers"},
+};
+#define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: foyer-bench SCENARIO [--seconds N] [--connections N] [--buyers N] "
+                    "[--plan FILE] [--data DIR] "
+                    "[--json FILE]\n");
+    for (size_t i = 0; i < SCENARIO_COUNT; i++)
+        fprintf(stderr, "  %-10s %s\n", scenarios[i].name, scenarios[i].help);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option long_options[] = {
+        {"seconds", required_argument, NULL, 's'},
+        {"connections", required_argument, NULL, 'c'},
+        {"buyers", required_argument, NULL, 'b'},
+        {"plan", required_argument, NULL, 'p'},
+        {"data", required_argument, NULL, 'd'},
+        {"json", required_argument, NULL, 'j'},
+        {NULL, 0, NULL, 0},
+    };
+    struct scenario_options options = {0};
+    struct report report = {0};
+    const char *json_path = NULL;
+    int option;
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        switch (option) {
+        case 's':
+            options.seconds = atoi(optarg);
+            break;
+        case 'c':
+            options.connections = atoi(optarg);
+            break;
+        case 'b':
+            options.buyers = atoi(optarg);
+            break;
+        case 'p':
+            options.plan = optarg;
+            break;
+        case 'd':
+            options.data = optarg;
+            break;
+        case 'j':
+            json_path = optarg;
+            break;
+        default:
+            return usage();
+        }
+    }
+    if (optind + 1 != argc || crypto_init())
+        return usage();
+    signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (size_t i = 0; i < SCENARIO_COUNT; i++) {
+        if (strcmp(scenarios[i].name, argv[optind]) != 0)
+            continue;
+        if (!scenarios[i].run(&options, &report)) {
+            fprintf(stderr, "foyer-bench: %s could not run\n", argv[optind]);
+            return 1;
+        }
+        report_print(&report);
+        return report_write(&report, json_path) && report.ok ? 0 : 1;
+    }
+    return usage();
+}

@@ -1,0 +1,64 @@
+/* Scenario reports; see report.h. */
+#include "report.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static void report_add(struct report *report, const char *name, double value, bool is_floor)
+{
+    assert(report->count < REPORT_LINES_MAX);
+    report->lines[report->count++] = (struct report_line){name, value, is_floor};
+}
+
+void report_figure(struct report *report, const char *name, double value)
+{
+    report_add(report, name, value, false);
+}
+
+void report_floor(struct report *report, const char *name, double value)
+{
+    report_add(report, name, value, true);
+}
+
+void report_latency(struct report *report, const struct hist *hist, const char *const names[4])
+{
+    report_figure(report, names[0], hist_ms(hist, 0.50));
+    report_figure(report, names[1], hist_ms(hist, 0.95));
+    report_figure(report, names[2], hist_ms(hist, 0.99));
+    report_figure(report, names[3], (double)hist->max_ns / 1e6);
+}
+
+void report_print(const struct report *report)
+{
+    printf("\n%s: %s\n", report->scenario, report->ok ? "ok" : "FAILED");
+    for (unsigned i = 0; i < report->count; i++)
+        printf("  %-28s %14.2f%s\n", report->lines[i].name, report->lines[i].value,
+               report->lines[i].is_floor ? "  (floor)" : "");
+}
+
+static void write_lines(FILE *file, const struct report *report, bool floors)
+{
+    const char *separator = "";
+    for (unsigned i = 0; i < report->count; i++) {
+        if (report->lines[i].is_floor != floors)
+            continue;
+        fprintf(file, "%s\"%s\":%.3f", separator, report->lines[i].name, report->lines[i].value);
+        separator = ",";
+    }
+}
+
+bool report_write(const struct report *report, const char *json_path)
+{
+    if (!json_path)
+        return true;
+    FILE *file = fopen(json_path, "w");
+    if (!file)
+        return false;
+    fprintf(file, "{\"scenario\":\"%s\",\"ok\":%s,\"figures\":{", report->scenario,
+            report->ok ? "true" : "false");
+    write_lines(file, report, false);
+    fprintf(file, "},\"floors\":{");
+    write_lines(file, report, true);
+    fprintf(file, "}}\n");
+    return fclose(file) == 0;
+}

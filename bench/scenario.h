@@ -1,0 +1,19 @@
+/* Scenarios of foyer-bench and their options. */
+#ifndef BENCH_SCENARIO_H
+#define BENCH_SCENARIO_H
+
+#include "report.h"
+
+struct scenario_options {
+    int seconds;      /* 0: the scenario's own */
+    int connections;  /* 0: the scenario's own */
+    int buyers;       /* 0: the scenario's own */
+    const char *plan; /* demo: seating plan to sell, or NULL */
+    const char *data; /* demo: keep the data here, or NULL */
+};
+
+/* Fills the report; false when it could not run at all. */
+bool scenario_holds(const struct scenario_options *options, struct report *report);
+bool scenario_demo(const struct scenario_options *options, struct report *report);
+
+#endif
