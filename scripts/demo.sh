@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The demo: sells a stadium out with simulated buyers, checks everything, then serves the pages until Ctrl-C.
+# DEMO_EXIT=1: ends after the checks. DEMO_PORT: where the pages are served (8080).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+data=${DEMO_DATA:-$(mktemp -d "${TMPDIR:-/tmp}/foyer-demo-XXXXXX")}
+port=${DEMO_PORT:-8080}
+plan=../shared/data/stadium.seating-plan.json
+arguments=(demo --data "$data" --json "$data.json")
+[ -f "$plan" ] && arguments+=(--plan "$plan")
+
+cleanup() {
+    [ -n "${server:-}" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+    if [ -z "${DEMO_DATA:-}" ]; then rm -rf "$data" "$data.json"; fi
+    return 0
+}
+trap cleanup EXIT
+
+if ! build/foyer-bench "${arguments[@]}"; then
+    echo
+    echo "demo: FAILED, see above"
+    exit 1
+fi
+echo
+echo "demo: passed. The stadium is sold out, no seat twice, the bank's ledger reconciles, the audit is clean."
+echo "      The pages: build/foyer serve --data DIR, then http://127.0.0.1:8080/"
+[ "${DEMO_EXIT:-0}" = 1 ] && exit 0
+
+# Two people to try the pages with.
+build/foyer serve --data "$data" --listen "127.0.0.1:$port" --log-level=warn >"$data/ready" &
+server=$!
+for _ in $(seq 100); do grep -q '^ready' "$data/ready" && break || sleep 0.1; done
+grep -q '^ready' "$data/ready" || { echo "demo: the server did not start"; exit 1; }
+base="http://127.0.0.1:$port"
+key="Authorization: Bearer sk_bench_0123456789abcdefghijklmnop"
+json="Content-Type: application/json"
+for who in fan organizer; do
+    curl -sf -X POST "$base/v1/users" -H "$json" -o "$data/user.json" \
+        -d "{\"email\":\"$who@example.com\",\"password\":\"foyer-demo-2026\",\"name\":\"Demo $who\"}" || true
+done
+id=$(sed -n 's/.*"id":"\(usr_[^"]*\)".*/\1/p' "$data/user.json" 2>/dev/null || true)
+[ -n "$id" ] && curl -sf -X PUT "$base/v1/users/$id/roles" -H "$key" -H "$json" -d '{"roles":["organizer"]}' >/dev/null || true
+echo
+echo "The pages:      $base/"
+echo "  as a fan:       fan@example.com / foyer-demo-2026"
+echo "  as organizer:   organizer@example.com / foyer-demo-2026   ($base/organizer)"
+echo "Ctrl-C ends it."
+wait "$server"
