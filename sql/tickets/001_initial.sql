@@ -10,6 +10,18 @@ CREATE TABLE venue (
     plan_version INTEGER NOT NULL, -- newest complete plan; 0 while the first import runs
     created_at INTEGER NOT NULL
 );
+CREATE INDEX venue_by_account ON venue (account_id, id);
+CREATE TABLE plan (
+    venue_id INTEGER NOT NULL,
+    plan_version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    width REAL NOT NULL,
+    height REAL NOT NULL,
+    section_count INTEGER NOT NULL,
+    seat_count INTEGER NOT NULL,
+    area_count INTEGER NOT NULL,
+    PRIMARY KEY (venue_id, plan_version)
+) WITHOUT ROWID;
 CREATE TABLE plan_category (
     venue_id INTEGER NOT NULL,
     plan_version INTEGER NOT NULL,
@@ -93,6 +105,12 @@ CREATE TABLE event_area (
     PRIMARY KEY (event_id, area_no)
 ) WITHOUT ROWID;
 
+-- Cancelled events whose holds and bookings are still being undone, and how far that is.
+CREATE TABLE event_cancel (
+    event_id INTEGER PRIMARY KEY,
+    after_booking_id INTEGER NOT NULL
+);
+
 -- The claim: its primary key is what grants a seat.
 CREATE TABLE seat_claim (
     event_id INTEGER NOT NULL,
@@ -148,7 +166,8 @@ CREATE TABLE payment (
 CREATE UNIQUE INDEX payment_by_booking ON payment (event_id, booking_id);
 CREATE UNIQUE INDEX payment_by_session ON payment (provider, session_ref) WHERE session_ref IS NOT NULL;
 CREATE UNIQUE INDEX payment_by_provider_ref ON payment (provider, provider_ref) WHERE provider_ref IS NOT NULL;
-CREATE INDEX payment_due ON payment (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX payment_due ON payment (next_at) WHERE next_at IS NOT NULL AND state <> 1; -- to be asked about or closed
+CREATE INDEX payment_creating ON payment (next_at) WHERE next_at IS NOT NULL AND state = 1; -- sessions to be opened
 
 -- Every amount that a provider says it took, once per provider reference (extra captures are refunded).
 CREATE TABLE capture (

@@ -1,5 +1,6 @@
 /*
- * A circuit breaker: stops calling a provider that is proven down, and lets a probe through now and then.
+ * A circuit breaker: stops calling a provider that is proven down, and lets a probe through now and
+ * then.
  *
  *   CLOSED ──(BREAKER_FAILURES in a row, or half of the last BREAKER_WINDOW calls)──▶ OPEN
  *   OPEN ──(pause is over)──▶ HALF_OPEN, one probe at a time ──(good)──▶ CLOSED
@@ -19,7 +20,11 @@
 #define BREAKER_PAUSE_MS_MAX 5000
 #define BREAKER_PROBE_MS     15000 /* a probe that was never answered for counts as lost after this */
 
-enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
+enum breaker_state {
+    BREAKER_CLOSED,
+    BREAKER_OPEN,
+    BREAKER_HALF_OPEN
+};
 
 struct breaker {
     enum breaker_state state;
@@ -39,7 +44,8 @@ enum breaker_pass {
 
 /* May a call go out now? */
 enum breaker_pass breaker_allow(struct breaker *breaker, int64_t now_ms);
-/* How a call ended that went out with that pass. While it is down only a probe's answer counts: others left before it opened. */
+/* How a call ended that went out with that pass. While it is down only a probe's answer counts:
+ * others left before it opened. */
 void breaker_record(struct breaker *breaker, enum breaker_pass pass, bool is_good, int64_t now_ms);
 /* A call that was allowed did not go out after all. */
 void breaker_give_back(struct breaker *breaker, enum breaker_pass pass);

@@ -6,8 +6,9 @@
 #include "base/ids.h"
 #include "tickets/signature.h"
 
-static enum provider_verdict verdict_of_status(const struct provider_driver *driver, enum provider_op op,
-                                               const struct http_call *call, struct arena *arena, struct str *ret_message)
+static enum provider_verdict verdict_of_status(const struct provider_driver *driver,
+                                               enum provider_op op, const struct http_call *call,
+                                               struct arena *arena, struct str *ret_message)
 {
     if (call->status >= 500)
         return VERDICT_DOWN;
@@ -16,14 +17,16 @@ static enum provider_verdict verdict_of_status(const struct provider_driver *dri
     return driver->read_refusal(op, arena, call->status, buf_str(&call->response), ret_message);
 }
 
-void provider_read(const struct provider_driver *driver, enum provider_op op, const struct http_call *call, struct arena *arena,
+void provider_read(const struct provider_driver *driver, enum provider_op op,
+                   const struct http_call *call, struct arena *arena,
                    struct provider_answer *ret_answer)
 {
     struct provider_answer answer = {.verdict = VERDICT_DOWN, .fact = FACT_IGNORED};
     if (call->err == ERR_OK && call->status >= 200 && call->status < 300) {
         answer.verdict = VERDICT_OK;
         if (driver->read_answer(op, arena, buf_str(&call->response), &answer) != ERR_OK)
-            answer = (struct provider_answer){.verdict = VERDICT_RETRY, .fact = FACT_IGNORED,
+            answer = (struct provider_answer){.verdict = VERDICT_RETRY,
+                                              .fact = FACT_IGNORED,
                                               .message = STR("an answer that is not understood")};
     } else if (call->err == ERR_OK) {
         answer.verdict = verdict_of_status(driver, op, call, arena, &answer.message);
@@ -34,8 +37,8 @@ void provider_read(const struct provider_driver *driver, enum provider_op op, co
     *ret_answer = answer;
 }
 
-enum err provider_verify(const struct provider *provider, struct str header, struct str body, int64_t now_ms,
-                         int64_t *ret_signed_at_ms)
+enum err provider_verify(const struct provider *provider, struct str header, struct str body,
+                         int64_t now_ms, int64_t *ret_signed_at_ms)
 {
     struct signature_check check = {
         .secrets = str_from_c(provider->callback_secrets),
@@ -47,7 +50,8 @@ enum err provider_verify(const struct provider *provider, struct str header, str
     return signature_verify(&check, ret_signed_at_ms);
 }
 
-bool provider_add_header(struct http_call *call, struct arena *arena, const char *name, struct str value)
+bool provider_add_header(struct http_call *call, struct arena *arena, const char *name,
+                         struct str value)
 {
     size_t index = 0;
     while (index < HTTP_CALL_HEADERS_MAX && call->headers[index])
@@ -64,8 +68,8 @@ void provider_append_escaped(struct buf *buf, struct str text)
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-                        c == '.' || c == '~';
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.' || c == '~';
         if (is_plain) {
             buf_append_char(buf, (char)c);
         } else {

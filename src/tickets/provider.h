@@ -1,6 +1,7 @@
 /*
- * A payment provider, as the worker and the callback route see it: a small table of pure functions that build requests, read answers
- * and read callbacks. Nothing here does I/O; sending is the worker's. Drivers: provider_sandbox.c, provider_stripe.c.
+ * A payment provider, as the worker and the callback route see it: a small table of pure functions
+ * that build requests, read answers and read callbacks. Nothing here does I/O; sending is the
+ * worker's. Drivers: provider_sandbox.c, provider_stripe.c.
  */
 #ifndef TICKETS_PROVIDER_H
 #define TICKETS_PROVIDER_H
@@ -67,15 +68,18 @@ struct provider_driver {
     const char *name; /* in rows and in the callback's path */
     bool has_announce;
     const char *signature_header; /* lowercase */
-    /* Fills method, url, headers, body and basic_user of a call; memory is the arena's. ERR_NOMEM. */
-    enum err (*build)(const struct provider *provider, struct arena *arena, enum provider_op op, const struct provider_order *order,
-                      struct http_call *ret_call);
+    /* Fills method, url, headers, body and basic_user of a call; memory is the arena's. ERR_NOMEM.
+     */
+    enum err (*build)(const struct provider *provider, struct arena *arena, enum provider_op op,
+                      const struct provider_order *order, struct http_call *ret_call);
     /* Reads the body of a 2xx answer. ERR_INVALID: not understood. */
-    enum err (*read_answer)(enum provider_op op, struct arena *arena, struct str body, struct provider_answer *ret_answer);
+    enum err (*read_answer)(enum provider_op op, struct arena *arena, struct str body,
+                            struct provider_answer *ret_answer);
     /* Says what a status other than 2xx means; the body may explain. */
-    enum provider_verdict (*read_refusal)(enum provider_op op, struct arena *arena, int status, struct str body,
-                                          struct str *ret_message);
-    /* Reads a callback whose signature was good. Types it doesn't know become FACT_IGNORED. ERR_INVALID. */
+    enum provider_verdict (*read_refusal)(enum provider_op op, struct arena *arena, int status,
+                                          struct str body, struct str *ret_message);
+    /* Reads a callback whose signature was good. Types it doesn't know become FACT_IGNORED.
+     * ERR_INVALID. */
     enum err (*read_event)(struct arena *arena, struct str body, struct provider_event *ret_event);
 };
 
@@ -83,14 +87,16 @@ extern const struct provider_driver provider_sandbox;
 extern const struct provider_driver provider_stripe;
 
 /* Sorts what came back from a call into an answer: transport failures, 5xx, refusals, bodies. */
-void provider_read(const struct provider_driver *driver, enum provider_op op, const struct http_call *call, struct arena *arena,
+void provider_read(const struct provider_driver *driver, enum provider_op op,
+                   const struct http_call *call, struct arena *arena,
                    struct provider_answer *ret_answer);
 /* Signature and time. ERR_INVALID, ERR_DENIED, ERR_TIMEOUT as signature_verify. */
-ERR_MUST_USE enum err provider_verify(const struct provider *provider, struct str header, struct str body, int64_t now_ms,
-                                      int64_t *ret_signed_at_ms);
+ERR_MUST_USE enum err provider_verify(const struct provider *provider, struct str header,
+                                      struct str body, int64_t now_ms, int64_t *ret_signed_at_ms);
 
 /* For drivers. Adds "name: value" to a call's headers; false when memory or places are gone. */
-bool provider_add_header(struct http_call *call, struct arena *arena, const char *name, struct str value);
+bool provider_add_header(struct http_call *call, struct arena *arena, const char *name,
+                         struct str value);
 /* Percent-encodes everything but unreserved characters. */
 void provider_append_escaped(struct buf *buf, struct str text);
 /* Three letters to upper case; ERR_INVALID. */

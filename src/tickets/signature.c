@@ -1,7 +1,8 @@
 /*
- * Checking who sent a callback. Order matters: the signature first, the time second, so that a forger learns nothing about our clock;
- * comparison in constant time. The time is text in the signed bytes, taken as it was sent: "0100" and "100" are different
- * messages. No state, any thread.
+ * Checking who sent a callback. Order matters: the signature first, the time second, so that a
+ * forger learns nothing about our clock; comparison in constant time. The time is text in the
+ * signed bytes, taken as it was sent: "0100" and "100" are different messages. No state, any
+ * thread.
  */
 #include "tickets/signature.h"
 
@@ -50,14 +51,16 @@ static bool is_signed_by(struct str secret, struct str text, const struct signat
     bool is_good = false;
     for (size_t i = 0; i < parts->mac_count; i++) {
         size_t len;
-        if (hex_decode(parts->macs[i], given, sizeof(given), &len) == ERR_OK && len == sizeof(given))
+        if (hex_decode(parts->macs[i], given, sizeof(given), &len) == ERR_OK &&
+            len == sizeof(given))
             is_good |= crypto_equal(expected, given, sizeof(expected));
     }
     crypto_wipe(expected, sizeof(expected));
     return is_good;
 }
 
-static enum err check_time(const struct signature_check *check, int64_t seconds, int64_t *ret_signed_at_ms)
+static enum err check_time(const struct signature_check *check, int64_t seconds,
+                           int64_t *ret_signed_at_ms)
 {
     int64_t at_ms = seconds * 1000;
     int64_t age_ms = check->now_ms - at_ms;
@@ -75,7 +78,8 @@ enum err signature_verify(const struct signature_check *check, int64_t *ret_sign
     if (err)
         return err;
     int64_t seconds;
-    if (str_to_i64(parts.time_text, &seconds) != ERR_OK || seconds < 0 || seconds > INT64_MAX / 2000)
+    if (str_to_i64(parts.time_text, &seconds) != ERR_OK || seconds < 0 ||
+        seconds > INT64_MAX / 2000)
         return ERR_INVALID;
     struct buf text;
     buf_init(&text, parts.time_text.len + 1 + check->body.len);
