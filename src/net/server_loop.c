@@ -51,6 +51,11 @@ __attribute__((weak)) const char *__lsan_default_suppressions(void)
     return "leak:h2o_mem_alloc_pool\nleak:h2o_mem_alloc_recycle\nleak:h2o_buffer_reserve\n"
            "leak:h2o_multithread_create_queue\n";
 }
+const char *__lsan_default_options(void);
+__attribute__((weak)) const char *__lsan_default_options(void)
+{
+    return "print_suppressions=0";
+}
 #endif
 
 struct server_loop *loop_current(void)
