@@ -21,9 +21,9 @@ struct seatmap {
 
 /* The kept map of the event, or NULL. Any thread; valid as long as the model's layout is held. */
 const struct seatmap *seatmap_get(const struct event_model *model);
-/* Renders and keeps it unless it is there. Pool threads: tens of milliseconds. ERR_NOMEM, ERR_LIMIT (too many different area
- * sets on one layout). */
-ERR_MUST_USE enum err seatmap_render(const struct event_model *model, const struct seatmap **ret_map);
+/* Renders and keeps it unless it is there. Pool threads: tens of milliseconds. ERR_NOMEM. ret_is_kept is false when the layout has too many
+ * maps already (events with areas of their own): then the map is the caller's, to be freed with seatmap_free_all. */
+ERR_MUST_USE enum err seatmap_render(const struct event_model *model, struct seatmap **ret_map, bool *ret_is_kept);
 /* The version without rendering. */
 void seatmap_version(const struct event_model *model, char ret_version[static SEATMAP_VERSION_SIZE]);
 /* With the layout. */
