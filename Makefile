@@ -2,7 +2,7 @@
 prefix ?= /usr/local
 FUZZ_SECONDS ?= 60
 .DEFAULT_GOAL := all
-.PHONY: all setup build web demo test tidy fuzz bench install clean
+.PHONY: all setup build web demo test tidy format fuzz bench install clean
 
 all: setup build
 	@echo "built build/foyer ($$(build/foyer version), $$(du -h build/foyer | cut -f1)); try: build/foyer serve"
@@ -25,6 +25,9 @@ test:
 
 tidy:
 	@scripts/tidy.sh
+
+format:
+	@find src tests bench -name node_modules -prune -o -name '*.[ch]' -print | xargs clang-format -i
 
 fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh

@@ -16,9 +16,16 @@ printf '%s\n' "${sources[@]}" | xargs -P "$jobs" -I{} sh -c \
 
 echo "tidy: clang-tidy on ${#units[@]} files"
 cmake -S . -B build-tidy -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang >/dev/null || exit 1
-printf '%s\n' "${units[@]}" | xargs -P "$jobs" -I{} sh -c \
-    'clang-tidy --quiet -p build-tidy --warnings-as-errors="*" "$1" 2>"$2/err.$$" || { cat "$2/err.$$" >&2; echo "$1" >>"$2/lint"; }' \
-    _ {} "$work"
+# Only what stands in our own files counts: the analyzer also walks into inline functions of libraries.
+lint() {
+    local out
+    out=$(clang-tidy --quiet -p build-tidy "$1" 2>/dev/null)
+    if echo "$out" | grep -E "^($PWD/)?(src|bench)/[^ ]*: (warning|error):|^error:"; then
+        echo "$1" >>"$2/lint"
+    fi
+}
+export -f lint
+printf '%s\n' "${units[@]}" | xargs -P "$jobs" -I{} bash -c 'lint {} "$0"' "$work"
 
 touch "$work/format" "$work/lint"
 failed=$(cat "$work/format" "$work/lint" | wc -l)

@@ -10,12 +10,18 @@
 #define CONFIG_TEXT_MAX 512
 #define CONFIG_KEYS_MAX 32
 
-enum config_source { CONFIG_FROM_DEFAULT, CONFIG_FROM_FILE, CONFIG_FROM_ENVIRONMENT, CONFIG_FROM_FLAG };
+enum config_source {
+    CONFIG_FROM_DEFAULT,
+    CONFIG_FROM_FILE,
+    CONFIG_FROM_ENVIRONMENT,
+    CONFIG_FROM_FLAG
+};
 
 struct config {
-    char data[CONFIG_TEXT_MAX];     /* --data DIR */
-    char listen[CONFIG_TEXT_MAX];   /* --listen HOST:PORT, default 127.0.0.1:8080 */
-    char public_url[CONFIG_TEXT_MAX]; /* --public-url: base for links in mail and payment returns; "" until
+    char data[CONFIG_TEXT_MAX];   /* --data DIR */
+    char listen[CONFIG_TEXT_MAX]; /* --listen HOST:PORT, default 127.0.0.1:8080 */
+    char public_url
+        [CONFIG_TEXT_MAX]; /* --public-url: base for links in mail and payment returns; "" until
                                          * config_set_port made it from listen; never ends in '/' */
     char services[CONFIG_TEXT_MAX]; /* --services tickets,... */
     char payments[CONFIG_TEXT_MAX]; /* --payments sandbox | sandbox=URL | stripe */
@@ -34,12 +40,13 @@ struct config {
     bool test_clock;
     bool abuse; /* --abuse=on|off */
     enum log_level log_level;
-    char file[CONFIG_TEXT_MAX]; /* --config FILE, "" when there is none */
+    char file[CONFIG_TEXT_MAX];                  /* --config FILE, "" when there is none */
     enum config_source sources[CONFIG_KEYS_MAX]; /* by row of the table of keys */
 };
 
 /* Reads all sources. On a mistake ERR_INVALID and one line in ret_message (256 bytes) naming the key. argv from after the subcommand. */
-ERR_MUST_USE enum err config_load(int argc, char *const *argv, struct config *ret_config, char *ret_message);
+ERR_MUST_USE enum err config_load(int argc, char *const *argv, struct config *ret_config,
+                                  char *ret_message);
 /* Fills public_url, when it was not given, once the port is known. */
 void config_set_port(struct config *config, unsigned port);
 /* ^sk_[A-Za-z0-9_-]{20,128}$ */

@@ -23,7 +23,8 @@ struct caller {
 
 /* The email (empty: an operator's key, which is an account of its own) and name of an account, for mail and tickets. ERR_NOT_FOUND.
  * platform: a reading connection of the platform database. */
-ERR_MUST_USE enum err identity_account(struct db *platform, uint64_t account_id, struct arena *arena, struct str *ret_email,
+ERR_MUST_USE enum err identity_account(struct db *platform, uint64_t account_id,
+                                       struct arena *arena, struct str *ret_email,
                                        struct str *ret_name);
 
 #endif

@@ -182,7 +182,7 @@ static bool login_is_allowed(struct call *call, const struct login *form)
     return false;
 }
 
-/* The half that runs on the loop. */
+/* The half that needs no database. ERR_AGAIN: all is well, go on with one. */
 static enum err login_decode(struct call *call)
 {
     struct login *form = ARENA_NEW(call_arena(call), struct login);
@@ -201,8 +201,11 @@ static enum err login_decode(struct call *call)
 static enum err login_prepare(struct call *call, struct db *db)
 {
     struct identity *identity = call->service->state;
-    if (!db)
-        return login_decode(call);
+    if (!call->prepared) {
+        enum err err = login_decode(call);
+        if (err != ERR_AGAIN || !db)
+            return err;
+    }
     struct login *form = call->prepared;
     if (!login_is_allowed(call, form))
         return ERR_OK;
