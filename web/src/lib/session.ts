@@ -1,0 +1,61 @@
+// Who is signed in, for every component. The session itself is an HttpOnly cookie that scripts never see.
+import { useEffect, useState } from "preact/hooks";
+import { Problem } from "../api/client";
+import { getMe, logOut } from "../api/endpoints";
+import type { User } from "../api/types";
+import { navigate } from "./router";
+
+/** undefined: not known yet; null: nobody. */
+let current: User | null | undefined;
+const listeners = new Set<() => void>();
+
+export function setUser(user: User | null): void {
+  current = user;
+  for (const listener of listeners) listener();
+}
+
+export async function loadUser(): Promise<void> {
+  try {
+    setUser(await getMe());
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 401) console.warn("who is signed in is unknown", error);
+    setUser(null);
+  }
+}
+
+export function useUser(): User | null | undefined {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const update = (): void => redraw((count) => count + 1);
+    listeners.add(update);
+    return () => void listeners.delete(update);
+  }, []);
+  return current;
+}
+
+export const isOrganizer = (user: User | null | undefined): boolean =>
+  user?.roles.some((role) => role === "organizer" || role === "admin") ?? false;
+
+export async function leave(): Promise<void> {
+  try {
+    await logOut();
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 401) throw error;
+  }
+  setUser(null);
+  navigate("/");
+}
+
+/** To the login page and back to where we are. */
+export function askToLogIn(): void {
+  setUser(null);
+  const here = window.location.pathname + window.location.search;
+  navigate(`/login?next=${encodeURIComponent(here)}`);
+}
+
+/** True when the failure was a missing session, which has then been dealt with. */
+export function handledAsLogin(error: unknown): boolean {
+  if (!(error instanceof Problem) || error.status !== 401) return false;
+  askToLogIn();
+  return true;
+}

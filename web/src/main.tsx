@@ -1,0 +1,61 @@
+// The pages: which address shows what, and the frame around it.
+import "./styles/app.css";
+import { render, type JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { matchPath, useLocation } from "./lib/router";
+import { loadUser } from "./lib/session";
+import { EventManagePage } from "./organizer/EventManagePage";
+import { Gate } from "./organizer/Gate";
+import { NewEventPage } from "./organizer/NewEventPage";
+import { NewVenuePage } from "./organizer/NewVenuePage";
+import { OrganizerPage } from "./organizer/OrganizerPage";
+import { VenuesPage } from "./organizer/VenuesPage";
+import { LoginPage, SignupPage } from "./pages/AuthPages";
+import { BookingPage } from "./pages/BookingPage";
+import { EventPage } from "./pages/EventPage";
+import { EventsPage } from "./pages/EventsPage";
+import { MyBookingsPage } from "./pages/MyBookingsPage";
+import { NotFoundPage } from "./pages/NotFoundPage";
+import { Footer, Header } from "./ui/Frame";
+
+type Show = (params: Record<string, string>) => JSX.Element;
+
+/** First match wins. A key makes another event another page rather than the same one with other data. */
+const ROUTES: [string, Show][] = [
+  ["/", () => <EventsPage />],
+  ["/events/:id", ({ id }) => <EventPage key={id} id={id!} />],
+  ["/bookings/:id", ({ id }) => <BookingPage key={id} id={id!} />],
+  ["/me/bookings", () => <MyBookingsPage />],
+  ["/login", () => <LoginPage />],
+  ["/signup", () => <SignupPage />],
+  ["/organizer", () => <Gate><OrganizerPage /></Gate>],
+  ["/organizer/venues", () => <Gate><VenuesPage /></Gate>],
+  ["/organizer/venues/new", () => <Gate><NewVenuePage /></Gate>],
+  ["/organizer/events/new", () => <Gate><NewEventPage /></Gate>],
+  ["/organizer/events/:id", ({ id }) => <Gate><EventManagePage key={id} id={id!} /></Gate>],
+];
+
+function App(): JSX.Element {
+  const { path } = useLocation();
+  useEffect(() => void loadUser(), []);
+  let page: JSX.Element = <NotFoundPage />;
+  for (const [pattern, show] of ROUTES) {
+    const params = matchPath(pattern, path);
+    if (params) {
+      page = show(params);
+      break;
+    }
+  }
+  return (
+    <>
+      <a class="skip" href="#content">
+        Skip to the content
+      </a>
+      <Header path={path} />
+      <main id="content">{page}</main>
+      <Footer />
+    </>
+  );
+}
+
+render(<App />, document.getElementById("app")!);

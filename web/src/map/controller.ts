@@ -1,0 +1,264 @@
+// Owns one canvas: its view, what is hovered and focused, and when to draw. Draws at most once per animation frame and
+// only when something changed. Components set what to show and are told what the person does.
+import { FREE } from "../lib/seatbits";
+import { pointInPolygon } from "./geometry";
+import { attachGestures } from "./gestures";
+import { SeatGrid } from "./grid";
+import { handleKey } from "./keys";
+import type { SeatModel } from "./model";
+import { Painter, showsSeats, type Scene } from "./paint";
+import { readPalette, type Palette } from "./palette";
+import { between, clampView, fitAll, fitBox, toPlan, toScreen, zoomAt, type Frame, type View } from "./view";
+
+export interface MapEvents {
+  onToggle(seat: number): void;
+  onArea(area: number): void;
+  onHover(seat: number, x: number, y: number): void;
+  onHoverSection(section: number, x: number, y: number): void;
+  onFocusSeat(seat: number): void;
+}
+
+const ANIMATION_MS = 280;
+
+export class MapController {
+  readonly scene: Scene;
+  readonly frame: Frame;
+  view: View;
+  private readonly painter: Painter;
+  private palette: Palette;
+  private requested = 0;
+  private animation: { from: View; to: View; startedAt: number } | null = null;
+  private readonly releases: (() => void)[] = [];
+  private wasMoved = false;
+
+  constructor(
+    readonly canvas: HTMLCanvasElement,
+    readonly model: SeatModel,
+    states: Uint8Array,
+    readonly events: MapEvents,
+  ) {
+    this.painter = new Painter(canvas.getContext("2d", { alpha: false })!);
+    this.palette = readPalette(canvas);
+    this.scene = {
+      model,
+      grid: new SeatGrid(model.x, model.y, model.bounds, model.pitch),
+      states,
+      freeShare: new Float32Array(model.sections.length),
+      selected: new Set(),
+      conflicts: new Set(),
+      only: -1,
+      hovered: -1,
+      hoveredSection: -1,
+      focused: -1,
+    };
+    this.frame = { width: 1, height: 1, bounds: model.bounds, pitch: model.pitch };
+    this.view = fitAll(this.frame);
+    this.statesChanged();
+    this.listen();
+    this.resize();
+  }
+
+  private listen(): void {
+    const resizes = new ResizeObserver(() => this.resize());
+    resizes.observe(this.canvas);
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    const recolor = (): void => {
+      this.palette = readPalette(this.canvas);
+      this.redraw();
+    };
+    scheme.addEventListener("change", recolor);
+    const key = (event: KeyboardEvent): void => {
+      if (handleKey(this, event)) event.preventDefault();
+    };
+    const blur = (): void => this.focusSeat(-1);
+    this.canvas.addEventListener("keydown", key);
+    this.canvas.addEventListener("blur", blur);
+    this.releases.push(
+      () => resizes.disconnect(),
+      () => scheme.removeEventListener("change", recolor),
+      () => this.canvas.removeEventListener("keydown", key),
+      () => this.canvas.removeEventListener("blur", blur),
+      attachGestures(this.canvas, {
+        pan: (dx, dy) => this.panBy(dx, dy),
+        zoom: (factor, x, y) => this.zoomAt(factor, x, y),
+        tap: (x, y) => this.tap(x, y),
+        doubleTap: (x, y) => this.doubleTap(x, y),
+        hover: (x, y) => this.hover(x, y),
+        leave: () => this.hoverNothing(),
+      }),
+    );
+  }
+
+  release(): void {
+    cancelAnimationFrame(this.requested);
+    for (const release of this.releases) release();
+  }
+
+  private resize(): void {
+    const { clientWidth, clientHeight } = this.canvas;
+    if (clientWidth === 0 || clientHeight === 0) return;
+    const ratio = window.devicePixelRatio || 1;
+    this.frame.width = clientWidth;
+    this.frame.height = clientHeight;
+    this.canvas.width = Math.round(clientWidth * ratio);
+    this.canvas.height = Math.round(clientHeight * ratio);
+    this.view = this.wasMoved ? clampView(this.frame, this.view) : fitAll(this.frame);
+    this.draw(performance.now());
+  }
+
+  redraw(): void {
+    if (this.requested === 0) this.requested = requestAnimationFrame((now) => this.draw(now));
+  }
+
+  private draw(now: number): void {
+    cancelAnimationFrame(this.requested);
+    this.requested = 0;
+    if (this.animation) {
+      const t = Math.min(1, (now - this.animation.startedAt) / ANIMATION_MS);
+      this.view = t === 1 ? this.animation.to : between(this.animation.from, this.animation.to, Math.max(0, t));
+      if (t === 1) this.animation = null;
+      else this.redraw();
+    }
+    this.painter.draw(this.scene, this.frame, this.view, window.devicePixelRatio || 1, this.palette);
+    this.canvas.dataset["view"] = `${this.view.scale} ${this.view.x} ${this.view.y}`;
+    this.canvas.dataset["moving"] = String(this.animation !== null);
+  }
+
+  /** The state array was written to. */
+  statesChanged(): void {
+    const { model, states, freeShare } = this.scene;
+    for (const [index, section] of model.sections.entries()) {
+      let free = 0;
+      for (let seat = section.first; seat < section.first + section.count; seat++) {
+        if (states[seat] === FREE && model.categories[model.category[seat]!]?.price !== null) free++;
+      }
+      freeShare[index] = section.count === 0 ? 0 : free / section.count;
+    }
+    this.redraw();
+  }
+
+  show(part: Partial<Pick<Scene, "selected" | "conflicts" | "only">>): void {
+    Object.assign(this.scene, part);
+    this.redraw();
+  }
+
+  private moveTo(view: View, smooth: boolean): void {
+    this.wasMoved = true;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (smooth && !calm) this.animation = { from: this.view, to: view, startedAt: performance.now() };
+    else {
+      this.animation = null;
+      this.view = view;
+    }
+    this.redraw();
+  }
+
+  panBy(dx: number, dy: number, smooth = false): void {
+    this.hoverNothing();
+    const target = { ...this.view, x: this.view.x + dx, y: this.view.y + dy };
+    this.moveTo(clampView(this.frame, target), smooth);
+  }
+
+  zoomAt(factor: number, x: number, y: number): void {
+    this.moveTo(zoomAt(this.frame, this.view, factor, x, y), false);
+  }
+
+  zoomBy(factor: number): void {
+    const from = this.animation?.to ?? this.view;
+    this.moveTo(zoomAt(this.frame, from, factor, this.frame.width / 2, this.frame.height / 2), true);
+  }
+
+  fit(): void {
+    this.moveTo(fitAll(this.frame), true);
+    this.wasMoved = false;
+  }
+
+  zoomToSection(index: number): void {
+    const section = this.model.sections[index];
+    if (section && section.count > 0) this.moveTo(fitBox(this.frame, section.box), true);
+  }
+
+  /** Brings a seat into sight, close enough to be recognised. */
+  reveal(seat: number): void {
+    const least = 16 / this.frame.pitch;
+    const scale = Math.max(this.view.scale, least);
+    const [x, y] = toScreen(this.view, this.model.x[seat]!, this.model.y[seat]!);
+    const edge = 40;
+    const inside = x > edge && y > edge && x < this.frame.width - edge && y < this.frame.height - edge;
+    if (inside && scale === this.view.scale) return;
+    const target = {
+      scale,
+      x: this.frame.width / 2 - this.model.x[seat]! * scale,
+      y: this.frame.height / 2 - this.model.y[seat]! * scale,
+    };
+    this.moveTo(clampView(this.frame, target), true);
+  }
+
+  focusSeat(seat: number): void {
+    if (this.scene.focused === seat) return;
+    this.scene.focused = seat;
+    if (seat >= 0) {
+      this.reveal(seat);
+      this.events.onFocusSeat(seat);
+    }
+    this.redraw();
+  }
+
+  private seatAt(px: number, py: number, slack: number): number {
+    if (!showsSeats(this.frame, this.view)) return -1;
+    const [x, y] = toPlan(this.view, px, py);
+    const reach = Math.max(this.model.pitch * 0.55, Math.min(slack / this.view.scale, this.model.pitch * 1.2));
+    return this.scene.grid.nearest(x, y, reach);
+  }
+
+  private sectionAt(px: number, py: number): number {
+    const [x, y] = toPlan(this.view, px, py);
+    return this.model.sections.findIndex((section) => section.count > 0 && pointInPolygon(section.hull, x, y));
+  }
+
+  private tap(x: number, y: number): void {
+    const seat = this.seatAt(x, y, 12);
+    if (seat >= 0) {
+      const small = this.model.pitch * this.view.scale < 9;
+      if (small) this.zoomAt(2.2, x, y);
+      else this.events.onToggle(seat);
+      return;
+    }
+    const section = showsSeats(this.frame, this.view) ? -1 : this.sectionAt(x, y);
+    if (section >= 0) return this.zoomToSection(section);
+    const area = this.areaAt(x, y);
+    if (area >= 0) this.events.onArea(area);
+  }
+
+  private areaAt(px: number, py: number): number {
+    const [x, y] = toPlan(this.view, px, py);
+    const inside = (low: number, side: number, at: number): boolean => at >= low && at <= low + side;
+    return this.model.areas.findIndex((area) => inside(area.x, area.width, x) && inside(area.y, area.height, y));
+  }
+
+  private doubleTap(x: number, y: number): void {
+    if (this.seatAt(x, y, 12) >= 0) this.tap(x, y);
+    else if (this.animation === null) this.moveTo(zoomAt(this.frame, this.view, 2, x, y), true);
+  }
+
+  private hover(x: number, y: number): void {
+    const seat = this.seatAt(x, y, 0);
+    const section = seat < 0 && !showsSeats(this.frame, this.view) ? this.sectionAt(x, y) : -1;
+    this.canvas.classList.toggle("is-pointing", seat >= 0 || section >= 0 || this.areaAt(x, y) >= 0);
+    if (seat !== this.scene.hovered || section !== this.scene.hoveredSection) {
+      this.scene.hovered = seat;
+      this.scene.hoveredSection = section;
+      this.redraw();
+    }
+    if (section >= 0) this.events.onHoverSection(section, x, y);
+    else this.events.onHover(seat, x, y);
+  }
+
+  private hoverNothing(): void {
+    if (this.scene.hovered < 0 && this.scene.hoveredSection < 0) return;
+    this.scene.hovered = -1;
+    this.scene.hoveredSection = -1;
+    this.events.onHover(-1, 0, 0);
+    this.redraw();
+  }
+}

@@ -1,0 +1,56 @@
+// The plan as buyers will see it, on the very same map.
+import type { JSX } from "preact";
+import { useMemo, useState } from "preact/hooks";
+import { buildModel, seatText, type SeatModel } from "../map/model";
+import { SeatMap } from "../map/SeatMap";
+import { Swatch } from "../map/Tooltip";
+import { Notice } from "../ui/basics";
+import { planToSeatmap, summarize, type Plan } from "./plan";
+
+const NO_SEATS: ReadonlySet<number> = new Set();
+
+function build(plan: Plan): SeatModel | string {
+  try {
+    return buildModel(planToSeatmap(plan));
+  } catch {
+    return "The plan can't be drawn; the import will say what is wrong with it.";
+  }
+}
+
+export function PlanPreview({ plan }: { plan: Plan }): JSX.Element {
+  const model = useMemo(() => build(plan), [plan]);
+  const facts = useMemo(() => summarize(plan), [plan]);
+  const states = useMemo(() => new Uint8Array(typeof model === "string" ? 0 : model.count), [model]);
+  const [said, setSaid] = useState("");
+  if (typeof model === "string") return <Notice kind="warn">{model}</Notice>;
+  return (
+    <section class="preview" aria-label="Preview">
+      <p class="preview-facts" data-testid="plan-facts">
+        <strong>{facts.seats.toLocaleString()}</strong> seats in <strong>{facts.rows.toLocaleString()}</strong> rows and{" "}
+        <strong>{facts.sections.toLocaleString()}</strong> sections
+        {facts.areas > 0 && `, ${facts.areas} areas with ${facts.places.toLocaleString()} places`}
+      </p>
+      <SeatMap
+        model={model}
+        states={states}
+        statesVersion={0}
+        selected={NO_SEATS}
+        conflicts={NO_SEATS}
+        only={-1}
+        currency="EUR"
+        onToggle={(seat) => setSaid(`${seatText(model, seat)} (${model.ids[seat]})`)}
+        label="Preview of the seating plan"
+      />
+      <p class="preview-said" role="status">
+        {said}
+      </p>
+      <ul class="preview-levels">
+        {facts.categories.map((level) => (
+          <li key={level.name}>
+            <Swatch color={level.color} /> {level.name}: {level.seats.toLocaleString()}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
