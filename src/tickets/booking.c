@@ -16,15 +16,12 @@
  *
  * Invariants
  *  1. A seat belongs to the booking whose id stands in its seat_claim row; the row's primary key
- * lets there be one.
+ *     lets there be one.
  *  2. HELD and PAYMENT_PENDING own claims in state held, CONFIRMED owns claims in state booked
- * (less those of refunded tickets), all others own none. Area counters follow the same rule.
- *  3. A confirmed booking's user, seats, price and payment never change; refunds are rows of their
- * own.
- *  4. Only booking_expire compares a time. A hold whose time is up stays one until that transition
- * is committed.
- *  5. Each transition appends one journal row, whose version is the new version of the event's
- * seats.
+ *     (less those of refunded tickets), all others own none. Area counters follow the same rule.
+ *  3. A confirmed booking's user, seats, price and payment never change; refunds are rows.
+ *  4. Only booking_expire compares a time: a hold stays one until its end is committed.
+ *  5. Each transition appends one journal row, whose version is the event's new seat version.
  */
 #include "tickets/booking.h"
 
