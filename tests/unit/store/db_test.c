@@ -423,17 +423,19 @@ static void write_pages(struct db *db, int pages)
 
 static void test_a_checkpoint_lets_the_wal_start_over(void **state)
 {
-    struct fixture *fixture = *state;
-    struct db *db = open_with_items(fixture);
+    struct db *db = open_with_items(*state);
+    db_set_wal_pages(db, 400, 100, 100000);
     write_pages(db, 100);
     assert_false(db_checkpoint_due(db));
-    write_pages(db, 4000);
+    write_pages(db, 400);
     assert_true(db_checkpoint_due(db));
     db_checkpoint(db);
     assert_false(db_checkpoint_due(db));
     write_pages(db, 10);
     assert_in_range(db_wal_pages(db), 1, 100);
     assert_false(db_checkpoint_due(db));
+    write_pages(db, 400);
+    assert_true(db_checkpoint_due(db));
     db_close(db);
 }
 
@@ -441,24 +443,61 @@ static void test_a_snapshot_delays_the_checkpoint_but_not_the_writer(void **stat
 {
     struct fixture *fixture = *state;
     struct db *db = open_with_items(fixture);
+    db_set_wal_pages(db, 400, 100, 100000);
     write_pages(db, 10);
     struct db *reader = open_reader(fixture);
     assert_ok(db_snapshot_begin(reader));
     int64_t before = count(reader);
-    write_pages(db, 4100);
+    write_pages(db, 410);
     assert_true(db_checkpoint_due(db));
     db_checkpoint(db);
     assert_false(db_checkpoint_due(db)); /* not at every commit */
-    write_pages(db, 100);
-    assert_true(db_wal_pages(db) > 4000);
+    write_pages(db, 10);
+    assert_false(db_checkpoint_due(db));
+    assert_true(db_wal_pages(db) > 400);
     assert_int_equal(count(reader), before);
     db_snapshot_end(reader);
-    write_pages(db, 1000);
+    write_pages(db, 100);
     assert_true(db_checkpoint_due(db));
     db_checkpoint(db);
     write_pages(db, 10);
     assert_in_range(db_wal_pages(db), 1, 100);
     db_close(reader);
+    db_close(db);
+}
+
+static int64_t timed_checkpoint_ms(struct db *db)
+{
+    int64_t begin_ns = clock_mono_ns();
+    db_checkpoint(db);
+    return (clock_mono_ns() - begin_ns) / 1000000;
+}
+
+static void test_a_large_wal_waits_for_readers_but_not_again_and_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct db *db = open_with_items(fixture);
+    db_set_wal_pages(db, 100, 10, 200);
+    write_pages(db, 10);
+    struct db *admin = NULL;
+    assert_ok(db_open(fixture->path, DB_ADMIN, &admin));
+    assert_ok(db_snapshot_begin(admin));
+    int64_t before = count(admin);
+    write_pages(db, 110);
+    assert_true(timed_checkpoint_ms(db) < DB_READ_MS_MAX); /* below the limit it never waits */
+    write_pages(db, 110);
+    assert_true(db_checkpoint_due(db));
+    assert_true(timed_checkpoint_ms(db) >= DB_READ_MS_MAX); /* longer than any reader may last */
+    write_pages(db, 20);
+    assert_true(db_checkpoint_due(db));
+    assert_true(timed_checkpoint_ms(db) < DB_READ_MS_MAX);
+    assert_int_equal(count(admin), before);
+    db_snapshot_end(admin);
+    write_pages(db, 300);
+    db_checkpoint(db);
+    write_pages(db, 10);
+    assert_in_range(db_wal_pages(db), 1, 100);
+    db_close(admin);
     db_close(db);
 }
 
@@ -567,6 +606,7 @@ int main(void)
         fixture_test(test_only_readers_have_a_time_limit),
         fixture_test(test_a_checkpoint_lets_the_wal_start_over),
         fixture_test(test_a_snapshot_delays_the_checkpoint_but_not_the_writer),
+        fixture_test(test_a_large_wal_waits_for_readers_but_not_again_and_again),
         fixture_test(test_a_closing_writer_leaves_an_empty_wal),
         fixture_test(test_commits_survive_a_crash_and_readers_never_checkpoint),
         fixture_test(test_constants_are_shared_by_threads),
