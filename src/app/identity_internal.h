@@ -1,6 +1,7 @@
 /*
- * Between the frame (app.c, dispatch.c) and identity: who a request's credentials belong to, and identity's routes. Identity is
- * the state of the platform service: its handlers find it in call->service->state.
+ * Between the frame (app.c, dispatch.c) and identity: who a request's credentials belong to, and
+ * identity's routes. Identity is the state of the platform service: its handlers find it in
+ * call->service->state.
  */
 #ifndef APP_IDENTITY_INTERNAL_H
 #define APP_IDENTITY_INTERNAL_H
@@ -10,8 +11,8 @@
 
 struct identity;
 
-/* Before the writer's thread starts: writer_db may be used for loading. Makes the operator's key at the first start. The
- * writer is borrowed and outlives the identity. */
+/* Before the writer's thread starts: writer_db may be used for loading. Makes the operator's key
+ * at the first start. The writer is borrowed and outlives the identity. */
 ERR_MUST_USE enum err identity_new(struct writer *platform_writer, const struct config *config,
                                    struct identity **ret_identity);
 void identity_free(struct identity *identity); /* NULL is fine; after the writer has stopped */
@@ -24,8 +25,8 @@ void identity_free(struct identity *identity); /* NULL is fine; after the writer
  * The caller comes with a reference that is dropped by the arena of the request. */
 ERR_MUST_USE enum err identity_lookup_cached(struct identity *identity, struct request *request,
                                              const struct caller **ret_caller);
-/* The same from the database, and fills the cache; on a pool thread. platform: reading connection of the platform database.
- * Also ERR_IO, ERR_TIMEOUT, ERR_NOMEM: the database or memory failed. */
+/* The same from the database, and fills the cache; on a pool thread. platform: reading connection
+ * of the platform database. Also ERR_IO, ERR_TIMEOUT, ERR_NOMEM: the database or memory failed. */
 ERR_MUST_USE enum err identity_lookup(struct identity *identity, struct db *platform,
                                       struct request *request, const struct caller **ret_caller);
 

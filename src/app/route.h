@@ -4,6 +4,7 @@
  *
  * Kinds
  *   LOOP   `loop` answers on the loop thread from memory. It may return ERR_AGAIN: `read` (must be set then) runs on the pool.
+ *          (When the caller had to be looked up in the database it runs on a pool thread: it must not mind.)
  *   READ   `read` runs on the reader pool with a reading connection.
  *   WRITE  `prepare` decodes and validates (loop thread when `prepare_on_loop`, where db is NULL and ERR_AGAIN sends it to the
  *          pool; otherwise the pool), then `apply` runs in the service's writer: statements only.
@@ -84,7 +85,7 @@ struct route {
     const char *response;             /* name of a schema in docs/api/schemas.json; NULL: no JSON body */
     int success;                      /* 200, 201, 202, 204 */
     const char *problems;             /* "404 409 422": statuses besides those that follow from the row itself */
-    const char *query;                /* "q near radius_km": query parameters; others are refused with 422 */
+    const char *query;                /* "q near radius_km": query parameters; others are refused with 422; "*": any */
     bool is_retry_safe;               /* repeating it is harmless without an Idempotency-Key */
     bool may_lag;
 };
@@ -110,6 +111,7 @@ struct call {
     uint8_t body_hash[32];       /* SHA-256 of method, path and body; set when there is an idempotency key */
     uint64_t trace_hi, trace_lo; /* W3C trace id; 0: none */
     void *prepared;              /* from prepare to apply, arena */
+    struct db *platform;         /* accounts: a reading connection while read or prepare run on a pool; else NULL */
 };
 
 static inline struct arena *call_arena(struct call *call)
@@ -138,8 +140,9 @@ bool call_query_i64(struct call *call, const char *name, int64_t min, int64_t ma
 bool call_query_f64(struct call *call, const char *name, double min, double max, double *ret);
 bool call_query_time(struct call *call, const char *name, int64_t *ret_ms);
 
-/* Takes one from the caller's allowance of the route's rate class; at the end of it answers 429 and returns false. Dispatch calls it before
- * every handler but those of IDEMPOTENCY_OWN routes, which call it once they know that the request is no repetition. */
+/* Takes one from the caller's allowance of the route's rate class; at the end of it answers 429 and returns false. Dispatch
+ * calls it before every handler but those of IDEMPOTENCY_OWN routes, which call it once they know that the request is no
+ * repetition. Loop and pool threads. */
 bool call_rate_limit(struct call *call);
 
 /* Lists: ?limit= (1-200, default 50) and ?cursor=. A cursor is opaque text over two integers, authenticated by nothing: it is
@@ -152,7 +155,7 @@ struct list_page {
     int64_t a, b; /* the position: meaning is the route's */
 };
 bool call_list_page(struct call *call, struct list_page *ret_page);
-/* Closes the data array's object with next_cursor (null when !has_more). */
+/* Closes the data array, if it is still open, and the object around it with next_cursor (null when !has_more). */
 void list_close(struct json_writer *writer, bool has_more, int64_t a, int64_t b);
 
 #endif

@@ -1,0 +1,163 @@
+/* Which figures the application shows: requests by route, writers, pools, the process. metrics.c
+ * keeps the numbers. */
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "app/app_internal.h"
+#include "base/clock.h"
+
+#define LABELS_SIZE 320
+
+/* Once at start; the loops and workers then count through the pointers. */
+void app_metrics_bind(struct bound_route *bound)
+{
+    static const char *const classes[] = {NULL, NULL, "2xx", "3xx", "4xx", "5xx"};
+    char labels[LABELS_SIZE];
+    const char *method = http_method_name(bound->route->method);
+    for (size_t i = 2; i < 6; i++) {
+        (void)snprintf(labels, sizeof(labels), "method=\"%s\",route=\"%s\",status=\"%s\"", method,
+                       bound->route->pattern, classes[i]); /* patterns are short */
+        bound->by_class[i] = metric_counter("foyer_http_requests_total", labels,
+                                            "Requests answered, by route and class of status.");
+    }
+    (void)snprintf(labels, sizeof(labels), "method=\"%s\",route=\"%s\"", method,
+                   bound->route->pattern);
+    bound->latency = metric_histogram("foyer_http_request_duration_seconds", labels,
+                                      "From the request's head to its answer.");
+}
+
+/* ---- writers: ctx is the writer ---- */
+
+static struct writer_stats stats_of(void *writer)
+{
+    struct writer_stats stats;
+    writer_stats(writer, &stats);
+    return stats;
+}
+
+static int64_t writer_queue(void *writer)
+{
+    return (int64_t)stats_of(writer).queue_length;
+}
+
+static int64_t writer_jobs(void *writer)
+{
+    return (int64_t)stats_of(writer).jobs;
+}
+
+static int64_t writer_groups(void *writer)
+{
+    return (int64_t)stats_of(writer).groups;
+}
+
+static int64_t writer_failed_groups(void *writer)
+{
+    return (int64_t)stats_of(writer).failed_groups;
+}
+
+static int64_t writer_commit_us(void *writer)
+{
+    return (int64_t)(stats_of(writer).commit_ns_total / 1000);
+}
+
+static int64_t writer_group_us(void *writer)
+{
+    return (int64_t)(stats_of(writer).group_ns_total / 1000);
+}
+
+static void register_writer(const char *service, struct writer *writer)
+{
+    char labels[LABELS_SIZE];
+    (void)snprintf(labels, sizeof(labels), "service=\"%s\"", service); /* names are short */
+    metric_gauge_fn("foyer_writer_queue", labels, "Writes that wait.", writer_queue, writer);
+    metric_counter_fn("foyer_writer_jobs_total", labels, "Writes run; by groups: their size.",
+                      writer_jobs, writer);
+    metric_counter_fn("foyer_writer_groups_total", labels, "Transactions.", writer_groups, writer);
+    metric_counter_fn("foyer_writer_failed_groups_total", labels,
+                      "Transactions that were lost and run again one by one.", writer_failed_groups,
+                      writer);
+    metric_counter_fn("foyer_writer_commit_microseconds_total", labels, "Time in COMMIT.",
+                      writer_commit_us, writer);
+    metric_counter_fn("foyer_writer_group_microseconds_total", labels,
+                      "Time from taking a group to its last answer.", writer_group_us, writer);
+}
+
+/* ---- pools: ctx is the pool ---- */
+
+static int64_t pool_queue(void *pool)
+{
+    return (int64_t)pool_queue_length(pool);
+}
+
+/* ---- the process ---- */
+
+static int64_t process_memory(void *ctx)
+{
+    (void)ctx;
+    long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%*s %lld", &pages) != 1)
+        pages = 0;
+    (void)fclose(file); /* was only read */
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+static int64_t process_fds(void *ctx)
+{
+    (void)ctx;
+    int64_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    if (!dir)
+        return 0;
+    while (readdir(dir))
+        count++;
+    (void)closedir(dir); /* was only read */
+    return count - 3;    /* ".", ".." and the directory itself */
+}
+
+static int64_t process_cpu(void *ctx)
+{
+    (void)ctx;
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return 0;
+    return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000000;
+}
+
+static int64_t is_ready(void *ctx)
+{
+    return app_is_ready(ctx);
+}
+
+void app_metrics_register(struct app *app)
+{
+    register_writer("platform", app->platform_writer);
+    for (size_t i = 0; i < app->table_count; i++) {
+        if (app->tables[i]->writer && app->tables[i]->writer != app->platform_writer)
+            register_writer(app->tables[i]->name, app->tables[i]->writer);
+    }
+    metric_gauge_fn("foyer_pool_queue", "pool=\"read\"", "Tasks that wait for a pool thread.",
+                    pool_queue, app->pools[POOL_READ]);
+    metric_gauge_fn("foyer_pool_queue", "pool=\"slow\"", "Tasks that wait for a pool thread.",
+                    pool_queue, app->pools[POOL_SLOW]);
+    metric_gauge_fn("foyer_ready", NULL, "1 when /readyz says so.", is_ready, app);
+    metric_gauge_fn("process_resident_memory_bytes", NULL, "Memory in use.", process_memory, app);
+    metric_gauge_fn("process_open_fds", NULL, "Open descriptors.", process_fds, app);
+    metric_counter_fn("process_cpu_seconds_total", NULL, "Processor time.", process_cpu, app);
+    metric_set(metric_gauge("process_start_time_seconds", NULL, "Start, seconds since 1970."),
+               clock_now_ms() / 1000);
+}
+
+void app_metrics_forget(struct app *app)
+{
+    for (size_t i = 0; i < app->table_count; i++)
+        metrics_forget(app->tables[i]->writer);
+    metrics_forget(app->pools[POOL_READ]);
+    metrics_forget(app->pools[POOL_SLOW]);
+    metrics_forget(app);
+}
