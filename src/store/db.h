@@ -48,8 +48,9 @@ void db_bind_f64(struct db_stmt *stmt, int index, double value);
 void db_bind_str(struct db_stmt *stmt, int index, struct str value);  /* borrowed until db_done; data NULL binds "" */
 void db_bind_blob(struct db_stmt *stmt, int index, struct str value); /* the same */
 void db_bind_null(struct db_stmt *stmt, int index);
-/* Runs to the next row. ERR_CONFLICT: a constraint refused it; ERR_TIMEOUT: interrupted; ERR_IO: everything else (full disk
- * too). At the end or on error the statement is reset. */
+/* Runs to the next row. ERR_CONFLICT: a constraint refused it; ERR_TIMEOUT: interrupted; ERR_DENIED: a reader may not write;
+ * ERR_AGAIN: another process holds the file; ERR_LIMIT: a value is too large; ERR_CORRUPT, ERR_NOMEM; ERR_IO: everything else
+ * (full disk too). At the end or on error the statement is reset. */
 ERR_MUST_USE enum err db_step(struct db_stmt *stmt, bool *ret_has_row);
 /* Runs to the end, rows ignored. */
 ERR_MUST_USE enum err db_exec(struct db_stmt *stmt);

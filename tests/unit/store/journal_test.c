@@ -232,8 +232,8 @@ static void test_more_shards_than_heads_are_kept(void **state)
     uint64_t rows = 0;
     for (int group = 0; group < 140; group++) {
         group_begin(db, journal);
-        for (uint64_t i = 0; i < 500; i++) {
-            uint64_t shard = 1 + (uint64_t)group * 500 + i;
+        for (uint64_t i = 0; i < 1000; i++) {
+            uint64_t shard = 1 + (uint64_t)group * 1000 + i;
             assert_int_equal(append(journal, shard, "{}"), 1);
             rows++;
         }
