@@ -13,8 +13,8 @@ int db_wal_pages(const struct db *db);
 void db_end_reads(struct db *db);
 /* What db_message says until the next failure. */
 void db_set_message(struct db *db, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* WAL pages from which a checkpoint is due, how many more until the next one when it could not start over, and from which
- * it waits for readers. Tests change them. */
+/* WAL pages from which a checkpoint is due, how many more until the next one when the WAL could not
+ * start over, and from which it waits for readers. Only tests change them. */
 void db_set_wal_pages(struct db *db, int soft, int step, int hard);
 /* Tests only: the next count commits that wrote something are refused and rolled back, as a failing
  * disk would. */
