@@ -16,8 +16,8 @@ static void unref_model(void *ptr)
     event_model_unref(ptr);
 }
 
-static enum err find_model(struct call *call, struct db *db, uint64_t event_id,
-                           struct event_model **ret_model)
+enum err event_call_find(struct call *call, struct db *db, uint64_t event_id,
+                         struct event_model **ret_model)
 {
     struct inventory *inventory = event_call_tickets(call)->inventory;
     struct event_model *model = inventory_get(inventory, event_id);
@@ -40,7 +40,7 @@ static bool get_model(struct call *call, struct db *db, bool is_for_owner,
     if (!call_param_id(call, "id", "evt", &event_id))
         return false;
     struct event_model *model = NULL;
-    enum err err = find_model(call, db, event_id, &model);
+    enum err err = event_call_find(call, db, event_id, &model);
     if (err && err != ERR_NOT_FOUND) {
         *ret_err = err;
         return false;

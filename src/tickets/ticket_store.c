@@ -101,7 +101,96 @@ enum err ticket_store_revoke(struct db *db, uint64_t event_id, uint64_t ticket_i
     return db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
 
+/* --- Check-in --- */
+
+SQL(SQL_USE, "UPDATE ticket SET used_at = $3, used_gate = $4 "
+             "WHERE event_id = $1 AND id = $2 AND state = 0 AND used_at IS NULL");
+
+enum err ticket_store_use(struct db *db, const struct ticket *ticket, int64_t now_ms,
+                          struct str gate)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_USE);
+    db_bind_i64(stmt, 1, (int64_t)ticket->event_id);
+    db_bind_i64(stmt, 2, (int64_t)ticket->id);
+    db_bind_i64(stmt, 3, now_ms);
+    db_bind_str(stmt, 4, gate);
+    enum err err = db_exec(stmt);
+    if (err)
+        return err;
+    return db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
+}
+
+SQL(SQL_LOAD_USE, "SELECT state, used_at, used_gate FROM ticket WHERE event_id = $1 AND id = $2");
+
+enum err ticket_store_load_use(struct db *db, uint64_t event_id, uint64_t ticket_id,
+                               struct arena *arena, struct ticket_use *ret_use)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_LOAD_USE);
+    db_bind_i64(stmt, 1, (int64_t)event_id);
+    db_bind_i64(stmt, 2, (int64_t)ticket_id);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err)
+        return err;
+    if (!has_row)
+        return ERR_NOT_FOUND;
+    ret_use->is_revoked = db_col_i64(stmt, 0) != 0;
+    ret_use->used_at = db_col_i64(stmt, 1);
+    ret_use->gate = arena_str_dup(arena, db_col_str(stmt, 2));
+    db_done(stmt);
+    return arena->overflow ? ERR_NOMEM : ERR_OK;
+}
+
+SQL(SQL_REVOKED, "SELECT id FROM ticket WHERE event_id = $1 AND id > $2 AND state = 1 "
+                 "ORDER BY id LIMIT $3");
+
+enum err ticket_store_revoked(struct db *db, uint64_t event_id, uint64_t after_id, int64_t limit,
+                              uint64_t *ret_ids, size_t *ret_count)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_REVOKED);
+    db_bind_i64(stmt, 1, (int64_t)event_id);
+    db_bind_i64(stmt, 2, (int64_t)after_id);
+    db_bind_i64(stmt, 3, limit);
+    size_t count = 0;
+    bool has_row;
+    enum err err;
+    while (!(err = db_step(stmt, &has_row)) && has_row)
+        ret_ids[count++] = (uint64_t)db_col_i64(stmt, 0);
+    *ret_count = count;
+    return err;
+}
+
+SQL(SQL_COUNT_VALID, "SELECT COUNT(*) FROM ticket WHERE event_id = $1 AND state = 0");
+
+enum err ticket_store_count_valid(struct db *db, uint64_t event_id, int64_t *ret_count)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_COUNT_VALID);
+    db_bind_i64(stmt, 1, (int64_t)event_id);
+    return db_get_i64(stmt, ret_count);
+}
+
 /* --- The signing key --- */
+
+SQL(SQL_PUBLIC_KEY, "SELECT public_key FROM signing_key WHERE id = $1");
+
+enum err ticket_store_public_key(struct db *db, uint64_t key_id,
+                                 uint8_t ret_key[static ED25519_PUBLIC_SIZE])
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_PUBLIC_KEY);
+    db_bind_i64(stmt, 1, (int64_t)key_id);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err)
+        return err;
+    if (!has_row)
+        return ERR_NOT_FOUND;
+    struct str key = db_col_blob(stmt, 0);
+    bool is_sound = key.len == ED25519_PUBLIC_SIZE;
+    if (is_sound)
+        memcpy(ret_key, key.data, key.len);
+    db_done(stmt);
+    return is_sound ? ERR_OK : ERR_CORRUPT;
+}
 
 SQL(SQL_KEY, "SELECT id, public_key, secret_key FROM signing_key ORDER BY id DESC LIMIT 1");
 SQL(SQL_KEY_INSERT, "INSERT INTO signing_key (id, public_key, secret_key, created_at) "
