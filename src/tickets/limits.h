@@ -34,4 +34,11 @@
 #define PROVIDER_IN_FLIGHT_MAX 64
 #define PROVIDER_QUEUE_MAX     1024
 
+#define CHECK_IN_GATE_MAX    64
+#define CHECK_IN_REVOKED_MAX 200000 /* in one bundle */
+#define REPORT_HOURS_MAX     10000  /* newest ones */
+#define REPORT_TICKETS_CHUNK 20000  /* rows of one read */
+#define CSV_ROWS_MAX         50000  /* bookings in one file */
+#define CSV_ROWS_CHUNK       500
+
 #endif
