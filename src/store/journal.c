@@ -261,6 +261,9 @@ enum err journal_append(struct journal *journal, uint64_t shard, const char *typ
 
 enum err journal_staged_version(struct journal *journal, uint64_t shard, int64_t *ret_version)
 {
+    if (!journal->has_table) {
+        return ERR_DENIED;
+    }
     size_t position;
     enum err err = head_find(journal, shard, &position);
     if (err == ERR_OK) {

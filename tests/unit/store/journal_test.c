@@ -156,7 +156,9 @@ static void test_a_database_without_journal_refuses_appends(void **state)
     struct journal *journal = new_journal(db);
     group_begin(db, journal);
     journal_job_begin(journal);
+    int64_t version = -1;
     assert_int_equal(journal_append(journal, 1, "seat.held", STR("{}"), NULL), ERR_DENIED);
+    assert_int_equal(journal_staged_version(journal, 1, &version), ERR_DENIED);
     journal_job_rollback(journal);
     group_commit(db, journal);
     journal_free(journal);
@@ -183,6 +185,33 @@ static void test_a_rolled_back_job_leaves_no_gap(void **state)
     journal_free(journal);
     assert_int_equal(verify(db, 2).count, 0);
     assert_int_equal(query_i64(db, "SELECT count(*) FROM journal_head"), 1);
+    db_close(db);
+}
+
+static int64_t staged_version(struct journal *journal, uint64_t shard)
+{
+    int64_t version = -1;
+    assert_ok(journal_staged_version(journal, shard, &version));
+    return version;
+}
+
+static void test_a_job_sees_the_version_of_its_group(void **state)
+{
+    struct db *db = open_with_six_rows(*state);
+    struct journal *journal = new_journal(db);
+    int64_t committed = -1;
+    group_begin(db, journal);
+    assert_int_equal(staged_version(journal, 7), 3);
+    assert_int_equal(staged_version(journal, 9), 0);
+    assert_int_equal(append(journal, 7, "{}"), 4);
+    assert_int_equal(staged_version(journal, 7), 4);
+    assert_ok(journal_version(db, 7, &committed));
+    assert_int_equal(committed, 3);
+    journal_job_rollback(journal);
+    assert_int_equal(staged_version(journal, 7), 3);
+    db_rollback(db);
+    journal_group_end(journal, false);
+    journal_free(journal);
     db_close(db);
 }
 
@@ -418,6 +447,7 @@ int main(void)
         fixture_test(test_bad_types_are_refused),
         fixture_test(test_a_database_without_journal_refuses_appends),
         fixture_test(test_a_rolled_back_job_leaves_no_gap),
+        fixture_test(test_a_job_sees_the_version_of_its_group),
         fixture_test(test_a_failing_append_leaves_the_head),
         fixture_test(test_a_lost_group_leaves_the_heads_of_the_database),
         fixture_test(test_more_shards_than_heads_are_kept),
