@@ -40,14 +40,13 @@ ERR_MUST_USE enum err journal_read(struct db *db, int64_t after_seq, size_t limi
                                    enum err (*on_row)(const struct journal_row *row, void *ctx), void *ctx);
 /* Version of a shard in the database (0: none). */
 ERR_MUST_USE enum err journal_version(struct db *db, uint64_t shard, int64_t *ret_version);
+/* The same as the running group sees it, rows of its earlier jobs included; in a job's apply. */
+ERR_MUST_USE enum err journal_staged_version(struct journal *journal, uint64_t shard, int64_t *ret_version);
 
 /* Walks the whole journal, recomputes every chain and compares it with the heads. Each finding goes to on_finding as one line;
  * ret_rows: rows seen. ERR_OK also when there are findings. */
 ERR_MUST_USE enum err journal_verify(struct db *db, void (*on_finding)(const char *line, void *ctx), void *ctx,
                                      uint64_t *ret_rows);
-
-/* The same as the running group sees it, rows of its earlier jobs included; in a job's apply. */
-ERR_MUST_USE enum err journal_staged_version(struct journal *journal, uint64_t shard, int64_t *ret_version);
 
 /* Used by the writer. */
 ERR_MUST_USE enum err journal_new(struct db *db, struct journal **ret_journal);
