@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/app.h"
@@ -23,6 +24,7 @@
 #include "net/server.h"
 #include "sandbox/sandbox.h"
 #include "tickets/audit.h"
+#include "tickets/search.h"
 #include "tickets/tickets.h"
 
 #define REQUEST_TIMEOUT_MS   30000
@@ -93,6 +95,9 @@ static enum err make_app(struct serving *serving)
             return err;
         options.services[options.service_count] = tickets_service(serving->tickets);
         options.database_paths[options.service_count++] = tickets_database_path(serving->tickets);
+        options.services[options.service_count] = search_service(serving->tickets->search);
+        options.database_paths[options.service_count++] =
+            search_database_path(serving->tickets->search);
     }
     return app_new(&options, &serving->app);
 }
@@ -273,6 +278,7 @@ int main(int argc, char **argv)
     sigset_t none;
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
+    umask(0077); /* databases and mail are nobody else's business */
     const char *name = argc > 1 ? argv[1] : "help";
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
         name = "help";

@@ -48,6 +48,10 @@ static bool migrate_service(const struct config *config, const char *service)
     size_t applied = 0;
     (void)snprintf(name, sizeof(name), "%s.db", service); /* both sizes are ours */
     enum err err = data_dir_path(config->data, name, path, sizeof(path));
+    /* What is no service of --services is only brought up to date where it has run before. */
+    bool is_wanted = strcmp(service, "platform") == 0 || config_has_service(config, service);
+    if (err == ERR_OK && !is_wanted && access(path, F_OK) != 0)
+        return true;
     if (err == ERR_OK)
         err = db_open(path, DB_WRITER, &db);
     if (err == ERR_OK)

@@ -461,7 +461,6 @@ const struct route identity_routes[] = {
      .pattern = "/v1/users",
      .kind = ROUTE_WRITE,
      .auth = AUTH_NONE,
-     .idempotency = IDEMPOTENCY_IGNORED,
      .pool = POOL_SLOW,
      .rate = RATE_AUTH,
      .body_max = IDENTITY_BODY_MAX,

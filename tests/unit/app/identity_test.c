@@ -135,6 +135,27 @@ static void email_belongs_to_one_account(void **state)
                      409);
 }
 
+static void sign_up_is_replayed_by_its_key(void **state)
+{
+    struct frame *frame = *state;
+    char id[ID_MAX];
+    struct ask what = {.method = HTTP_POST,
+                       .path = "/v1/users",
+                       .idempotency_key = "6f1d3c7e",
+                       .body = ANNA_SIGN_UP};
+    assert_int_equal(ask(frame, what), 201);
+    text_of(NULL, "id", id, sizeof(id));
+    assert_int_equal(ask(frame, what), 201);
+    assert_says(id);
+    assert_non_null(answer_header(&answer, "idempotency-replayed"));
+    what.body = "{\"email\":\"anna@example.com\",\"password\":\"another password\",\"name\":\"A\"}";
+    assert_int_equal(ask(frame, what), 422);
+    assert_says("\"type\":\"idempotency-conflict\"");
+    what.body = ANNA_SIGN_UP;
+    what.idempotency_key = "another";
+    assert_int_equal(ask(frame, what), 409);
+}
+
 #define SIGN_UP(email, password, name)                                                             \
     "{\"email\":\"" email "\",\"password\":\"" password "\",\"name\":\"" name "\"}"
 
@@ -680,6 +701,7 @@ int main(void)
         frame_test(person_signs_up_logs_in_and_out),
         frame_test(logout_ends_only_its_own_session),
         frame_test(email_belongs_to_one_account),
+        frame_test(sign_up_is_replayed_by_its_key),
         frame_test(bad_sign_ups_name_the_field),
         frame_test(long_fields_are_refused),
         frame_test(one_of_many_gets_the_email),
