@@ -1,59 +1,28 @@
 /*
  * Configuration from one table of keys.
  *
- * A row of KEYS gives a key its name, type, limits, default and help; flags (--name), environment
+ * A row of config_keys gives a key its name, type, limits, default and help; flags (--name), environment
  * (FOYER_NAME), the file (name = value), `foyer config` and the usage text all come from the row.
- * Sources are applied from weak to strong, each through key_set(), which checks the value: default,
+ * Sources are applied from weak to strong, each through config_key_set(), which checks the value: default,
  * file, environment, flag. The rules that span keys are in check().
  *
  * A mistake is one line that names the key and where it was found; the first mistake ends the
  * reading. Secrets are not taken from the command line, where every user of the machine can read
  * them.
  *
- * Runs before there are threads.
+ * The sources are read in config_read.c, printed in config_print.c. Runs before there are threads.
  */
 #include "app/config.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <ini.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
-
-#define MESSAGE_SIZE  256
-#define ARGUMENTS_MAX 128
-
-enum key_type {
-    KEY_TEXT,
-    KEY_INTEGER,
-    KEY_ON_OFF,
-    KEY_SWITCH /* as on/off; the flag takes no value */,
-    KEY_LEVEL
-};
-
-enum key_flags {
-    KEY_SECRET = 1,   /* masked, and refused on the command line */
-    KEY_ENV_ONLY = 2, /* not in the file either */
-    KEY_PASSWORD = 4, /* a URL whose password is masked */
-    KEY_NOT_IN_FILE = 8,
-};
-
-struct key {
-    const char *name;
-    const char *fallback;
-    const char *argument; /* for the usage text */
-    const char *help;
-    enum key_type type;
-    unsigned flags;
-    size_t offset;
-    int64_t min, max;
-};
+#include "app/config_internal.h"
 
 #define AT(member) .offset = offsetof(struct config, member)
 
-static const struct key KEYS[] = {
+const struct key config_keys[] = {
     {"config", "", "FILE", "INI file with any of these keys", KEY_TEXT, KEY_NOT_IN_FILE, AT(file)},
     {"data", "data", "DIR", "directory of the databases, made when absent", KEY_TEXT, 0, AT(data)},
     {"listen", "127.0.0.1:8080", "HOST:PORT", "address to serve; port 0 picks a free one", KEY_TEXT,
@@ -89,36 +58,25 @@ static const struct key KEYS[] = {
     {"log-level", "info", "LEVEL", "debug, info, warn, error or off", KEY_LEVEL, 0, AT(log_level)},
 };
 
-#define KEY_COUNT (sizeof(KEYS) / sizeof(KEYS[0]))
-_Static_assert(KEY_COUNT <= CONFIG_KEYS_MAX, "struct config has too few sources");
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+_Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
+               "struct config has too few sources");
 
 static const char *const SERVICES[] = {"tickets"};
 
-/* What is being filled, and where the first mistake goes. */
-struct loading {
-    struct config config;
-    char *message;
-    bool has_failed;
-    unsigned line; /* of the file */
-    bool is_line_too_long;
-    bool is_in_file[KEY_COUNT];
-};
-
-__attribute__((format(printf, 2, 3))) static void fail(struct loading *loading, const char *format,
-                                                       ...)
+void config_fail(struct loading *loading, const char *format, ...)
 {
     if (loading->has_failed)
         return;
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(loading->message, MESSAGE_SIZE, format,
+    (void)vsnprintf(loading->message, CONFIG_MESSAGE_SIZE, format,
                     args); /* cut is fine: it is for people */
     va_end(args);
     loading->has_failed = true;
 }
 
-/* "FOYER_STRIPE_KEY" of "stripe-key". */
-static void env_name(const struct key *key, char ret_name[static 64])
+void config_env_name(const struct key *key, char ret_name[static 64])
 {
     size_t len = (size_t)snprintf(ret_name, 64, "FOYER_%s", key->name);
     for (size_t i = 0; i < len; i++) {
@@ -129,11 +87,11 @@ static void env_name(const struct key *key, char ret_name[static 64])
     }
 }
 
-static const struct key *key_find(const char *name)
+const struct key *config_key_find(const char *name)
 {
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        if (strcmp(KEYS[i].name, name) == 0)
-            return &KEYS[i];
+    for (size_t i = 0; i < config_key_count; i++) {
+        if (strcmp(config_keys[i].name, name) == 0)
+            return &config_keys[i];
     }
     return NULL;
 }
@@ -155,9 +113,9 @@ static void set_text(struct loading *loading, const struct key *key, struct str 
 {
     char *target = (char *)&loading->config + key->offset;
     if (!str_is_utf8(value) || !str_is_printable(value))
-        fail(loading, "%s%s: must be printable text", where, key->name);
+        config_fail(loading, "%s%s: must be printable text", where, key->name);
     else if (str_to_c(value, target, CONFIG_TEXT_MAX) != ERR_OK)
-        fail(loading, "%s%s: longer than %d bytes", where, key->name, CONFIG_TEXT_MAX - 1);
+        config_fail(loading, "%s%s: longer than %d bytes", where, key->name, CONFIG_TEXT_MAX - 1);
 }
 
 static void set_integer(struct loading *loading, const struct key *key, struct str value,
@@ -165,15 +123,14 @@ static void set_integer(struct loading *loading, const struct key *key, struct s
 {
     int64_t number = 0;
     if (str_to_i64(value, &number) != ERR_OK || number < key->min || number > key->max) {
-        fail(loading, "%s%s: must be a whole number from %lld to %lld", where, key->name,
-             (long long)key->min, (long long)key->max);
+        config_fail(loading, "%s%s: must be a whole number from %lld to %lld", where, key->name,
+                    (long long)key->min, (long long)key->max);
         return;
     }
     memcpy((char *)&loading->config + key->offset, &number, sizeof(number));
 }
 
-/* where: a prefix for the message such as "foyer.ini line 3: ". */
-static void key_set(struct loading *loading, const struct key *key, const char *text,
+void config_key_set(struct loading *loading, const struct key *key, const char *text,
                     enum config_source source, const char *where)
 {
     struct str value = str_from_c(text);
@@ -188,174 +145,14 @@ static void key_set(struct loading *loading, const struct key *key, const char *
     case KEY_ON_OFF:
     case KEY_SWITCH:
         if (!parse_on_off(value, (bool *)target))
-            fail(loading, "%s%s: must be on or off", where, key->name);
+            config_fail(loading, "%s%s: must be on or off", where, key->name);
         break;
     case KEY_LEVEL:
         if (log_level_parse(value, &loading->config.log_level) != ERR_OK)
-            fail(loading, "%s%s: must be debug, info, warn, error or off", where, key->name);
+            config_fail(loading, "%s%s: must be debug, info, warn, error or off", where, key->name);
         break;
     }
-    loading->config.sources[key - KEYS] = source;
-}
-
-/* The file. */
-
-struct file_reader {
-    FILE *file;
-    struct loading *loading;
-};
-
-/* Hands lines to the parser and counts them; the library would take the rest of a long line for a
- * new one. */
-static char *on_read_line(char *line, int size, void *stream)
-{
-    struct file_reader *reader = stream;
-    char *got = fgets(line, size, reader->file);
-    if (!got)
-        return NULL;
-    reader->loading->line++;
-    size_t len = strlen(line);
-    if (len > 0 && line[len - 1] != '\n' && !feof(reader->file)) {
-        reader->loading->is_line_too_long = true;
-        return NULL;
-    }
-    return got;
-}
-
-static int on_file_key(void *ctx, const char *section, const char *name, const char *value)
-{
-    struct loading *loading = ctx;
-    char where[MESSAGE_SIZE];
-    (void)snprintf(where, sizeof(where), "%.150s line %u: ", loading->config.file, loading->line);
-    const struct key *key = key_find(name);
-    if (section[0] != '\0')
-        fail(loading, "%sunknown section [%s]", where, section);
-    else if (!key)
-        fail(loading, "%sunknown key '%s'", where, name);
-    else if (key->flags & (KEY_ENV_ONLY | KEY_NOT_IN_FILE))
-        fail(loading, "%s%s cannot be set in the file", where, name);
-    else if (loading->is_in_file[key - KEYS])
-        fail(loading, "%s%s is given twice", where, name);
-    else {
-        loading->is_in_file[key - KEYS] = true;
-        key_set(loading, key, value, CONFIG_FROM_FILE, where);
-    }
-    return !loading->has_failed;
-}
-
-static void read_file(struct loading *loading)
-{
-    const char *path = loading->config.file;
-    struct file_reader reader = {fopen(path, "re"), loading};
-    if (!reader.file) {
-        fail(loading, "config: cannot read %.150s: %s", path, strerror(errno));
-        return;
-    }
-    int bad_line = ini_parse_stream(on_read_line, &reader, on_file_key, loading);
-    if (loading->is_line_too_long)
-        fail(loading, "%.150s line %u: line is too long", path, loading->line);
-    else if (bad_line != 0)
-        fail(loading, "%.150s line %d: not 'key = value'", path, bad_line);
-    if (ferror(reader.file))
-        fail(loading, "config: cannot read %.150s", path);
-    (void)fclose(reader.file); /* only read from */
-}
-
-/* Environment. */
-
-extern char **environ;
-
-/* Most likely a typing mistake, but scripts around the program may have variables of their own:
- * said, not refused. */
-static void warn_of_unknown_env(void)
-{
-    for (char **entry = environ; entry && *entry; entry++) {
-        struct str rest = str_from_c(*entry);
-        if (!str_starts_with(rest, STR("FOYER_")))
-            continue;
-        struct str name = str_split(&rest, '=');
-        bool is_known = false;
-        for (size_t i = 0; i < KEY_COUNT && !is_known; i++) {
-            char known[64];
-            env_name(&KEYS[i], known);
-            is_known = str_eq(name, str_from_c(known));
-        }
-        if (!is_known)
-            log_warn("unknown environment variable", "name=%.*s", STR_ARG(name));
-    }
-}
-
-static void read_env(struct loading *loading)
-{
-    warn_of_unknown_env();
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        char name[64];
-        env_name(&KEYS[i], name);
-        const char *value = getenv(name);
-        if (value)
-            key_set(loading, &KEYS[i], value, CONFIG_FROM_ENVIRONMENT, "environment: ");
-    }
-}
-
-/* Flags. */
-
-struct flag_value {
-    const struct key *key;
-    const char *text;
-};
-
-static void fill_options(struct option options[static KEY_COUNT + 1])
-{
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        int has_argument = KEYS[i].type == KEY_SWITCH ? optional_argument : required_argument;
-        options[i] = (struct option){KEYS[i].name, has_argument, NULL, (int)i + 1};
-    }
-    options[KEY_COUNT] = (struct option){NULL, 0, NULL, 0};
-}
-
-/* getopt_long also takes unambiguous beginnings; a flag that is added later would then change what
- * a script means. */
-static bool is_whole_name(const char *argument, const char *name)
-{
-    size_t len = strlen(name);
-    return strncmp(argument, "--", 2) == 0 && strncmp(argument + 2, name, len) == 0 &&
-           (argument[2 + len] == '\0' || argument[2 + len] == '=');
-}
-
-/* Returns how many values were found. */
-static size_t read_flags(struct loading *loading, int argc, char **argv,
-                         struct flag_value values[static ARGUMENTS_MAX])
-{
-    struct option options[KEY_COUNT + 1];
-    fill_options(options);
-    optind = 0;
-    opterr = 0;
-    size_t count = 0;
-    for (;;) {
-        int at = optind == 0 ? 1 : optind;
-        int option = getopt_long(argc, argv, "+:", options, NULL);
-        if (option == -1)
-            break;
-        const struct key *key =
-            option > 0 && (size_t)option <= KEY_COUNT ? &KEYS[option - 1] : NULL;
-        if (option == ':') {
-            fail(loading, "%s needs a value", argv[at]);
-        } else if (!key || !is_whole_name(argv[at], key->name)) {
-            fail(loading, "unknown flag %s", argv[at]);
-        } else if (key->flags & KEY_SECRET) {
-            char name[64];
-            env_name(key, name);
-            fail(loading, "--%s: a secret is not taken from the command line; set %s", key->name,
-                 name);
-        } else {
-            values[count++] = (struct flag_value){key, optarg ? optarg : "on"};
-        }
-        if (loading->has_failed)
-            return 0;
-    }
-    if (optind < argc)
-        fail(loading, "unexpected argument '%s'", argv[optind]);
-    return count;
+    loading->config.sources[key - config_keys] = source;
 }
 
 /* Rules that span keys. */
@@ -393,14 +190,14 @@ static void check_services(struct loading *loading)
 {
     struct str rest = str_from_c(loading->config.services);
     if (rest.len == 0)
-        fail(loading, "services: names no service");
+        config_fail(loading, "services: names no service");
     while (rest.len > 0) {
         struct str name = str_trim(str_split(&rest, ','));
         bool is_known = false;
         for (size_t i = 0; i < sizeof(SERVICES) / sizeof(SERVICES[0]); i++)
             is_known = is_known || str_eq(name, str_from_c(SERVICES[i]));
         if (!is_known)
-            fail(loading, "services: unknown service '%.*s'", STR_ARG(name));
+            config_fail(loading, "services: unknown service '%.*s'", STR_ARG(name));
     }
 }
 
@@ -410,16 +207,16 @@ static void check_payments(struct loading *loading)
     struct str payments = str_from_c(config->payments);
     if (str_eq(payments, STR("stripe"))) {
         if (!config->stripe_key[0])
-            fail(loading, "payments: stripe needs stripe-key");
+            config_fail(loading, "payments: stripe needs stripe-key");
         if (!config->stripe_webhook_secret[0])
-            fail(loading, "payments: stripe needs stripe-webhook-secret");
+            config_fail(loading, "payments: stripe needs stripe-webhook-secret");
         if (!is_http_url(config->stripe_api))
-            fail(loading, "stripe-api: must begin with https:// or http://");
+            config_fail(loading, "stripe-api: must begin with https:// or http://");
     } else if (str_starts_with(payments, STR("sandbox="))) {
         if (!is_http_url(config->payments + strlen("sandbox=")))
-            fail(loading, "payments: sandbox= must be followed by http:// or https://");
+            config_fail(loading, "payments: sandbox= must be followed by http:// or https://");
     } else if (!str_eq(payments, STR("sandbox"))) {
-        fail(loading, "payments: must be sandbox, sandbox=URL or stripe");
+        config_fail(loading, "payments: must be sandbox, sandbox=URL or stripe");
     }
 }
 
@@ -427,7 +224,7 @@ static void check_admin_key(struct loading *loading)
 {
     struct str key = str_from_c(loading->config.admin_key);
     if (key.len > 0 && !config_is_api_key(key))
-        fail(loading, "admin-key: must be sk_ and 20 to 128 of A-Z a-z 0-9 _ -");
+        config_fail(loading, "admin-key: must be sk_ and 20 to 128 of A-Z a-z 0-9 _ -");
 }
 
 static void check(struct loading *loading)
@@ -439,17 +236,17 @@ static void check(struct loading *loading)
     cut_trailing_slashes(config->stripe_api);
     struct str mail = str_from_c(config->mail);
     if (!config->data[0])
-        fail(loading, "data: must name a directory");
+        config_fail(loading, "data: must name a directory");
     if (!split_listen(config->listen, &host, &port))
-        fail(loading, "listen: must be HOST:PORT (or [IPv6]:PORT)");
+        config_fail(loading, "listen: must be HOST:PORT (or [IPv6]:PORT)");
     if (config->public_url[0] && !is_http_url(config->public_url))
-        fail(loading, "public-url: must begin with https:// or http://");
+        config_fail(loading, "public-url: must begin with https:// or http://");
     if (!str_eq(mail, STR("dir")) && !str_starts_with(mail, STR("smtp://")) &&
         !str_starts_with(mail, STR("smtps://")))
-        fail(loading, "mail: must be dir, smtp://... or smtps://...");
+        config_fail(loading, "mail: must be dir, smtp://... or smtps://...");
     if (!config->tls_cert[0] != !config->tls_key[0])
-        fail(loading, "%s: tls-cert and tls-key must be given together",
-             config->tls_cert[0] ? "tls-cert" : "tls-key");
+        config_fail(loading, "%s: tls-cert and tls-key must be given together",
+                    config->tls_cert[0] ? "tls-cert" : "tls-key");
     check_services(loading);
     check_payments(loading);
     check_admin_key(loading);
@@ -471,18 +268,18 @@ bool config_is_api_key(struct str key)
 enum err config_load(int argc, char *const *argv, struct config *ret_config, char *ret_message)
 {
     struct loading loading = {.message = ret_message};
-    char *arguments[ARGUMENTS_MAX + 2] = {(char *)"foyer"};
-    struct flag_value flags[ARGUMENTS_MAX];
-    if (argc < 0 || argc > ARGUMENTS_MAX) {
-        fail(&loading, "too many arguments");
+    char *arguments[CONFIG_ARGUMENTS_MAX + 2] = {(char *)"foyer"};
+    struct flag_value flags[CONFIG_ARGUMENTS_MAX];
+    if (argc < 0 || argc > CONFIG_ARGUMENTS_MAX) {
+        config_fail(&loading, "too many arguments");
         return ERR_INVALID;
     }
     for (int i = 0; i < argc; i++)
         arguments[i + 1] = argv[i];
-    for (size_t i = 0; i < KEY_COUNT; i++)
-        key_set(&loading, &KEYS[i], KEYS[i].fallback, CONFIG_FROM_DEFAULT, "");
+    for (size_t i = 0; i < config_key_count; i++)
+        config_key_set(&loading, &config_keys[i], config_keys[i].fallback, CONFIG_FROM_DEFAULT, "");
 
-    size_t flag_count = read_flags(&loading, argc + 1, arguments, flags);
+    size_t flag_count = config_read_flags(&loading, argc + 1, arguments, flags);
     /* Which file to read is known by flag or environment only. */
     const char *path = getenv("FOYER_CONFIG");
     for (size_t i = 0; i < flag_count; i++) {
@@ -490,13 +287,13 @@ enum err config_load(int argc, char *const *argv, struct config *ret_config, cha
             path = flags[i].text;
     }
     if (path && path[0] && !loading.has_failed) {
-        set_text(&loading, key_find("config"), str_from_c(path), "");
+        set_text(&loading, config_key_find("config"), str_from_c(path), "");
         if (!loading.has_failed)
-            read_file(&loading);
+            config_read_file(&loading);
     }
-    read_env(&loading);
+    config_read_env(&loading);
     for (size_t i = 0; i < flag_count; i++)
-        key_set(&loading, flags[i].key, flags[i].text, CONFIG_FROM_FLAG, "--");
+        config_key_set(&loading, flags[i].key, flags[i].text, CONFIG_FROM_FLAG, "--");
     check(&loading);
     if (loading.has_failed)
         return ERR_INVALID;
@@ -525,81 +322,4 @@ bool config_has_service(const struct config *config, const char *name)
             return true;
     }
     return false;
-}
-
-/* Output. */
-
-static const char *source_name(enum config_source source)
-{
-    static const char *const names[] = {"default", "file", "environment", "flag"};
-    return names[source];
-}
-
-/* "smtp://user:pass@host" without the password. */
-static void print_url_masked(const char *url)
-{
-    const char *start = strstr(url, "://");
-    const char *at = strrchr(url, '@');
-    const char *colon = start ? strchr(start + 3, ':') : NULL;
-    if (at && colon && colon < at)
-        printf("%.*s:********%s", (int)(colon - url), url, at);
-    else
-        printf("%s", url);
-}
-
-static void print_value(const struct config *config, const struct key *key)
-{
-    static const char *const levels[] = {"debug", "info", "warn", "error", "off"};
-    const char *member = (const char *)config + key->offset;
-    int64_t number;
-    switch (key->type) {
-    case KEY_TEXT:
-        if (key->flags & KEY_SECRET)
-            printf("%s", member[0] ? "********" : "");
-        else if (key->flags & KEY_PASSWORD)
-            print_url_masked(member);
-        else
-            printf("%s", member);
-        break;
-    case KEY_INTEGER:
-        memcpy(&number, member, sizeof(number));
-        printf("%lld", (long long)number);
-        break;
-    case KEY_ON_OFF:
-    case KEY_SWITCH:
-        printf("%s", *(const bool *)member ? "on" : "off");
-        break;
-    case KEY_LEVEL:
-        printf("%s", levels[config->log_level]);
-        break;
-    }
-}
-
-void config_print(const struct config *config)
-{
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        bool is_for_file = !(KEYS[i].flags & (KEY_ENV_ONLY | KEY_NOT_IN_FILE));
-        printf("%s%s = ", is_for_file ? "" : "; ", KEYS[i].name);
-        print_value(config, &KEYS[i]);
-        printf(" ; %s\n", source_name(config->sources[i]));
-    }
-}
-
-void config_usage(void)
-{
-    printf(
-        "Every key is a flag (--key VALUE), an environment variable (FOYER_KEY) and a line of the\n"
-        "file that --config names (key = value); flags win over the environment, it over the "
-        "file.\n\n");
-    for (size_t i = 0; i < KEY_COUNT; i++) {
-        char usage[64];
-        (void)snprintf(usage, sizeof(usage), "%s %s", KEYS[i].name,
-                       KEYS[i].argument ? KEYS[i].argument : "");
-        printf("  --%-32s %s", usage, KEYS[i].help);
-        if (KEYS[i].fallback[0])
-            printf(" [%s]", KEYS[i].fallback);
-        printf("%s\n", KEYS[i].flags & KEY_ENV_ONLY ? " (environment only)"
-                       : KEYS[i].flags & KEY_SECRET ? " (environment or file)"
-                                                    : "");
-    }
 }
