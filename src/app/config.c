@@ -1,10 +1,10 @@
 /*
  * Configuration from one table of keys.
  *
- * A row of config_keys gives a key its name, type, limits, default and help; flags (--name), environment
- * (FOYER_NAME), the file (name = value), `foyer config` and the usage text all come from the row.
- * Sources are applied from weak to strong, each through config_key_set(), which checks the value: default,
- * file, environment, flag. The rules that span keys are in check().
+ * A row of config_keys gives a key its name, type, limits, default and help; flags (--name),
+ * environment (FOYER_NAME), the file (name = value), `foyer config` and the usage text all come
+ * from the row. Sources are applied from weak to strong, each through config_key_set(), which
+ * checks the value: default, file, environment, flag. The rules that span keys are in check().
  *
  * A mistake is one line that names the key and where it was found; the first mistake ends the
  * reading. Secrets are not taken from the command line, where every user of the machine can read

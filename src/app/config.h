@@ -1,6 +1,7 @@
 /*
- * Configuration: defaults, then one INI file (--config), then environment (FOYER_<NAME>), then flags; one table of keys gives
- * names, types, limits, help and defaults. `foyer config` prints the effective values and where each came from.
+ * Configuration: defaults, then one INI file (--config), then environment (FOYER_<NAME>), then
+ * flags; one table of keys gives names, types, limits, help and defaults. `foyer config` prints
+ * the effective values and where each came from.
  */
 #ifndef APP_CONFIG_H
 #define APP_CONFIG_H
@@ -44,7 +45,8 @@ struct config {
     enum config_source sources[CONFIG_KEYS_MAX]; /* by row of the table of keys */
 };
 
-/* Reads all sources. On a mistake ERR_INVALID and one line in ret_message (256 bytes) naming the key. argv from after the subcommand. */
+/* Reads all sources. On a mistake ERR_INVALID and one line in ret_message (256 bytes) naming the
+ * key. argv from after the subcommand. */
 ERR_MUST_USE enum err config_load(int argc, char *const *argv, struct config *ret_config,
                                   char *ret_message);
 /* Fills public_url, when it was not given, once the port is known. */

@@ -1,4 +1,5 @@
-/* Between config.c (the table and the rules), config_read.c (the sources) and config_print.c. Before there are threads. */
+/* Between config.c (the table and the rules), config_read.c (the sources) and config_print.c.
+ * Before there are threads. */
 #ifndef APP_CONFIG_INTERNAL_H
 #define APP_CONFIG_INTERNAL_H
 

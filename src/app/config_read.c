@@ -1,6 +1,7 @@
 /*
- * The sources of the configuration: the INI file (inih), the environment, the command line (getopt_long). Each finds names and
- * texts and hands them to config_key_set, which knows what a key may be.
+ * The sources of the configuration: the INI file (inih), the environment, the command line
+ * (getopt_long). Each finds names and texts and hands them to config_key_set, which knows what a
+ * key may be.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -1,9 +1,8 @@
 /*
  * Who is calling.
  *
- *   request ── Authorization: Bearer ses_... | sk_... ──┐
- *           └─ cookie foyer_session ────────────────────┴─▶ SHA-256 ─▶ session_cache ─(miss)─▶
- * database ─▶ cache
+ *   Authorization: Bearer ses_... | sk_... ──┐
+ *   Cookie: foyer_session=ses_... ───────────┴─▶ SHA-256 ─▶ session_cache ─miss─▶ database
  *
  * A loop asks the cache only (identity_lookup_cached); a miss is sent to a pool thread
  * (identity_lookup). Nothing but the hash of a token is ever stored or compared, so neither the

@@ -1,7 +1,8 @@
 /*
- * Who is calling: people with a session (opaque token, bearer or cookie) and systems with an API key (sk_...). Only SHA-256
- * of tokens and keys are stored. A cache of callers by token hash is read on the loops; the platform writer's effects remove entries, so
- * a logout or a deleted key counts at once.
+ * Who is calling: people with a session (opaque token, bearer or cookie) and systems with an API
+ * key (sk_...). Only SHA-256 of tokens and keys are stored. A cache of callers by token hash is
+ * read on the loops; the platform writer's effects remove entries, so a logout or a deleted key
+ * counts at once.
  */
 #ifndef APP_IDENTITY_H
 #define APP_IDENTITY_H
@@ -21,8 +22,8 @@ struct caller {
     char name[128];
 };
 
-/* The email (empty: an operator's key, which is an account of its own) and name of an account, for mail and tickets. ERR_NOT_FOUND.
- * platform: a reading connection of the platform database. */
+/* The email (empty: an operator's key, which is an account of its own) and name of an account,
+ * for mail and tickets. ERR_NOT_FOUND. platform: a reading connection of the platform database. */
 ERR_MUST_USE enum err identity_account(struct db *platform, uint64_t account_id,
                                        struct arena *arena, struct str *ret_email,
                                        struct str *ret_name);
