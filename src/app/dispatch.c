@@ -393,6 +393,9 @@ static enum err exchange_apply(struct writer_job *job, struct writer_tx *tx)
         x->is_refusal = true;
         return ERR_CONFLICT;
     }
+    /* Outside of a transaction the row would be there at once, whatever becomes of the rest. */
+    if (!db_in_transaction(tx->db))
+        return ERR_IO;
     if (x->keeps_answer && res->status < 300)
         return idempotency_put(tx->db, &x->key, res->status, res->body, tx->now_ms);
     return ERR_OK;
