@@ -35,7 +35,7 @@ export function SelectionBar(props: SelectionBarProps): JSX.Element {
       <div class="bar-row">
         <p class="bar-sum">
           {selection.places === 0 ? (
-            <span class="bar-hint">Choose up to {limit} on the map</span>
+            <span class="bar-hint">{closed ? "Not on sale right now" : `Choose up to ${limit} on the map`}</span>
           ) : (
             <>
               <span class="bar-count">{count}</span>

@@ -143,6 +143,7 @@ export class MapController {
   }
 
   private moveTo(view: View, smooth: boolean): void {
+    this.hoverNothing();
     this.wasMoved = true;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     if (smooth && !calm) this.animation = { from: this.view, to: view, startedAt: performance.now() };
@@ -154,7 +155,6 @@ export class MapController {
   }
 
   panBy(dx: number, dy: number, smooth = false): void {
-    this.hoverNothing();
     const target = { ...this.view, x: this.view.x + dx, y: this.view.y + dy };
     this.moveTo(clampView(this.frame, target), smooth);
   }

@@ -137,7 +137,7 @@ export class Painter {
   /** Colour and size of a seat as one key, "#rrggbb/part of full size". */
   private look(scene: Scene, seat: number, category: number, state: number, palette: Palette): string {
     const level = scene.model.categories[category];
-    if (scene.selected.has(seat)) return `${palette.accent}/1.08`;
+    if (scene.selected.has(seat)) return `${palette.text}/1.1`;
     if (scene.conflicts.has(seat)) return `${palette.danger}/0.8`;
     if (state === BLOCKED || !level || level.price === null) return `${palette.blocked}/0.4`;
     if (state !== FREE) return `${palette.taken}/0.6`;
@@ -178,7 +178,7 @@ export class Painter {
       const level = model.categories[model.category[seat]!];
       const free = scene.states[seat] === FREE && level && level.price !== null;
       if (!scene.selected.has(seat) && !free) return;
-      context.fillStyle = scene.selected.has(seat) ? palette.onAccent : readableOn(level?.color ?? "#888888");
+      context.fillStyle = scene.selected.has(seat) ? palette.ground : readableOn(level?.color ?? "#888888");
       const [x, y] = toScreen(view, model.x[seat]!, model.y[seat]!);
       context.fillText(model.numbers[seat]!, x, y + px * 0.02);
     });
@@ -237,7 +237,7 @@ export class Painter {
       context.lineWidth = width;
       context.stroke();
     };
-    for (const seat of scene.selected) ring(seat, palette.text, 2, 2);
+    for (const seat of scene.selected) ring(seat, palette.accent, Math.max(2, px * 0.1), Math.max(2, px * 0.1));
     for (const seat of scene.conflicts) this.crossOut(scene.model, seat, view, px, palette);
     if (scene.hovered >= 0) ring(scene.hovered, palette.text, 1.5, 2);
     if (scene.focused >= 0) {
@@ -266,10 +266,10 @@ export class Painter {
       const [x, y] = toScreen(view, scene.model.x[seat]!, scene.model.y[seat]!);
       context.beginPath();
       context.arc(x, y, 5, 0, 2 * Math.PI);
-      context.fillStyle = palette.accent;
+      context.fillStyle = palette.text;
       context.fill();
-      context.lineWidth = 2;
-      context.strokeStyle = palette.onAccent;
+      context.lineWidth = 2.5;
+      context.strokeStyle = palette.ground;
       context.stroke();
     }
   }

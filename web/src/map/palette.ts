@@ -8,7 +8,6 @@ export interface Palette {
   taken: string;
   blocked: string;
   accent: string;
-  onAccent: string;
   danger: string;
   focus: string;
 }
@@ -25,7 +24,6 @@ export function readPalette(element: HTMLElement): Palette {
     taken: value("--map-taken"),
     blocked: value("--map-blocked"),
     accent: value("--accent"),
-    onAccent: value("--on-accent"),
     danger: value("--danger"),
     focus: value("--focus"),
   };

@@ -10,7 +10,7 @@ import { Link, navigate, useLocation } from "../lib/router";
 import { Swatch } from "../map/Tooltip";
 import { CATEGORIES } from "../pages/Filters";
 import { Failure, Notice, Spinner, useLoad, usePage } from "../ui/basics";
-import { errorOf, Field, text, TextField, useSubmit, type FormErrors } from "../ui/forms";
+import { errorOf, Field, number, text, TextField, useSubmit, type FormErrors } from "../ui/forms";
 
 const FIELDS = ["venue_id", "name", "description", "category", "starts_at", "onsale_at", "currency", "prices", "hold_ttl_s", "limits", "late_payment"];
 const CURRENCIES = ["EUR", "USD", "GBP", "CHF", "SEK", "PLN", "JPY", "KWD"];
@@ -44,6 +44,7 @@ export function NewEventPage(): JSX.Element {
       const fields = bad.map((field) => ({ field, message: `This is not an amount in ${currency}.` }));
       return setErrors({ general: null, fields });
     }
+    const minutes = number(data, "hold_minutes");
     const body = {
       venue_id: venueId,
       name: text(data, "name"),
@@ -53,8 +54,8 @@ export function NewEventPage(): JSX.Element {
       onsale_at: fromLocalInput(text(data, "onsale_at")) ?? "",
       currency,
       prices,
-      hold_ttl_s: Math.round(Number(text(data, "hold_minutes")) * 60),
-      limits: { per_booking: Number(text(data, "limits.per_booking")), per_account: Number(text(data, "limits.per_account")) },
+      hold_ttl_s: minutes === null ? null : Math.round(minutes * 60),
+      limits: { per_booking: number(data, "limits.per_booking"), per_account: number(data, "limits.per_account") },
       late_payment: text(data, "late_payment"),
     };
     const same = JSON.stringify(body);

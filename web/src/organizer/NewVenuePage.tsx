@@ -5,7 +5,7 @@ import { newKey } from "../api/client";
 import { createVenue } from "../api/endpoints";
 import { navigate } from "../lib/router";
 import { Notice, usePage } from "../ui/basics";
-import { errorOf, text, TextField, useSubmit } from "../ui/forms";
+import { errorOf, number, text, TextField, useSubmit } from "../ui/forms";
 import { parsePlan, PLAN_BYTES_MAX, type Plan } from "./plan";
 import { PlanPreview } from "./PlanPreview";
 
@@ -23,8 +23,8 @@ export function NewVenuePage(): JSX.Element {
       name: text(data, "name"),
       city: text(data, "city"),
       country: text(data, "country"),
-      lat: Number(text(data, "lat")),
-      lon: Number(text(data, "lon")),
+      lat: number(data, "lat"),
+      lon: number(data, "lon"),
       seating_plan: plan,
     };
     const same = JSON.stringify(body);

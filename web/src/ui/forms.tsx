@@ -89,3 +89,10 @@ export function useSubmit(known: readonly string[], submit: (data: FormData) => 
 }
 
 export const text = (data: FormData, name: string): string => String(data.get(name) ?? "").trim();
+
+/** null, which the server refuses by name, when nothing or no number was typed. */
+export function number(data: FormData, name: string): number | null {
+  const typed = text(data, name).replace(",", ".");
+  const value = Number(typed);
+  return typed === "" || Number.isNaN(value) ? null : value;
+}
