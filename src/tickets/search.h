@@ -9,6 +9,7 @@
 
 #include "app/config.h"
 #include "app/route.h"
+#include "tickets/search_cache.h"
 
 struct search;
 struct tickets;
@@ -25,9 +26,11 @@ const char *search_database_path(const struct search *search);
 ERR_MUST_USE enum err search_start(struct search *search, struct tickets *tickets);
 /* Events changed: look now. Any thread; NULL is fine. */
 void search_wake(struct search *search);
-/* True when everything that was journaled before the call is indexed. Any thread. */
-bool search_is_current(struct search *search, int64_t journal_seq);
-/* Stops following, then the writer. After the server has stopped. */
+/* Sequence number of the last journal row that was followed. Any thread. */
+int64_t search_followed_seq(const struct search *search);
+/* Answers of common questions; emptied by every change of the index. */
+struct search_cache *search_answers(struct search *search);
+/* Stops following, then the writer. After the server has stopped. NULL is fine. */
 void search_stop(struct search *search);
 void search_free(struct search *search); /* NULL is fine */
 

@@ -1,0 +1,240 @@
+/*
+ * The search service: its database, and the thread that follows the tickets journal.
+ *
+ * A journal row only says that an event changed; what it is now is read from the tickets database itself, so rows may be
+ * repeated, skipped over or arrive in bunches without harm. Rows of a batch and the cursor are one job of the search writer. Batches
+ * without events (an on-sale writes thousands of holds a second) move the cursor in memory and on disk only now and then:
+ * after a crash they are read again.
+ */
+#include "tickets/search.h"
+
+#include "app/consumer.h"
+#include "tickets/event_store.h"
+#include "tickets/event_view.h"
+#include "tickets/search_store.h"
+#include "tickets/tickets.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POLL_MS           250
+#define CURSOR_LAG_MAX    20000 /* rows followed in memory alone */
+#define BATCH_ARENA_MAX   ((size_t)64 << 20)
+#define SUMMARY_BYTES_MAX ((size_t)16 << 10)
+
+struct search {
+    struct writer *writer;
+    struct service service;
+    char path[CONFIG_TEXT_MAX + 32];
+    struct consumer *consumer;
+    struct search_cache *cache;
+    _Atomic int64_t followed_seq;
+    int64_t saved_seq; /* of the consumer's thread */
+};
+
+enum err search_new(const struct config *config, struct search **ret_search)
+{
+    struct search *search = calloc(1, sizeof(*search));
+    if (!search)
+        return ERR_NOMEM;
+    (void)snprintf(search->path, sizeof(search->path), "%s/search.db",
+                   config->data); /* fits by its size */
+    search->cache = search_cache_new();
+    enum err err = search->cache ? writer_new(search->path, "search", &search->writer) : ERR_NOMEM;
+    if (!err)
+        err = search_cursor_get(writer_db(search->writer), &search->saved_seq);
+    if (!err)
+        err = writer_start(search->writer);
+    if (err) {
+        search_free(search);
+        return err;
+    }
+    atomic_store(&search->followed_seq, search->saved_seq);
+    search->service = (struct service){.name = "search",
+                                       .routes = search_routes,
+                                       .route_count = search_routes_count,
+                                       .writer = search->writer,
+                                       .state = search};
+    *ret_search = search;
+    return ERR_OK;
+}
+
+void search_free(struct search *search)
+{
+    if (!search)
+        return;
+    if (search->writer)
+        writer_free(search->writer);
+    search_cache_free(search->cache);
+    free(search);
+}
+
+struct service *search_service(struct search *search)
+{
+    return &search->service;
+}
+
+const char *search_database_path(const struct search *search)
+{
+    return search->path;
+}
+
+struct search_cache *search_answers(struct search *search)
+{
+    return search->cache;
+}
+
+int64_t search_followed_seq(const struct search *search)
+{
+    return atomic_load(&search->followed_seq);
+}
+
+/* --- Following --- */
+
+struct change {
+    uint64_t event_id;
+    bool is_listed; /* else it leaves the index */
+    struct search_doc doc;
+};
+
+struct batch {
+    struct writer_job job;
+    struct search *search;
+    struct change *changes;
+    size_t count;
+    int64_t seq;
+};
+
+static enum err batch_apply(struct writer_job *job, struct writer_tx *tx)
+{
+    struct batch *batch = container_of(job, struct batch, job);
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < batch->count; i++) {
+        struct change *change = &batch->changes[i];
+        err = change->is_listed ? search_doc_put(tx->db, &change->doc)
+                                : search_doc_remove(tx->db, change->event_id);
+    }
+    return err ? err : search_cursor_set(tx->db, batch->seq);
+}
+
+static void batch_done(struct writer_job *job, enum err outcome)
+{
+    (void)job;
+    (void)outcome; /* writer_run hands it on */
+}
+
+static enum err describe(struct arena *arena, const struct event_row *row,
+                         struct search_doc *ret_doc)
+{
+    struct buf *summary = buf_new_in(arena, SUMMARY_BYTES_MAX);
+    if (!summary)
+        return ERR_NOMEM;
+    struct json_writer writer;
+    json_begin(&writer, summary);
+    event_write_summary(&writer, row);
+    *ret_doc = (struct search_doc){.event_id = row->event.id,
+                                   .venue_id = row->venue.id,
+                                   .starts_at = row->event.starts_at,
+                                   .at = {row->venue.lat, row->venue.lon},
+                                   .name = row->event.name,
+                                   .description = row->event.description,
+                                   .venue = row->venue.name,
+                                   .city = row->venue.city,
+                                   .city_key = search_fold(arena, row->venue.city),
+                                   .category = row->event.category,
+                                   .summary = buf_str(summary)};
+    return summary->overflow || arena->overflow ? ERR_NOMEM : ERR_OK;
+}
+
+static enum err read_change(struct db *source, uint64_t event_id, struct arena *arena,
+                            struct change *change)
+{
+    struct event_row row;
+    change->event_id = event_id;
+    enum err err = event_row_load(source, event_id, arena, &row);
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK; /* leaves the index */
+    change->is_listed = !err && row.event.status == EVENT_PUBLISHED;
+    return change->is_listed ? describe(arena, &row, &change->doc) : err;
+}
+
+static bool is_noted(const struct batch *batch, uint64_t event_id)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->changes[i].event_id == event_id)
+            return true;
+    }
+    return false;
+}
+
+static enum err read_changes(const struct journal_row *rows, size_t count, struct db *source,
+                             struct arena *arena, struct batch *batch)
+{
+    batch->changes = ARENA_ARRAY(arena, struct change, count);
+    enum err err = batch->changes ? ERR_OK : ERR_NOMEM;
+    for (size_t i = 0; !err && i < count; i++) {
+        if (!str_starts_with(rows[i].type, STR("event.")) || is_noted(batch, rows[i].shard))
+            continue;
+        err = read_change(source, rows[i].shard, arena, &batch->changes[batch->count]);
+        batch->count++;
+    }
+    return err;
+}
+
+static enum err write_batch(struct search *search, struct batch *batch)
+{
+    bool is_worth_it = batch->count > 0 || batch->seq - search->saved_seq >= CURSOR_LAG_MAX;
+    if (!is_worth_it)
+        return ERR_OK;
+    enum err err = writer_run(search->writer, &batch->job);
+    if (err)
+        return err;
+    search->saved_seq = batch->seq;
+    if (batch->count > 0)
+        search_cache_clear(search->cache);
+    return ERR_OK;
+}
+
+static enum err on_batch(const struct journal_row *rows, size_t count, struct db *source, void *ctx)
+{
+    struct search *search = ctx;
+    struct arena arena;
+    arena_init(&arena, BATCH_ARENA_MAX);
+    struct batch batch = {.job = {.apply = batch_apply, .done = batch_done},
+                          .search = search,
+                          .seq = count > 0 ? rows[count - 1].seq : search->saved_seq};
+    enum err err = read_changes(rows, count, source, &arena, &batch);
+    if (!err)
+        err = write_batch(search, &batch);
+    if (!err)
+        atomic_store(&search->followed_seq, batch.seq);
+    arena_release(&arena);
+    return err;
+}
+
+enum err search_start(struct search *search, struct tickets *tickets)
+{
+    struct consumer_options options = {.name = "search",
+                                       .source_path = tickets->database_path,
+                                       .cursor = search->saved_seq,
+                                       .interval_ms = POLL_MS,
+                                       .on_batch = on_batch,
+                                       .ctx = search};
+    return consumer_start(&options, &search->consumer);
+}
+
+void search_wake(struct search *search)
+{
+    if (search && search->consumer)
+        consumer_wake(search->consumer);
+}
+
+void search_stop(struct search *search)
+{
+    if (!search)
+        return;
+    consumer_stop(search->consumer);
+    search->consumer = NULL;
+    writer_stop(search->writer);
+}

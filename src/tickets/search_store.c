@@ -1,0 +1,251 @@
+/*
+ * SQL of the search database.
+ *
+ * A document's key is its start in seconds, shifted, plus bits of the event's id. Ordinary indexes end in the key and the word
+ * indexes are ordered by it, so every question is a range read in order of date.
+ */
+#include "tickets/search_store.h"
+
+#define KEY_SHIFT 30
+#define KEY_MASK  ((INT64_C(1) << KEY_SHIFT) - 1)
+
+/* The smallest key of an event that starts at or after that time. Times before 1970 don't occur. */
+static int64_t key_at(int64_t at_ms)
+{
+    int64_t seconds = at_ms / 1000;
+    return seconds <= 0 ? 0 : seconds >= INT64_MAX >> KEY_SHIFT ? INT64_MAX : seconds << KEY_SHIFT;
+}
+
+/* --- Writing --- */
+
+SQL(SQL_PLACE_PUT, "INSERT INTO place (venue_id, lat, lon, city_key) VALUES ($1, $2, $3, $4)"
+                   " ON CONFLICT (venue_id) DO UPDATE SET lat = $2, lon = $3, city_key = $4");
+SQL(SQL_BOX_PUT, "INSERT OR REPLACE INTO place_box (venue_id, lat_min, lat_max, lon_min, lon_max)"
+                 " VALUES ($1, $2, $2, $3, $3)");
+
+static enum err put_place(struct db *db, const struct search_doc *doc)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_PLACE_PUT);
+    db_bind_i64(stmt, 1, (int64_t)doc->venue_id);
+    db_bind_f64(stmt, 2, doc->at.lat);
+    db_bind_f64(stmt, 3, doc->at.lon);
+    db_bind_str(stmt, 4, doc->city_key);
+    enum err err = db_exec(stmt);
+    if (err)
+        return err;
+    stmt = db_stmt(db, &SQL_BOX_PUT);
+    db_bind_i64(stmt, 1, (int64_t)doc->venue_id);
+    db_bind_f64(stmt, 2, doc->at.lat);
+    db_bind_f64(stmt, 3, doc->at.lon);
+    return db_exec(stmt);
+}
+
+SQL(SQL_KEY_TAKEN, "SELECT COUNT(*) FROM doc WHERE key = $1");
+
+/* The event's place among those of its second; another event may have it. */
+static enum err find_key(struct db *db, const struct search_doc *doc, int64_t *ret_key)
+{
+    uint64_t mixed = doc->event_id * UINT64_C(0x9E3779B97F4A7C15) >> 34;
+    int64_t base = key_at(doc->starts_at);
+    for (uint64_t i = 0;; i++) {
+        int64_t key = base | (int64_t)((mixed + i) & (uint64_t)KEY_MASK);
+        struct db_stmt *stmt = db_stmt(db, &SQL_KEY_TAKEN);
+        int64_t count;
+        db_bind_i64(stmt, 1, key);
+        enum err err = db_get_i64(stmt, &count);
+        if (err || count == 0) {
+            *ret_key = key;
+            return err;
+        }
+    }
+}
+
+SQL(SQL_DOC_PUT,
+    "INSERT INTO doc (key, event_id, venue_id, starts_at, lat, lon, city_key, name, description,"
+    " venue, city, category, cell, summary)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)");
+
+enum err search_doc_put(struct db *db, const struct search_doc *doc)
+{
+    char cell[GEO_CELL_SIZE];
+    int64_t key;
+    geo_cell(doc->at, cell);
+    enum err err = search_doc_remove(db, doc->event_id);
+    if (!err)
+        err = put_place(db, doc);
+    if (!err)
+        err = find_key(db, doc, &key);
+    if (err)
+        return err;
+    struct db_stmt *stmt = db_stmt(db, &SQL_DOC_PUT);
+    db_bind_i64(stmt, 1, key);
+    db_bind_i64(stmt, 2, (int64_t)doc->event_id);
+    db_bind_i64(stmt, 3, (int64_t)doc->venue_id);
+    db_bind_i64(stmt, 4, doc->starts_at);
+    db_bind_f64(stmt, 5, doc->at.lat);
+    db_bind_f64(stmt, 6, doc->at.lon);
+    db_bind_str(stmt, 7, doc->city_key);
+    db_bind_str(stmt, 8, doc->name);
+    db_bind_str(stmt, 9, doc->description);
+    db_bind_str(stmt, 10, doc->venue);
+    db_bind_str(stmt, 11, doc->city);
+    db_bind_str(stmt, 12, doc->category);
+    db_bind_str(stmt, 13, str_from_c(cell));
+    db_bind_str(stmt, 14, doc->summary);
+    return db_exec(stmt);
+}
+
+SQL(SQL_DOC_REMOVE, "DELETE FROM doc WHERE event_id = $1");
+
+enum err search_doc_remove(struct db *db, uint64_t event_id)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_DOC_REMOVE);
+    db_bind_i64(stmt, 1, (int64_t)event_id);
+    return db_exec(stmt);
+}
+
+SQL(SQL_CURSOR_GET, "SELECT seq FROM follower WHERE id = 1");
+SQL(SQL_CURSOR_SET, "UPDATE follower SET seq = $1 WHERE id = 1");
+
+enum err search_cursor_get(struct db *db, int64_t *ret_seq)
+{
+    return db_get_i64(db_stmt(db, &SQL_CURSOR_GET), ret_seq);
+}
+
+enum err search_cursor_set(struct db *db, int64_t seq)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_CURSOR_SET);
+    db_bind_i64(stmt, 1, seq);
+    return db_exec(stmt);
+}
+
+/* --- Reading --- */
+
+#define HIT_COLUMNS "d.key, d.summary, d.lat, d.lon"
+
+/* $1 and $2 bound the key, $3 and $4 the time, which is finer; $5 the number of rows. */
+static void bind_range(struct db_stmt *stmt, const struct search_range *range)
+{
+    int64_t first = key_at(range->from_ms);
+    int64_t end = key_at(range->to_ms > INT64_MAX - 1000 ? INT64_MAX : range->to_ms + 999);
+    db_bind_i64(stmt, 1, range->after_key >= first ? range->after_key : first - 1);
+    db_bind_i64(stmt, 2, end);
+    db_bind_i64(stmt, 3, range->from_ms);
+    db_bind_i64(stmt, 4, range->to_ms);
+    db_bind_i64(stmt, 5, (int64_t)range->limit);
+}
+
+static enum err read_hits(struct db_stmt *stmt, const struct search_range *range,
+                          struct arena *arena, struct search_hit *ret_hits, size_t *ret_count)
+{
+    size_t count = 0;
+    bool has_row;
+    enum err err;
+    while ((err = db_step(stmt, &has_row)) == ERR_OK && has_row) {
+        if (count == range->limit) {
+            db_done(stmt);
+            break;
+        }
+        ret_hits[count++] =
+            (struct search_hit){.key = db_col_i64(stmt, 0),
+                                .summary = arena_str_dup(arena, db_col_str(stmt, 1)),
+                                .at = {db_col_f64(stmt, 2), db_col_f64(stmt, 3)}};
+    }
+    *ret_count = count;
+    return !err && arena->overflow ? ERR_NOMEM : err;
+}
+
+#define DOC_RANGE " d.key > $1 AND d.key < $2 AND d.starts_at >= $3 AND d.starts_at < $4"
+
+SQL(SQL_LIST, "SELECT " HIT_COLUMNS " FROM doc d WHERE" DOC_RANGE " ORDER BY d.key LIMIT $5");
+SQL(SQL_LIST_CITY,
+    "SELECT " HIT_COLUMNS " FROM doc d INDEXED BY doc_by_city WHERE d.city_key = $6 AND" DOC_RANGE
+    " ORDER BY d.key LIMIT $5");
+SQL(SQL_LIST_CATEGORY, "SELECT " HIT_COLUMNS
+                       " FROM doc d INDEXED BY doc_by_category WHERE d.category = $7 AND" DOC_RANGE
+                       " ORDER BY d.key LIMIT $5");
+SQL(SQL_LIST_BOTH,
+    "SELECT " HIT_COLUMNS " FROM doc d INDEXED BY doc_by_city_category"
+    " WHERE d.city_key = $6 AND d.category = $7 AND" DOC_RANGE " ORDER BY d.key LIMIT $5");
+
+enum err search_list(struct db *db, const struct search_range *range, struct arena *arena,
+                     struct search_hit *ret_hits, size_t *ret_count)
+{
+    bool has_city = range->city_key.len > 0;
+    bool has_category = range->category.len > 0;
+    struct sql *sql = has_city && has_category ? &SQL_LIST_BOTH
+                      : has_city               ? &SQL_LIST_CITY
+                      : has_category           ? &SQL_LIST_CATEGORY
+                                               : &SQL_LIST;
+    struct db_stmt *stmt = db_stmt(db, sql);
+    bind_range(stmt, range);
+    if (has_city)
+        db_bind_str(stmt, 6, range->city_key);
+    if (has_category)
+        db_bind_str(stmt, 7, range->category);
+    return read_hits(stmt, range, arena, ret_hits, ret_count);
+}
+
+/* The word index walks its list in order; each event is looked up for what words can't say. */
+#define MATCH_SQL(index)                                                                           \
+    "SELECT " HIT_COLUMNS " FROM " index " t CROSS JOIN doc d ON d.key = t.rowid"                  \
+    " WHERE t." index " MATCH $8 AND t.rowid > $1 AND t.rowid < $2"                                \
+    " AND d.starts_at >= $3 AND d.starts_at < $4 AND ($6 = '' OR d.city_key = $6)"                 \
+    " AND ($7 = '' OR d.category = $7) ORDER BY t.rowid LIMIT $5"
+
+SQL(SQL_MATCH_TITLE, MATCH_SQL("doc_title"));
+SQL(SQL_MATCH_TEXT, MATCH_SQL("doc_text"));
+
+enum err search_match(struct db *db, bool is_title, struct str expression,
+                      const struct search_range *range, struct arena *arena,
+                      struct search_hit *ret_hits, size_t *ret_count)
+{
+    struct db_stmt *stmt = db_stmt(db, is_title ? &SQL_MATCH_TITLE : &SQL_MATCH_TEXT);
+    bind_range(stmt, range);
+    db_bind_str(stmt, 6, range->city_key);
+    db_bind_str(stmt, 7, range->category);
+    db_bind_str(stmt, 8, expression);
+    return read_hits(stmt, range, arena, ret_hits, ret_count);
+}
+
+SQL(SQL_LIST_VENUE,
+    "SELECT " HIT_COLUMNS " FROM doc d INDEXED BY doc_by_venue WHERE d.venue_id = $6 AND" DOC_RANGE
+    " AND ($7 = '' OR d.category = $7) ORDER BY d.key LIMIT $5");
+
+enum err search_list_venue(struct db *db, uint64_t venue_id, const struct search_range *range,
+                           struct arena *arena, struct search_hit *ret_hits, size_t *ret_count)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_LIST_VENUE);
+    bind_range(stmt, range);
+    db_bind_i64(stmt, 6, (int64_t)venue_id);
+    db_bind_str(stmt, 7, range->category);
+    return read_hits(stmt, range, arena, ret_hits, ret_count);
+}
+
+SQL(SQL_PLACES,
+    "SELECT p.venue_id, p.lat, p.lon FROM place_box b CROSS JOIN place p ON p.venue_id = b.venue_id"
+    " WHERE b.lat_max >= $1 AND b.lat_min <= $2 AND b.lon_max >= $3 AND b.lon_min <= $4"
+    " AND ($5 = '' OR p.city_key = $5)");
+
+enum err search_places(struct db *db, const struct geo_box *box, struct str city_key,
+                       enum err (*on_place)(const struct search_place *place, void *ctx), void *ctx)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_PLACES);
+    db_bind_f64(stmt, 1, box->lat_min);
+    db_bind_f64(stmt, 2, box->lat_max);
+    db_bind_f64(stmt, 3, box->lon_min);
+    db_bind_f64(stmt, 4, box->lon_max);
+    db_bind_str(stmt, 5, city_key);
+    bool has_row;
+    enum err err;
+    while ((err = db_step(stmt, &has_row)) == ERR_OK && has_row) {
+        struct search_place place = {.venue_id = (uint64_t)db_col_i64(stmt, 0),
+                                     .at = {db_col_f64(stmt, 1), db_col_f64(stmt, 2)}};
+        err = on_place(&place, ctx);
+        if (err) {
+            db_done(stmt);
+            return err;
+        }
+    }
+    return err;
+}
