@@ -57,10 +57,11 @@ export interface AreaJson {
   category: string;
   capacity: number;
   price?: number | null;
-  x: number;
-  y: number;
-  width: number;
-  height: number;
+  /** Without a shape the area is sold but not drawn. */
+  x?: number;
+  y?: number;
+  width?: number;
+  height?: number;
 }
 
 export interface Availability {
@@ -121,7 +122,8 @@ export interface Booking {
 
 export interface Ticket {
   id: string;
-  seat: { label?: string; section?: string; row?: string; number?: string; area?: string } | string | null;
+  seat: { label: string; section: string; row: string; number: string } | null;
+  area: { name: string } | null;
   code: string;
   status: string;
 }
@@ -144,6 +146,7 @@ export interface Report {
   available: number;
   revenue: number;
   currency?: string;
-  by_category: { category: string; booked?: number; held?: number; available?: number; revenue?: number }[];
-  by_hour: { hour: string; booked?: number; revenue?: number }[];
+  refunded?: number;
+  by_category: { category: string; booked: number; held: number; blocked: number; available: number; revenue: number }[];
+  by_hour: { hour: string; bookings: number; places: number; revenue: number }[];
 }

@@ -29,11 +29,9 @@ export function Tickets({ booking }: { booking: Booking }): JSX.Element {
 }
 
 function placeOf(ticket: Ticket): [string, string] {
-  const { seat } = ticket;
-  if (seat === null) return ["Ticket", ""];
-  if (typeof seat === "string") return [seat, ""];
-  if (seat.section && seat.row !== undefined) return [seat.section, `Row ${seat.row} · Seat ${seat.number ?? ""}`];
-  return [seat.area ?? seat.label ?? "Ticket", "Free seating"];
+  const { seat, area } = ticket;
+  if (seat) return [seat.section, `Row ${seat.row} · Seat ${seat.number}`];
+  return [area?.name ?? "Ticket", "Free seating"];
 }
 
 function TicketCard({ ticket, booking }: { ticket: Ticket; booking: Booking }): JSX.Element {

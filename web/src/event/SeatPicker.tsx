@@ -57,7 +57,7 @@ export function SeatPicker({ event, seatmap, bits, closed }: SeatPickerProps): J
   return (
     <div class="picker">
       <div class="picker-map">
-        {model.count + model.areas.length > 0 && (
+        {(model.count > 0 || model.areas.some(({ box }) => box.right > box.left)) && (
           <SeatMap
             model={model}
             states={live.states}

@@ -1,7 +1,7 @@
 // Owns one canvas: its view, what is hovered and focused, and when to draw. Draws at most once per animation frame and
 // only when something changed. Components set what to show and are told what the person does.
 import { FREE } from "../lib/seatbits";
-import { pointInPolygon } from "./geometry";
+import { overlaps, pointInPolygon } from "./geometry";
 import { attachGestures } from "./gestures";
 import { SeatGrid } from "./grid";
 import { handleKey } from "./keys";
@@ -232,8 +232,8 @@ export class MapController {
 
   private areaAt(px: number, py: number): number {
     const [x, y] = toPlan(this.view, px, py);
-    const inside = (low: number, side: number, at: number): boolean => at >= low && at <= low + side;
-    return this.model.areas.findIndex((area) => inside(area.x, area.width, x) && inside(area.y, area.height, y));
+    const point = { left: x, top: y, right: x, bottom: y };
+    return this.model.areas.findIndex(({ box }) => box.right > box.left && overlaps(box, point));
   }
 
   private doubleTap(x: number, y: number): void {

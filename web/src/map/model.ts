@@ -33,8 +33,12 @@ export interface MapSection {
   category: number;
 }
 
-export interface MapArea extends Omit<AreaJson, "category"> {
+export interface MapArea {
+  id: string;
+  name: string;
   category: number;
+  /** Empty when the area has no shape: it is sold from the list only. */
+  box: Box;
 }
 
 export interface SeatModel {
@@ -108,8 +112,16 @@ function boundsOf(model: SeatModel): Box {
   for (const section of model.sections) {
     if (section.count > 0) include(section.box.left, section.box.top, section.box.right, section.box.bottom);
   }
-  for (const area of model.areas) include(area.x, area.y, area.x + area.width, area.y + area.height);
+  for (const { box: shape } of model.areas) {
+    if (shape.right > shape.left) include(shape.left, shape.top, shape.right, shape.bottom);
+  }
   return box.left <= box.right ? box : { left: 0, top: 0, right: 100, bottom: 100 };
+}
+
+function toArea(area: AreaJson, categoryOf: Map<string, number>): MapArea {
+  const { x = 0, y = 0, width = 0, height = 0 } = area;
+  const box = { left: x, top: y, right: x + width, bottom: y + height };
+  return { id: area.id, name: area.name, category: categoryOf.get(area.category) ?? 0, box };
 }
 
 export function buildModel(json: SeatmapJson): SeatModel {
@@ -128,7 +140,7 @@ export function buildModel(json: SeatmapJson): SeatModel {
     section: new Uint16Array(count),
     rows: [],
     sections: [],
-    areas: json.areas.map((area) => ({ ...area, category: categoryOf.get(area.category) ?? 0 })),
+    areas: json.areas.map((area) => toArea(area, categoryOf)),
     categories,
     bounds: { left: 0, top: 0, right: 0, bottom: 0 },
     pitch: 1,

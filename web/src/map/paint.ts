@@ -56,9 +56,10 @@ export class Painter {
   private area(area: MapArea, scene: Scene, view: View, palette: Palette): void {
     const { context } = this;
     const category = scene.model.categories[area.category];
-    const [left, top] = toScreen(view, area.x, area.y);
-    const width = area.width * view.scale;
-    const height = area.height * view.scale;
+    const [left, top] = toScreen(view, area.box.left, area.box.top);
+    const width = (area.box.right - area.box.left) * view.scale;
+    const height = (area.box.bottom - area.box.top) * view.scale;
+    if (width <= 0 || height <= 0) return;
     const dim = scene.only >= 0 && scene.only !== area.category;
     context.beginPath();
     context.roundRect(left, top, width, height, Math.min(10, width / 4, height / 4));

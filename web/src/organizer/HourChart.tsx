@@ -12,11 +12,11 @@ const HOURS_MAX = 72;
 export function HourChart({ hours, currency }: { hours: Report["by_hour"]; currency: string }): JSX.Element {
   const shown = hours.slice(-HOURS_MAX);
   if (shown.length === 0) return <p class="field-hint">The first sale will start a chart by the hour here.</p>;
-  const most = Math.max(1, ...shown.map((hour) => hour.booked ?? 0));
+  const most = Math.max(1, ...shown.map((hour) => hour.places));
   const step = Math.min(48, (WIDTH - 44) / shown.length);
   const first = shown[0]!;
   const last = shown[shown.length - 1]!;
-  const total = shown.reduce((sum, hour) => sum + (hour.booked ?? 0), 0);
+  const total = shown.reduce((sum, hour) => sum + (hour.places), 0);
   return (
     <figure class="chart">
       <figcaption>Places sold per hour</figcaption>
@@ -34,7 +34,7 @@ export function HourChart({ hours, currency }: { hours: Report["by_hour"]; curre
           0
         </text>
         {shown.map((hour, index) => {
-          const height = ((hour.booked ?? 0) / most) * (FLOOR - 14);
+          const height = ((hour.places) / most) * (FLOOR - 14);
           return (
             <rect
               key={hour.hour}
@@ -46,8 +46,8 @@ export function HourChart({ hours, currency }: { hours: Report["by_hour"]; curre
               rx={Math.min(4, step / 4)}
             >
               <title>
-                {formatShortMoment(hour.hour)}: {hour.booked ?? 0}
-                {hour.revenue !== undefined && `, ${formatMoney(hour.revenue, currency)}`}
+                {formatShortMoment(hour.hour)}: {hour.places}
+                {`, ${formatMoney(hour.revenue, currency)}`}
               </title>
             </rect>
           );

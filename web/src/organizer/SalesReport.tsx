@@ -59,10 +59,10 @@ function Figures({ event, report }: { event: EventView; report: Report }): JSX.E
             {report.by_category.map((row) => (
               <tr key={row.category}>
                 <th scope="row">{row.category}</th>
-                <td>{(row.booked ?? 0).toLocaleString()}</td>
-                <td>{row.held?.toLocaleString() ?? "–"}</td>
-                <td>{row.available?.toLocaleString() ?? "–"}</td>
-                <td>{row.revenue === undefined ? "–" : formatMoney(row.revenue, currency)}</td>
+                <td>{row.booked.toLocaleString()}</td>
+                <td>{row.held.toLocaleString()}</td>
+                <td>{row.available.toLocaleString()}</td>
+                <td>{formatMoney(row.revenue, currency)}</td>
               </tr>
             ))}
           </tbody>
