@@ -26,6 +26,7 @@
 #include "tickets/audit.h"
 #include "tickets/search.h"
 #include "tickets/tickets.h"
+#include "tickets/venue_generate.h"
 
 #define REQUEST_TIMEOUT_MS   30000
 #define SEND_TIMEOUT_MS      30000
@@ -255,6 +256,8 @@ static const struct {
     {"config", "print the effective configuration and where each value came from", command_config},
     {"migrate", "bring the databases to this version's schema without serving", command_migrate},
     {"admin", "create-key --name NAME [--scopes LIST]: make an API key offline", command_admin},
+    {"venue", "generate --seats N [--floor N] --out FILE: write the plan of an arena",
+     venue_generate_main},
     {"sandbox", "run the sandbox bank on its own", sandbox_main},
     {"version", "print the version", command_version},
     {"help", "print this", command_help},

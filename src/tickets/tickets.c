@@ -12,12 +12,14 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "tickets/event_cancel.h"
 #include "tickets/expiry.h"
 #include "tickets/mailer.h"
 #include "tickets/payment.h"
 #include "tickets/replay_keys.h"
 #include "tickets/search.h"
 #include "tickets/ticket_key.h"
+#include "tickets/venue.h"
 
 static enum err routes_join(struct tickets *tickets)
 {
@@ -107,11 +109,15 @@ enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
 {
     tickets->app = app;
     base_url_set(tickets, port);
-    enum err err = payments_start(tickets, &tickets->payments);
+    enum err err = venue_remove_orphans(tickets->writer);
+    if (!err)
+        err = payments_start(tickets, &tickets->payments);
     if (!err)
         err = replay_keys_start(tickets->replay_keys, tickets->database_path);
     if (!err)
         err = expiry_start(tickets->expiry);
+    if (!err)
+        err = event_cancel_resume(tickets);
     if (!err)
         err = search_start(tickets->search, tickets);
     if (!err)
