@@ -19,11 +19,15 @@ case "${1:-}" in
     ;;
 esac
 
-node_major=$(node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/' || true)
-if [ "${node_major:-0}" -lt 18 ]; then
-    packages="$packages nodejs npm"
-elif ! command -v npm >/dev/null; then
-    packages="$packages npm"
+# The pages are built by 18 and newer, the browser tests (playwright-core) need 20.
+node_wanted=18
+[ -z "${1:-}" ] || node_wanted=20
+node_major() {
+    node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/' || true
+}
+node_found=$(node_major)
+if [ "${node_found:-0}" -lt "$node_wanted" ]; then
+    packages="$packages nodejs"
 fi
 
 if ! command -v dpkg-query >/dev/null; then
@@ -37,7 +41,17 @@ missing=
 for package in $packages; do
     echo "$installed" | grep -qx "$package" || missing="$missing $package"
 done
-[ -n "$missing" ] || exit 0
+check_node() {
+    node_found=$(node_major)
+    [ "${node_found:-0}" -ge "$node_wanted" ] || {
+        echo "setup: node $node_wanted or newer is needed, this system's packages have ${node_found:-none}" >&2
+        exit 1
+    }
+}
+if [ -z "$missing" ] && command -v npm >/dev/null; then
+    check_node
+    exit 0
+fi
 
 as_root=
 if [ "$(id -u)" -ne 0 ]; then
@@ -59,7 +73,15 @@ run() {
 }
 echo "setup: reading package lists"
 run apt-get update -q
-echo "setup: installing$missing"
-# shellcheck disable=SC2086
-run apt-get install -q -y --no-install-recommends $missing
+if [ -n "$missing" ]; then
+    echo "setup: installing$missing"
+    # shellcheck disable=SC2086
+    run apt-get install -q -y --no-install-recommends $missing
+fi
+# Debian has npm in a package of its own; other builds of node bring it along.
+if ! command -v npm >/dev/null; then
+    echo "setup: installing npm"
+    run apt-get install -q -y --no-install-recommends npm
+fi
+check_node
 echo "setup: done"

@@ -30,6 +30,21 @@ unit_failed=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s), listed below.*/\1/p'
 [ "$unit_failed" -ge "$programs_failed" ] || unit_failed=$programs_failed
 [ "$unit_passed" -gt 0 ] || unit_failed=$((unit_failed + 1))
 
+# Sums what node's test runner counts as $1 in the log $2, whichever reporter wrote it.
+node_count() {
+    sed -n "s/^\(#\|ℹ\) \($1\) \([0-9]*\)\$/\3/p" "$2" | awk '{n += $1} END {print n + 0}'
+}
+
+if [ -f web/package.json ] && grep -q '"test"' web/package.json; then
+    echo "test: pages"
+    npm --prefix web --silent test 2>&1 | tee build-asan/web.log
+    web_status=${PIPESTATUS[0]}
+    web_failed=$(node_count 'fail\|cancelled' build-asan/web.log)
+    [ "$web_status" -eq 0 ] || [ "$web_failed" -gt 0 ] || web_failed=1
+    unit_passed=$((unit_passed + $(node_count pass build-asan/web.log)))
+    unit_failed=$((unit_failed + web_failed))
+fi
+
 e2e_passed=0
 e2e_failed=0
 if [ -f tests/e2e/package.json ]; then
@@ -45,9 +60,8 @@ if [ -f tests/e2e/package.json ]; then
     node --test $concurrency --test-reporter=spec --test-reporter-destination=stdout \
         --test-reporter=tap --test-reporter-destination=output/e2e.tap
     e2e_status=$?
-    e2e_passed=$(sed -n 's/^# pass \([0-9]*\)$/\1/p' output/e2e.tap | tail -n 1)
-    e2e_failed=$(sed -n 's/^# \(fail\|cancelled\) \([0-9]*\)$/\2/p' output/e2e.tap | awk '{n += $1} END {print n + 0}')
-    e2e_passed=${e2e_passed:-0}
+    e2e_passed=$(node_count pass output/e2e.tap)
+    e2e_failed=$(node_count 'fail\|cancelled' output/e2e.tap)
     [ "$e2e_status" -eq 0 ] || [ "$e2e_failed" -gt 0 ] || e2e_failed=1
     [ "$e2e_passed" -gt 0 ] || [ "$e2e_failed" -gt 0 ] || e2e_failed=1
 fi
