@@ -139,12 +139,12 @@ static void run_program(char *const *arguments, int output, pid_t parent)
 
 static enum err spawn(const struct sandbox_child *child, struct spawned *ret_spawned)
 {
-    char listen[32], *arguments[16] = {(char[]){"foyer"},  (char[]){"sandbox"},  (char[]){"--data"},
-                                       (char *)child->dir, (char[]){"--listen"}, listen};
+    char listen[32];
+    const char *arguments[16] = {"foyer", "sandbox", "--data", child->dir, "--listen", listen};
     (void)snprintf(listen, sizeof(listen), "127.0.0.1:%u", child->port);
     if (child->ca_file[0]) {
-        arguments[6] = (char[]){"--callback-ca"};
-        arguments[7] = (char *)child->ca_file;
+        arguments[6] = "--callback-ca";
+        arguments[7] = child->ca_file;
     }
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
@@ -152,7 +152,7 @@ static enum err spawn(const struct sandbox_child *child, struct spawned *ret_spa
     pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0)
-        run_program(arguments, pipe_fds[1], parent);
+        run_program((char *const *)arguments, pipe_fds[1], parent); /* exec changes none of them */
     close(pipe_fds[1]);
     if (pid < 0) {
         close(pipe_fds[0]);
