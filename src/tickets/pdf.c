@@ -271,7 +271,7 @@ static void draw_band(struct sheet *sheet, const struct pdf_ticket *ticket, size
 {
     const struct style small = {sheet->regular, 9, 9, pale};
     const struct style name = {sheet->bold, 25, 15, white};
-    char number[48];
+    char number[56];
     (void)snprintf(number, sizeof(number), "Ticket %zu of %zu", index + 1, count);
     float width = text_width(sheet, &small, small.size, number);
     show(sheet, &small, CARD_RIGHT - PADDING - width, CARD_TOP - 28, number);
