@@ -156,7 +156,8 @@ struct audit_check audit_checks[] = {
       "t.event_id = r.event_id AND t.refund_id = r.id AND t.state = 1), 0) LIMIT $1",
       0}},
     {"journal-of-bookings",
-     {"WITH told AS (SELECT shard, json_extract(data, '$.booking') id, MAX(seq), type, "
+     {"WITH told AS (SELECT shard, CAST(json_extract(data, '$.booking') AS INTEGER) id, MAX(seq), "
+      "type, "
       "json_extract(data, '$.seats') seats, "
       "json_extract(data, '$.areas') areas, json_extract(data, '$.amount') amount FROM journal "
       "WHERE type IN ('booking.held', "

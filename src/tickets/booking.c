@@ -90,10 +90,10 @@ static enum err booking_journal(struct writer_tx *tx, const char *type,
     json_put_str(&writer, "currency", str_from_c(booking->currency));
     if (booking->state == BOOKING_HELD) {
         json_put_i64(&writer, "expires_at", booking->expires_at);
-        json_key(&writer, "key");
-        buf_append_char(data, '"');
-        hex_append(data, booking->key_hash, sizeof(booking->key_hash));
-        buf_append_char(data, '"');
+        char hex[2 * sizeof(booking->key_hash) + 1];
+        struct buf text = {.data = hex, .cap = sizeof(hex) - 1, .max = sizeof(hex) - 1};
+        hex_append(&text, booking->key_hash, sizeof(booking->key_hash));
+        json_put_str(&writer, "key", buf_str(&text));
     }
     if (payment_id)
         json_put_i64(&writer, "payment", (int64_t)payment_id);

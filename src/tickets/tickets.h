@@ -45,7 +45,6 @@ void tickets_free(struct tickets *tickets);
     TABLE(venue_routes)                                                                            \
     TABLE(event_routes)                                                                            \
     TABLE(seatmap_routes)                                                                          \
-    TABLE(search_routes)                                                                           \
     TABLE(booking_routes)                                                                          \
     TABLE(payment_routes)                                                                          \
     TABLE(ticket_routes)                                                                           \
