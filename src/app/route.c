@@ -108,34 +108,27 @@ bool call_param_id2(struct call *call, const char *name, const char *prefix, uin
 
 /* ---- query ---- */
 
-bool call_query_str(struct call *call, const char *name, struct str *ret)
+/* ERR_NOT_FOUND: absent; ERR_INVALID: answered. */
+static enum err query_get(struct call *call, const char *name, struct str *ret_value)
 {
-    struct str value;
-    enum err err = request_query(call->req, name, &value);
-    if (err == ERR_NOT_FOUND)
-        return true;
-    if (err == ERR_OK) {
-        *ret = value;
-        return true;
-    }
+    enum err err = request_query(call->req, name, ret_value);
+    if (err == ERR_OK || err == ERR_NOT_FOUND)
+        return err;
     problem_field(call, name, "must be given once, as percent-encoded UTF-8");
-    return false;
+    return ERR_INVALID;
 }
 
-/* False when absent (then *ret_ok) or when a mistake was answered. */
-static bool query_text(struct call *call, const char *name, struct str *ret_text, bool *ret_ok)
+bool call_query_str(struct call *call, const char *name, struct str *ret)
 {
-    *ret_text = STR_NONE;
-    *ret_ok = call_query_str(call, name, ret_text);
-    return *ret_ok && ret_text->data != NULL;
+    return query_get(call, name, ret) != ERR_INVALID;
 }
 
 bool call_query_i64(struct call *call, const char *name, int64_t min, int64_t max, int64_t *ret)
 {
     struct str text;
-    bool is_ok;
-    if (!query_text(call, name, &text, &is_ok))
-        return is_ok;
+    enum err err = query_get(call, name, &text);
+    if (err != ERR_OK)
+        return err == ERR_NOT_FOUND;
     int64_t value;
     if (str_to_i64(text, &value) == ERR_OK && value >= min && value <= max) {
         *ret = value;
@@ -150,9 +143,9 @@ bool call_query_i64(struct call *call, const char *name, int64_t min, int64_t ma
 bool call_query_f64(struct call *call, const char *name, double min, double max, double *ret)
 {
     struct str text;
-    bool is_ok;
-    if (!query_text(call, name, &text, &is_ok))
-        return is_ok;
+    enum err err = query_get(call, name, &text);
+    if (err != ERR_OK)
+        return err == ERR_NOT_FOUND;
     double value;
     if (str_to_f64(text, &value) == ERR_OK && value >= min && value <= max) {
         *ret = value;
@@ -167,9 +160,9 @@ bool call_query_f64(struct call *call, const char *name, double min, double max,
 bool call_query_time(struct call *call, const char *name, int64_t *ret_ms)
 {
     struct str text;
-    bool is_ok;
-    if (!query_text(call, name, &text, &is_ok))
-        return is_ok;
+    enum err err = query_get(call, name, &text);
+    if (err != ERR_OK)
+        return err == ERR_NOT_FOUND;
     int64_t at_ms;
     if (clock_parse(text, &at_ms) == ERR_OK) {
         *ret_ms = at_ms;
@@ -210,11 +203,13 @@ static bool cursor_parse(struct str text, struct list_page *page)
 bool call_list_page(struct call *call, struct list_page *ret_page)
 {
     struct list_page page = {.limit = LIST_LIMIT_DEFAULT};
-    struct str cursor = STR_NONE;
-    if (!call_query_i64(call, "limit", 1, LIST_LIMIT_MAX, &page.limit) ||
-        !call_query_str(call, "cursor", &cursor))
+    struct str cursor;
+    if (!call_query_i64(call, "limit", 1, LIST_LIMIT_MAX, &page.limit))
         return false;
-    if (cursor.data && !cursor_parse(cursor, &page)) {
+    enum err err = query_get(call, "cursor", &cursor);
+    if (err == ERR_INVALID)
+        return false;
+    if (err == ERR_OK && !cursor_parse(cursor, &page)) {
         problem_field(call, "cursor", "is not a next_cursor of this list");
         return false;
     }
