@@ -151,15 +151,15 @@ static bool ask_instead(struct payment_task *task)
     return true;
 }
 
-static void log_answer(const struct payment_task *task, const char *message)
+/* One line for each call that fails is news only until the breaker opens. */
+static void log_answer(const struct payment_task *task, const char *message, bool was_down)
 {
     if (task->answer.verdict == VERDICT_OK)
         return;
-    const struct provider *provider = &task->payments->provider;
-    log_warn("payment provider did not do as asked",
-             "provider=%s op=%d status=%d verdict=%d why=\"%s %.*s\"", provider->driver->name,
-             (int)task->op, task->call.status, (int)task->answer.verdict, message,
-             STR_ARG(task->answer.message));
+    log_write(was_down ? LOG_DEBUG : LOG_WARN, "payment provider did not do as asked",
+              "provider=%s op=%d status=%d verdict=%d why=\"%s %.*s\"",
+              task->payments->provider.driver->name, (int)task->op, task->call.status,
+              (int)task->answer.verdict, message, STR_ARG(task->answer.message));
 }
 
 static void on_answer(struct http_call *call)
@@ -182,7 +182,7 @@ static void on_answer(struct http_call *call)
     task->is_down = breaker_is_down(&payments->breaker);
     task->pass = BREAKER_NORMAL;
     pthread_mutex_unlock(&payments->lock);
-    log_answer(task, call->message);
+    log_answer(task, call->message, was_down);
     if (was_down != task->is_down)
         log_warn(task->is_down ? "payment provider is down" : "payment provider is back",
                  "provider=%s", payments->provider.driver->name);
