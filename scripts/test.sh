@@ -22,8 +22,10 @@ cmake --build build || die "the release build"
 
 echo "test: unit tests"
 ctest --test-dir build-asan -j "$jobs" --timeout 300 --output-on-failure
+ctest_status=$?
 unit_log=build-asan/Testing/Temporary/LastTest.log
-programs_failed=$(grep -c '^Test \(Failed\|timed out\|Timeout\)' "$unit_log")
+programs_failed=$(grep -c '^Test Failed' "$unit_log")
+[ "$ctest_status" -eq 0 ] || [ "$programs_failed" -gt 0 ] || programs_failed=1
 unit_passed=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$unit_log" | awk '{n += $1} END {print n + 0}')
 unit_failed=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s), listed below.*/\1/p' "$unit_log" | awk '{n += $1} END {print n + 0}')
 # A program that crashed says nothing about its tests.
