@@ -2,19 +2,20 @@
 #ifndef TICKETS_LIMITS_H
 #define TICKETS_LIMITS_H
 
-#define BOOKING_PLACES_MAX     6   /* seats plus area places of one booking */
-#define EVENT_PER_ACCOUNT_MAX  100 /* highest cap an organizer may set per account and event */
-#define EVENT_PER_ACCOUNT      12  /* default */
-#define HOLD_TTL_S_MIN         30
-#define HOLD_TTL_S_MAX         3600
-#define HOLD_TTL_S             600
-#define HOLD_EXTENSION_MS_MAX  (10 * 60 * 1000) /* once, while our breaker proves the provider is down */
-#define IDEMPOTENCY_MS         (24 * 60 * 60 * 1000LL)
-#define EXPIRY_CHUNK_MAX       64 /* holds freed in one write */
-#define OPEN_HOLDS_MAX         4000000
-#define BACKSTOP_INTERVAL_MS   30000
-#define BACKSTOP_OVERDUE_MS    30000
-#define BACKSTOP_ROWS_MAX      1000
+#define BOOKING_PLACES_MAX    6   /* seats plus area places of one booking */
+#define EVENT_PER_ACCOUNT_MAX 100 /* highest cap an organizer may set per account and event */
+#define EVENT_PER_ACCOUNT     12  /* default */
+#define HOLD_TTL_S_MIN        30
+#define HOLD_TTL_S_MAX        3600
+#define HOLD_TTL_S            600
+#define HOLD_EXTENSION_MS_MAX                                                                      \
+    (10 * 60 * 1000) /* once, while our breaker proves the provider is down */
+#define IDEMPOTENCY_MS       (24 * 60 * 60 * 1000LL)
+#define EXPIRY_CHUNK_MAX     64 /* holds freed in one write */
+#define OPEN_HOLDS_MAX       4000000
+#define BACKSTOP_INTERVAL_MS 30000
+#define BACKSTOP_OVERDUE_MS  30000
+#define BACKSTOP_ROWS_MAX    1000
 
 #define PLAN_SEATS_MAX      250000
 #define PLAN_SECTIONS_MAX   2000
@@ -26,7 +27,7 @@
 #define AREA_CAPACITY_MAX   1000000
 #define MODELS_MAX          4096 /* events whose seats are in memory; idle ones leave first */
 #define PRICE_MAX           100000000LL /* minor units of one place */
-#define BLOCK_SEATS_MAX     1000 /* in one request */
+#define BLOCK_SEATS_MAX     1000        /* in one request */
 
 #define CALLBACK_TOLERANCE_MS  (5 * 60 * 1000)
 #define PROVIDER_TIMEOUT_MS    10000
@@ -40,5 +41,14 @@
 #define REPORT_TICKETS_CHUNK 20000  /* rows of one read */
 #define CSV_ROWS_MAX         50000  /* bookings in one file */
 #define CSV_ROWS_CHUNK       500
+
+#define MAIL_ATTEMPTS_MAX 12
+#define MAIL_RETRY_MS     15000 /* first pause, doubled each time */
+#define MAIL_RETRY_MS_MAX (2 * 60 * 60 * 1000LL)
+#define MAIL_TIMEOUT_MS   30000                       /* of one message, name to reply */
+#define MAIL_FACT_AGE_MS  (7 * 24 * 60 * 60 * 1000LL) /* older news is not mailed any more */
+#define MAIL_KEPT_MS      (30 * 24 * 60 * 60 * 1000LL)
+#define MAIL_POLL_MS      500  /* how often the journal is looked at */
+#define MAIL_CURSOR_ROWS  5000 /* rows without mail after which the cursor is written all the same */
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The walls of the source: a layer includes only what layers.txt lets it, a vendor's header is
- * known to one file, a file has at most 800 lines and a function at most 70. Every finding names
+ * known to one file (or one folder, where one file can't do), a file has at most 800 lines and a function at most 70. Every finding names
  * its file and line.
  *
  * The checker takes any directory: it runs over the project, and over small trees with one fault
@@ -36,9 +36,13 @@ struct layer {
     char allowed[ALLOWED_SIZE]; /* "base net", or empty: all of lower rank */
 };
 
-/* A header of that name or in that folder. */
-static const char *const vendors[] = {
-    "h2o", "sqlite3", "curl", "sodium", "jansson", "ini", "hpdf", "qrencode",
+/* A header of that name or in that folder, and the only folder that may know it; NULL: the first
+ * file that includes it is the only one. */
+static const struct {
+    const char *header, *folder;
+} vendors[] = {
+    {"h2o", NULL},     {"sqlite3", NULL}, {"curl", "src/net/"}, {"sodium", NULL},
+    {"jansson", NULL}, {"ini", NULL},     {"hpdf", NULL},       {"qrencode", NULL},
 };
 #define VENDOR_COUNT (sizeof(vendors) / sizeof(vendors[0]))
 
@@ -143,9 +147,15 @@ static void check_vendor(struct checker *checker, struct place place, struct str
 {
     for (size_t i = 0; i < VENDOR_COUNT; i++) {
         char *user = checker->vendor_users[i];
-        if (!is_vendor_header(included, vendors[i]))
+        const char *folder = vendors[i].folder;
+        if (!is_vendor_header(included, vendors[i].header))
             continue;
-        if (!user[0])
+        if (folder && str_starts_with(str_from_c(place.path), str_from_c(folder)))
+            continue;
+        if (folder)
+            buf_printf(&checker->findings, "%s:%d: %.*s is for %s alone\n", place.path, place.line,
+                       STR_ARG(included), folder);
+        else if (!user[0])
             (void)snprintf(user, PATH_SIZE, "%s", place.path);
         else if (strcmp(user, place.path) != 0)
             buf_printf(&checker->findings, "%s:%d: %.*s is for %s alone\n", place.path, place.line,
@@ -277,7 +287,7 @@ static void tree_write(const struct tree *tree, const char *name, const char *te
     assert_int_equal(fclose(file), 0);
 }
 
-static const char *const tree_folders[] = {"src",         "src/base",  "src/app",
+static const char *const tree_folders[] = {"src",         "src/base",  "src/net",    "src/app",
                                            "src/tickets", "src/hooks", "src/sandbox"};
 #define TREE_FOLDER_COUNT (sizeof(tree_folders) / sizeof(tree_folders[0]))
 
@@ -356,15 +366,17 @@ static void test_includes_to_the_right_are_found(void **state)
                           "src/tickets/a.c:1: tickets must not include hooks\n");
 }
 
-static void test_vendors_are_known_to_one_file(void **state)
+static void test_vendors_are_known_to_one_file_or_folder(void **state)
 {
     struct tree *tree = *state;
     tree_write(tree, "src/base/a.c", "#include <sodium.h>\n#include <sodium/core.h>\n");
-    tree_write(tree, "src/base/b.c", "#include <sodiumx.h>\n#include <curl/curl.h>\n");
+    tree_write(tree, "src/base/b.c", "#include <sodiumx.h>\n");
+    tree_write(tree, "src/net/a.c", "#include <curl/curl.h>\n");
+    tree_write(tree, "src/net/b.c", "#include <curl/curl.h>\n");
     assert_findings(tree, "");
     tree_write(tree, "src/base/c.c", "#include <sodium.h>\n\n#include <curl/multi.h>\n");
     assert_findings(tree, "src/base/c.c:1: sodium.h is for src/base/a.c alone\n"
-                          "src/base/c.c:3: curl/multi.h is for src/base/b.c alone\n");
+                          "src/base/c.c:3: curl/multi.h is for src/net/ alone\n");
 }
 
 static void write_lines(const struct tree *tree, int lines, int body_lines)
@@ -399,7 +411,7 @@ int main(void)
         cmocka_unit_test(test_the_project_keeps_its_walls),
         TEST(test_allowed_includes_pass),
         TEST(test_includes_to_the_right_are_found),
-        TEST(test_vendors_are_known_to_one_file),
+        TEST(test_vendors_are_known_to_one_file_or_folder),
         TEST(test_long_files_and_functions_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
