@@ -30,6 +30,8 @@ ERR_MUST_USE enum err app_new(const struct app_options *options, struct app **re
 void app_on_request(struct request *request, void *ctx);
 /* Readiness: each check is asked by /readyz; fn returns false with a reason. At most 8. */
 void app_add_readiness(struct app *app, const char *name, bool (*fn)(void *ctx, const char **ret_reason), void *ctx);
+/* Shows the server's connections in /metrics; once, before it is freed. */
+void app_show_server(struct app *app, struct server *server);
 /* 503 on /readyz from now on (draining). */
 void app_set_draining(struct app *app);
 const struct config *app_config(const struct app *app);

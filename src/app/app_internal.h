@@ -43,6 +43,7 @@ struct app {
     struct bound_route page;      /* what pages.c has, and unknown paths */
     struct rate_limiter *limiter; /* NULL: off */
     struct pages *pages;
+    struct server *server; /* for metrics; NULL: not shown */
     struct buf openapi; /* ready to send */
     char openapi_etag[32];
     struct pool *pools[2];

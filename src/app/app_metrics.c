@@ -91,6 +91,49 @@ static int64_t pool_queue(void *pool)
     return (int64_t)pool_queue_length(pool);
 }
 
+/* ---- the server: ctx is the server ---- */
+
+static struct server_stats server_stats_of(void *server)
+{
+    struct server_stats stats;
+    server_stats(server, &stats);
+    return stats;
+}
+
+static int64_t connections_accepted(void *server)
+{
+    return (int64_t)server_stats_of(server).connections_accepted;
+}
+
+static int64_t connections_open(void *server)
+{
+    return (int64_t)server_stats_of(server).connections_open;
+}
+
+static int64_t requests_open(void *server)
+{
+    return (int64_t)server_stats_of(server).requests_open;
+}
+
+static int64_t refused_malformed(void *server)
+{
+    return (int64_t)server_stats_of(server).refused_malformed;
+}
+
+void app_show_server(struct app *app, struct server *server)
+{
+    app->server = server;
+    metric_counter_fn("foyer_connections_accepted_total", NULL, "Connections taken in.",
+                      connections_accepted, server);
+    metric_gauge_fn("foyer_connections_open", NULL, "Connections that are open.", connections_open,
+                    server);
+    metric_gauge_fn("foyer_requests_open", NULL, "Requests that are not yet answered.",
+                    requests_open, server);
+    metric_counter_fn("foyer_requests_malformed_total", NULL,
+                      "Refused because their framing could be read in two ways.", refused_malformed,
+                      server);
+}
+
 /* ---- the process ---- */
 
 static int64_t process_memory(void *ctx)
@@ -159,5 +202,7 @@ void app_metrics_forget(struct app *app)
         metrics_forget(app->tables[i]->writer);
     metrics_forget(app->pools[POOL_READ]);
     metrics_forget(app->pools[POOL_SLOW]);
+    if (app->server)
+        metrics_forget(app->server);
     metrics_forget(app);
 }

@@ -78,7 +78,9 @@ static bool has_response_header(const struct response *res, struct str name)
 static void exchange_log(const struct exchange *x, int64_t elapsed_ns)
 {
     const struct request *req = x->call.req;
-    enum log_level level = req->res.status >= 500 ? LOG_WARN : LOG_DEBUG;
+    /* A full queue refuses thousands a second; the metrics tell, and the log is left in peace. */
+    bool is_failure = req->res.status >= 500 && x->failure != ERR_FULL;
+    enum log_level level = is_failure ? LOG_WARN : LOG_DEBUG;
     log_write(level, "request",
               "method=%s path=%.*s route=%s status=%d us=%lld peer=%s trace=%016llx%016llx err=%s",
               http_method_name(req->method), STR_ARG(req->path), x->bound->route->pattern,

@@ -153,6 +153,35 @@ static void answers_have_their_headers(void **state)
     reply_free(&reply);
 }
 
+static void assert_trace(const char *traceparent, const char *trace)
+{
+    char head[256], line[64];
+    (void)snprintf(head, sizeof(head), "GET /t/loop\r\nTraceparent: %s", traceparent);
+    (void)snprintf(line, sizeof(line), "\r\nx-trace: %s\r\n", trace);
+    struct reply reply = http(head, NULL);
+    assert_int_equal(reply.status, 200);
+    assert_true(reply_has(&reply, line));
+    reply_free(&reply);
+}
+
+#define TRACE    "0af7651916cd43dd8448eb211c80319c"
+#define NO_TRACE "00000000000000000000000000000000"
+
+static void trace_context_is_understood_or_ignored(void **state)
+{
+    (void)state;
+    assert_trace("00-" TRACE "-b7ad6b7169203331-01", TRACE);
+    assert_trace("cc-" TRACE "-b7ad6b7169203331-01-later", TRACE); /* a version to come */
+    assert_trace("00-" TRACE "-b7ad6b7169203331-01-later", NO_TRACE);
+    assert_trace("ff-" TRACE "-b7ad6b7169203331-01", NO_TRACE);
+    assert_trace("00-" NO_TRACE "-b7ad6b7169203331-01", NO_TRACE);
+    assert_trace("00-" TRACE "-0000000000000000-01", NO_TRACE);
+    assert_trace("00-" TRACE "-b7ad6b716920333-01", NO_TRACE);
+    assert_trace("00-0af7651916cd43dd8448eb211c80319g-b7ad6b7169203331-01", NO_TRACE);
+    assert_trace("nonsense", NO_TRACE);
+    assert_trace("", NO_TRACE);
+}
+
 /* What apply refuses or fails leaves no row. */
 
 static void refusal_is_rolled_back_and_answered(void **state)
@@ -319,6 +348,7 @@ int main(void)
         rig_test(callers_are_asked_for),
         rig_test(scopes_decide),
         rig_test(answers_have_their_headers),
+        rig_test(trace_context_is_understood_or_ignored),
         rig_test(refusal_is_rolled_back_and_answered),
         rig_test(refusal_in_prepare_never_reaches_the_writer),
         rig_test(failures_are_503_or_500),

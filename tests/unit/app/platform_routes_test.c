@@ -86,6 +86,8 @@ static void requests_are_counted_by_route(void **state)
     assert_int_equal(sample(jobs), before[4] + 2);
     assert_true(sample("process_resident_memory_bytes") > 1000000);
     assert_true(sample("process_open_fds") > 3);
+    assert_true(sample("foyer_connections_accepted_total") > 10);
+    assert_int_equal(sample("foyer_requests_open"), 1); /* this one */
     assert_int_equal(sample("foyer_pool_queue{pool=\"read\"}"), 0);
 }
 

@@ -98,6 +98,10 @@ static inline enum err loop_loop(struct call *call)
     if (!call_query_i64(call, "again", 0, 1, &again))
         return ERR_OK;
     response_header(call->req, "x-loop", STR("1"));
+    response_header(call->req, "x-trace",
+                    arena_printf(call_arena(call), "%016llx%016llx",
+                                 (unsigned long long)call->trace_hi,
+                                 (unsigned long long)call->trace_lo));
     return again ? ERR_AGAIN : say(call, 200, "{\"by\":\"loop\"}");
 }
 
@@ -243,6 +247,7 @@ static inline void rig_start(void)
                                     .on_request = app_on_request,
                                     .ctx = rig->app};
     assert_ok(server_new(&server, &rig->server, message));
+    app_show_server(rig->app, rig->server);
     assert_ok(server_start(rig->server));
 }
 
