@@ -12,11 +12,12 @@ export interface CountdownProps {
 }
 
 export function Countdown({ until, totalMs, onEnd }: CountdownProps): JSX.Element {
-  const [left, setLeft] = useState(() => remainingMs(until, serverNow()));
+  const [left, setLeft] = useState(() => Math.min(totalMs, remainingMs(until, serverNow())));
   const [spoken, setSpoken] = useState("");
   useEffect(() => {
     const tick = (): void => {
-      const now = remainingMs(until, serverNow());
+      // The estimate of the server's clock may be half a second off; a hold never lasts longer than it was made for.
+      const now = Math.min(totalMs, remainingMs(until, serverNow()));
       setLeft(now);
       const words = spokenRemaining(now);
       if (words) setSpoken(words);
