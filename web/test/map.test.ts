@@ -176,6 +176,7 @@ test("positions of a plan add up from zone to row to seat", () => {
   assert.equal(map.areas.length, 1);
   assert.deepEqual([map.areas[0]!.x, map.areas[0]!.width], [101, 9]);
   const facts = summarize(plan);
+  assert.deepEqual(facts.categories, [{ name: "A", color: "#112233", places: 51 }]);
   assert.deepEqual([facts.seats, facts.rows, facts.sections, facts.areas, facts.places], [1, 1, 1, 1, 50]);
   assert.throws(() => parsePlan("{"), /not JSON/);
   assert.throws(() => parsePlan("[]"), /no seating plan/);

@@ -1,202 +1,126 @@
-// What the browser tests share: a server of their own on a free port, a small venue on sale, Chromium, and a way to
-// click a seat where the map draws it. FOYER_BINARY names another program, CHROMIUM another browser.
-import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { randomBytes, randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+// What the browser tests share: a small venue on sale, Chromium, and a way to click a seat where the map draws it.
+// CHROMIUM names another browser.
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { HOUR, iso, PASSWORD, sale, unique } from '../lib/seed.mjs';
+import { REPO } from '../lib/server.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
-const { chromium } = createRequire(join(root, "web/package.json"))("playwright-core");
-const output = join(root, "tests/e2e/output");
+const output = join(REPO, 'tests/e2e/output');
 
 export const WIDTHS = [1280, 390];
-export const PASSWORD = "correct horse battery";
-const READY_MS = 20_000;
-const STOP_MS = 15_000;
-
-export async function startServer() {
-  const data = await mkdtemp(join(tmpdir(), "foyer-browser-"));
-  const adminKey = `sk_${randomBytes(24).toString("base64url")}`;
-  const program = process.env.FOYER_BINARY ?? join(root, "build/foyer");
-  const args = ["serve", "--data", data, "--listen", "127.0.0.1:0", "--test-clock"];
-  const child = spawn(program, args, { env: { ...process.env, FOYER_ADMIN_KEY: adminKey }, stdio: ["ignore", "pipe", "pipe"] });
-  const log = [];
-  createInterface({ input: child.stderr }).on("line", (line) => log.push(line));
-  const exited = new Promise((resolve) => child.once("exit", (code, signal) => resolve(code ?? signal)));
-  const url = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`not ready in time\n${log.join("\n")}`)), READY_MS);
-    exited.then((code) => reject(new Error(`ended with ${code}\n${log.join("\n")}`)));
-    createInterface({ input: child.stdout }).on("line", (line) => {
-      const match = /^ready (http:\S+)$/.exec(line);
-      if (!match) return;
-      clearTimeout(timer);
-      resolve(match[1]);
-    });
-  });
-  return {
-    url,
-    log,
-    /** As the operator; the answer's JSON, or an assertion with what the server said. */
-    async admin(method, path, body) {
-      const headers = { authorization: `Bearer ${adminKey}` };
-      if (body !== undefined) headers["content-type"] = "application/json";
-      if (method === "POST") headers["idempotency-key"] = randomUUID();
-      const init = { method, headers, body: body === undefined ? undefined : JSON.stringify(body) };
-      const response = await fetch(url + path, init);
-      const text = await response.text();
-      assert.ok(response.ok, `${method} ${path}: ${response.status} ${text}`);
-      return text === "" ? null : JSON.parse(text);
-    },
-    async advance(ms) {
-      const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ advance_ms: ms }) };
-      const response = await fetch(`${url}/v1/test/clock`, init);
-      assert.equal(response.status, 200, await response.text());
-    },
-    async stop() {
-      child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-      const code = await exited;
-      clearTimeout(timer);
-      await rm(data, { recursive: true, force: true });
-      assert.equal(code, 0, `the server's end\n${log.slice(-20).join("\n")}`);
-    },
-  };
-}
 
 /** Six blocks of 8 rows with 12 seats around a floor with 100 places. */
 export function smallPlan() {
-  const zone = (block) => ({
-    name: `Block ${block + 1}`,
-    position: { x: (block % 3) * 420, y: block < 3 ? 0 : 560 },
-    rows: Array.from({ length: 8 }, (_, row) => ({
-      row_number: String(row + 1),
-      position: { x: 0, y: row * 28 },
-      seats: Array.from({ length: 12 }, (_, seat) => ({
-        seat_guid: `${block + 1}-${row + 1}-${seat + 1}`,
-        seat_number: String(seat + 1),
-        position: { x: seat * 30, y: 0 },
-        category: block < 3 ? "Front" : "Back",
-      })),
-    })),
-  });
-  const floor = { name: "Floor", guid: "floor", capacity: 100, position: { x: 300, y: 290 }, size: { width: 600, height: 200 }, category: "Standing" };
-  const zones = Array.from({ length: 6 }, (_, block) => zone(block));
-  zones.push({ name: "Floor", position: { x: 0, y: 0 }, rows: [], areas: [floor] });
-  const categories = [
-    { name: "Front", color: "#c0392b" },
-    { name: "Back", color: "#2980b9" },
-    { name: "Standing", color: "#16825d" },
-  ];
-  return { name: "Lantern Hall", size: { width: 1200, height: 800 }, categories, zones };
+    const zone = (block) => ({
+        name: `Block ${block + 1}`,
+        position: { x: (block % 3) * 420, y: block < 3 ? 0 : 560 },
+        rows: Array.from({ length: 8 }, (_, row) => ({
+            row_number: String(row + 1),
+            position: { x: 0, y: row * 28 },
+            seats: Array.from({ length: 12 }, (_, seat) => ({
+                seat_guid: `${block + 1}-${row + 1}-${seat + 1}`,
+                seat_number: String(seat + 1),
+                position: { x: seat * 30, y: 0 },
+                category: block < 3 ? 'Front' : 'Back',
+            })),
+        })),
+    });
+    const floor = { name: 'Floor', guid: 'floor', capacity: 100, position: { x: 300, y: 290 }, size: { width: 600, height: 200 }, category: 'Standing' };
+    const zones = Array.from({ length: 6 }, (_, block) => zone(block));
+    zones.push({ name: 'Floor', position: { x: 0, y: 0 }, rows: [], areas: [floor] });
+    const categories = [
+        { name: 'Front', color: '#c0392b' },
+        { name: 'Back', color: '#2980b9' },
+        { name: 'Standing', color: '#16825d' },
+    ];
+    return { name: 'Lantern Hall', size: { width: 1200, height: 800 }, categories, zones };
 }
 
-const HOUR_MS = 3600 * 1000;
-
-export async function sellEvent(server, { name = "Lanterns at Midnight", onsaleInMs = -HOUR_MS } = {}) {
-  const venue = await server.admin("POST", "/v1/venues", {
-    name: "Lantern Hall",
-    city: "Lisbon",
-    country: "PT",
-    lat: 38.72,
-    lon: -9.14,
-    seating_plan: smallPlan(),
-  });
-  const event = await server.admin("POST", "/v1/events", {
-    venue_id: venue.id,
-    name,
-    description: "Doors open at seven.",
-    category: "concert",
-    starts_at: new Date(Date.now() + 30 * 24 * HOUR_MS).toISOString(),
-    onsale_at: new Date(Date.now() + onsaleInMs).toISOString(),
-    currency: "EUR",
-    prices: { Front: 8950, Back: 4500, Standing: 2500 },
-  });
-  await server.admin("POST", `/v1/events/${event.id}/publish`);
-  return event;
+export async function sellEvent(server, { name = 'Lanterns at Midnight', onsaleInMs = -HOUR } = {}) {
+    const venue = { name: 'Lantern Hall', city: 'Lisbon', country: 'PT', lat: 38.72, lon: -9.14 };
+    const prices = { Front: 8950, Back: 4500, Standing: 2500 };
+    return sale(server, { plan: smallPlan(), venue, name, prices, onsale_at: iso((await server.now()) + onsaleInMs) });
 }
 
 export function startBrowser() {
-  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, headless: true, args: ["--no-sandbox"] });
+    const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+    return chromium.launch({ executablePath, headless: true, args: ['--no-sandbox'] });
 }
 
 /** A fresh visitor; narrow ones have a phone. Errors of scripts and of the content policy fail the test at close(). */
 export async function visitor(browser, server, width) {
-  const isPhone = width < 600;
-  const context = await browser.newContext({
-    baseURL: server.url,
-    viewport: { width, height: isPhone ? 844 : 900 },
-    isMobile: isPhone,
-    hasTouch: isPhone,
-    locale: "en-GB",
-    acceptDownloads: true,
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  const errors = [];
-  page.on("pageerror", (error) => errors.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error" && /Content.Security.Policy/i.test(message.text())) errors.push(message.text());
-  });
-  const close = async () => {
-    await context.close();
-    assert.deepEqual(errors, []);
-  };
-  return { page, context, width, isPhone, close };
+    const isPhone = width < 600;
+    const context = await browser.newContext({
+        baseURL: server.url,
+        viewport: { width, height: isPhone ? 844 : 900 },
+        isMobile: isPhone,
+        hasTouch: isPhone,
+        locale: 'en-GB',
+        acceptDownloads: true,
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    const errors = [];
+    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('console', (message) => {
+        if (message.type() === 'error' && /Content.Security.Policy/i.test(message.text())) errors.push(message.text());
+    });
+    const close = async () => {
+        await context.close();
+        assert.deepEqual(errors, []);
+    };
+    return { page, context, width, isPhone, close };
 }
 
 /** Keeps a picture of the step and proves that nothing makes the page scroll sideways. */
 export async function shot({ page, width }, name) {
-  const [wide, view] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
-  assert.ok(wide <= view, `${name} is ${wide} px wide in ${view}`);
-  await mkdir(output, { recursive: true });
-  await page.screenshot({ path: join(output, `${name}-${width}.png`), fullPage: true });
+    const [wide, view] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+    assert.ok(wide <= view, `${name} is ${wide} px wide in ${view}`);
+    await mkdir(output, { recursive: true });
+    await page.screenshot({ path: join(output, `${name}-${width}.png`), fullPage: true });
 }
 
-export async function signUp(who, email = `fan-${randomUUID().slice(0, 8)}@example.com`) {
-  const { page } = who;
-  await page.goto("/signup");
-  await page.getByLabel("Name").fill("Fay Fan");
-  await page.getByLabel("Email").fill(email);
-  await page.getByLabel("Password").fill(PASSWORD);
-  await page.getByRole("button", { name: "Create account" }).click();
-  await page.getByRole("link", { name: "My bookings" }).waitFor();
-  return email;
+export async function signUp(who, email = `fan-${unique()}@example.com`) {
+    const { page } = who;
+    await page.goto('/signup');
+    await page.getByLabel('Name').fill('Fay Fan');
+    await page.getByLabel('Email').fill(email);
+    await page.getByLabel('Password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Create account' }).click();
+    await page.getByRole('link', { name: 'My bookings' }).waitFor();
+    return email;
 }
 
 /** Opens the event's page and waits until its map is drawn. */
 export async function openEvent({ page }, event) {
-  await page.goto(`/events/${event.id}`);
-  await page.locator("canvas[data-view]").waitFor();
+    await page.goto(`/events/${event.id}`);
+    await page.locator('canvas[data-view]').waitFor();
 }
 
 /** Clicks (or taps) a seat on the canvas. Where it is, the list beside the map says. */
 export async function clickSeat(who, section, row, number) {
-  const { page, isPhone } = who;
-  const list = page.locator("details.seat-list");
-  if (!(await list.evaluate((element) => element.open))) await list.locator("summary").click();
-  const choose = async (label, name) => {
-    const select = list.getByRole("combobox", { name: new RegExp(`^${label}`) });
-    const option = select.locator("option").filter({ hasText: new RegExp(`^${name} \\(`) });
-    await option.waitFor({ state: "attached" });
-    await select.selectOption(await option.getAttribute("value"));
-  };
-  await choose("Section", section);
-  await choose("Row", `Row ${row}`);
-  const button = list.locator("button.seat-button").filter({ hasText: new RegExp(`^${number}$`) });
-  const seat = await button.evaluate(({ dataset }) => ({ x: Number(dataset.x), y: Number(dataset.y) }));
-  const canvas = page.locator("canvas.map-canvas");
-  await page.locator('canvas.map-canvas[data-moving="false"]').waitFor();
-  await canvas.evaluate((element) => element.scrollIntoView({ block: "start" }));
-  const [scale, offsetX, offsetY] = (await canvas.getAttribute("data-view")).split(" ").map(Number);
-  const box = await canvas.boundingBox();
-  const x = box.x + seat.x * scale + offsetX;
-  const y = box.y + seat.y * scale + offsetY;
-  if (isPhone) await page.touchscreen.tap(x, y);
-  else await page.mouse.click(x, y);
+    const { page, isPhone } = who;
+    const list = page.locator('details.seat-list');
+    if (!(await list.evaluate((element) => element.open))) await list.locator('summary').click();
+    const choose = async (label, name) => {
+        const select = list.getByRole('combobox', { name: new RegExp(`^${label}`) });
+        const option = select.locator('option').filter({ hasText: new RegExp(`^${name} \\(`) });
+        await option.waitFor({ state: 'attached' });
+        await select.selectOption(await option.getAttribute('value'));
+    };
+    await choose('Section', section);
+    await choose('Row', `Row ${row}`);
+    const button = list.locator('button.seat-button').filter({ hasText: new RegExp(`^${number}$`) });
+    const seat = await button.evaluate(({ dataset }) => ({ x: Number(dataset.x), y: Number(dataset.y) }));
+    const canvas = page.locator('canvas.map-canvas');
+    await page.locator('canvas.map-canvas[data-moving="false"]').waitFor();
+    await canvas.evaluate((element) => element.scrollIntoView({ block: 'start' }));
+    const [scale, offsetX, offsetY] = (await canvas.getAttribute('data-view')).split(' ').map(Number);
+    const box = await canvas.boundingBox();
+    const x = box.x + seat.x * scale + offsetX;
+    const y = box.y + seat.y * scale + offsetY;
+    if (isPhone) await page.touchscreen.tap(x, y);
+    else await page.mouse.click(x, y);
 }

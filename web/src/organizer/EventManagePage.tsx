@@ -6,8 +6,10 @@ import { cancelEvent, getEvent, publishEvent } from "../api/endpoints";
 import type { EventView } from "../api/types";
 import { formatMoment } from "../lib/dates";
 import { Link } from "../lib/router";
+import { handledAsLogin } from "../lib/session";
 import { NotFoundPage } from "../pages/NotFoundPage";
-import { Failure, Notice, Spinner, useLoad, usePage } from "../ui/basics";
+import { Ask } from "../ui/Ask";
+import { Failure, Spinner, useLoad, usePage } from "../ui/basics";
 import { STATUS_KIND } from "./OrganizerPage";
 import { SalesReport } from "./SalesReport";
 
@@ -39,21 +41,23 @@ function Manage({ event, onChange }: { event: EventView; onChange(): void }): JS
 
 function Actions({ event, onChange }: { event: EventView; onChange(): void }): JSX.Element {
   const [busy, setBusy] = useState(false);
-  const [asked, setAsked] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const keys = useRef({ publish: newKey(), cancel: newKey() });
 
-  const act = async (change: (event: string, key: string) => Promise<unknown>, key: string): Promise<void> => {
+  const publish = async (): Promise<void> => {
     setBusy(true);
     setError(null);
     try {
-      await change(event.id, key);
-      setAsked(false);
+      await publishEvent(event.id, keys.current.publish);
       onChange();
     } catch (problem) {
-      setError(problem);
+      if (!handledAsLogin(problem)) setError(problem);
     }
     setBusy(false);
+  };
+  const cancel = async (): Promise<void> => {
+    await cancelEvent(event.id, keys.current.cancel);
+    onChange();
   };
 
   return (
@@ -61,32 +65,23 @@ function Actions({ event, onChange }: { event: EventView; onChange(): void }): J
       {error !== null && <Failure error={error} />}
       <div class="actions-row">
         {event.status === "draft" && (
-          <button type="button" class="button button-main" disabled={busy} onClick={() => act(publishEvent, keys.current.publish)}>
+          <button type="button" class="button button-main" disabled={busy} onClick={publish}>
             Publish
           </button>
         )}
         <Link class="button" href={`/events/${event.id}`}>
           {event.status === "draft" ? "Preview its page" : "Open its page"}
         </Link>
-        {event.status !== "cancelled" && !asked && (
-          <button type="button" class="button button-quiet" disabled={busy} onClick={() => setAsked(true)}>
-            Cancel the event…
-          </button>
+        {event.status !== "cancelled" && (
+          <Ask
+            label="Cancel the event…"
+            question="Cancel this event for good? All holds end and everybody who paid gets the money back."
+            yes="Cancel the event"
+            no="Keep it"
+            act={cancel}
+          />
         )}
       </div>
-      {asked && (
-        <Notice kind="warn" title="Cancel this event for good?">
-          <p>All holds end and everybody who paid gets the money back. This can’t be undone.</p>
-          <div class="confirm-buttons">
-            <button type="button" class="button button-danger" disabled={busy} onClick={() => act(cancelEvent, keys.current.cancel)}>
-              {busy ? "Cancelling…" : "Cancel the event"}
-            </button>
-            <button type="button" class="button" disabled={busy} onClick={() => setAsked(false)}>
-              Keep it
-            </button>
-          </div>
-        </Notice>
-      )}
     </section>
   );
 }

@@ -5,7 +5,7 @@ import { newKey } from "../api/client";
 import { createVenue } from "../api/endpoints";
 import { navigate } from "../lib/router";
 import { Notice, usePage } from "../ui/basics";
-import { errorOf, number, text, TextField, useSubmit } from "../ui/forms";
+import { errorOf, NO_ERRORS, number, text, TextField, useSubmit } from "../ui/forms";
 import { parsePlan, PLAN_BYTES_MAX, type Plan } from "./plan";
 import { PlanPreview } from "./PlanPreview";
 
@@ -17,7 +17,7 @@ export function NewVenuePage(): JSX.Element {
   const [planError, setPlanError] = useState<string | null>(null);
   const key = useRef({ body: "", key: "" });
 
-  const { form, busy, errors, onSubmit } = useSubmit(FIELDS, async (data) => {
+  const { form, busy, errors, onSubmit, setErrors } = useSubmit(FIELDS, async (data) => {
     if (!plan) return setPlanError("Choose the seating plan’s file first.");
     const body = {
       name: text(data, "name"),
@@ -36,6 +36,7 @@ export function NewVenuePage(): JSX.Element {
   const choose = async (file: File | undefined): Promise<void> => {
     setPlan(null);
     setPlanError(null);
+    setErrors(NO_ERRORS);
     if (!file) return;
     try {
       if (file.size > PLAN_BYTES_MAX) throw new Error("The file has more than 10 MiB, which is the most a plan may have.");

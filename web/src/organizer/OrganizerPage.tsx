@@ -31,7 +31,7 @@ export function OrganizerPage(): JSX.Element {
         {items?.map((event) => (
           <li key={event.id} class="row">
             <Link href={`/organizer/events/${event.id}`} class="row-link">
-              <Poster id={event.id} category={event.category} startsAt={event.starts_at} />
+              <Poster id={event.id} startsAt={event.starts_at} />
               <div class="row-facts">
                 <h2>{event.name}</h2>
                 <p>

@@ -28,7 +28,7 @@ export function PlanPreview({ plan }: { plan: Plan }): JSX.Element {
       <p class="preview-facts" data-testid="plan-facts">
         <strong>{facts.seats.toLocaleString()}</strong> seats in <strong>{facts.rows.toLocaleString()}</strong> rows and{" "}
         <strong>{facts.sections.toLocaleString()}</strong> sections
-        {facts.areas > 0 && `, ${facts.areas} areas with ${facts.places.toLocaleString()} places`}
+        {facts.areas > 0 && `, ${facts.areas} ${facts.areas === 1 ? "area" : "areas"} with ${facts.places.toLocaleString()} places`}
       </p>
       <SeatMap
         model={model}
@@ -47,7 +47,7 @@ export function PlanPreview({ plan }: { plan: Plan }): JSX.Element {
       <ul class="preview-levels">
         {facts.categories.map((level) => (
           <li key={level.name}>
-            <Swatch color={level.color} /> {level.name}: {level.seats.toLocaleString()}
+            <Swatch color={level.color} /> {level.name}: {level.places.toLocaleString()}
           </li>
         ))}
       </ul>

@@ -48,7 +48,7 @@ export interface PlanSummary {
   seats: number;
   areas: number;
   places: number;
-  categories: { name: string; color: string; seats: number }[];
+  categories: { name: string; color: string; places: number }[];
 }
 
 export function parsePlan(text: string): Plan {
@@ -125,9 +125,10 @@ export function summarize(plan: Plan): PlanSummary {
       if (area.capacity === undefined) continue;
       areas++;
       places += area.capacity;
+      perCategory.set(area.category, (perCategory.get(area.category) ?? 0) + area.capacity);
     }
   }
   const color = new Map((plan.categories ?? []).map((level) => [level.name, level.color ?? "#7f8c8d"]));
-  const categories = [...perCategory].map(([name, count]) => ({ name, color: color.get(name) ?? "#7f8c8d", seats: count }));
+  const categories = [...perCategory].map(([name, count]) => ({ name, color: color.get(name) ?? "#7f8c8d", places: count }));
   return { name: plan.name ?? "", sections: (plan.zones ?? []).length, rows, seats, areas, places, categories };
 }

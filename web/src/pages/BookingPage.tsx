@@ -1,18 +1,18 @@
 // A booking from the hold to the ticket, or to wherever else it ended.
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
 import { Problem } from "../api/client";
 import { cancelBooking } from "../api/endpoints";
 import type { Booking } from "../api/types";
 import { Countdown } from "../booking/Countdown";
 import { Pay } from "../booking/Pay";
 import { Places } from "../booking/Places";
+import { Return } from "../booking/Return";
 import { Tickets } from "../booking/Tickets";
 import { useBooking } from "../booking/useBooking";
 import { hasTickets, isOpen, isOver, statusWords } from "../booking/words";
 import { formatMoment } from "../lib/dates";
 import { Link } from "../lib/router";
-import { handledAsLogin } from "../lib/session";
+import { Ask } from "../ui/Ask";
 import { Failure, Notice, Spinner, usePage } from "../ui/basics";
 import { LoginNeeded } from "../ui/LoginNeeded";
 import { NotFoundPage } from "./NotFoundPage";
@@ -76,6 +76,7 @@ function BookingDetails({ booking, onChange, onReload }: DetailsProps): JSX.Elem
         )}
       </div>
       {hasTickets(booking.status) && <Tickets booking={booking} />}
+      {booking.status === "confirmed" && <Return booking={booking} onDone={onReload} />}
       <p class="booking-id">
         Booking <code>{booking.id}</code>
       </p>
@@ -84,39 +85,17 @@ function BookingDetails({ booking, onChange, onReload }: DetailsProps): JSX.Elem
 }
 
 function GiveBack({ booking, onDone }: { booking: Booking; onDone(): void }): JSX.Element {
-  const [asked, setAsked] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const [busy, setBusy] = useState(false);
   const give = async (): Promise<void> => {
-    setBusy(true);
-    setError(null);
-    try {
-      await cancelBooking(booking.id);
-      onDone();
-    } catch (problem) {
-      if (!handledAsLogin(problem)) setError(problem);
-    }
-    setBusy(false);
+    await cancelBooking(booking.id);
+    onDone();
   };
-  if (!asked) {
-    return (
-      <button type="button" class="button button-quiet button-wide" onClick={() => setAsked(true)}>
-        Cancel and give the places back
-      </button>
-    );
-  }
   return (
-    <div class="confirm" role="group" aria-label="Give the places back?">
-      <p>Give these places back? Others can take them at once.</p>
-      {error !== null && <Failure error={error} />}
-      <div class="confirm-buttons">
-        <button type="button" class="button button-danger" disabled={busy} onClick={give}>
-          {busy ? "Giving back…" : "Give them back"}
-        </button>
-        <button type="button" class="button" disabled={busy} onClick={() => setAsked(false)}>
-          Keep them
-        </button>
-      </div>
-    </div>
+    <Ask
+      label="Cancel and give back"
+      question="Give these places back? Others can take them at once."
+      yes="Give them back"
+      no="Keep them"
+      act={give}
+    />
   );
 }

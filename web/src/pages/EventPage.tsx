@@ -27,7 +27,7 @@ function EventDetails({ event }: { event: EventView }): JSX.Element {
   return (
     <article class="event">
       <header class="event-head">
-        <Poster id={event.id} category={event.category} startsAt={event.starts_at} large />
+        <Poster id={event.id} startsAt={event.starts_at} large />
         <div class="event-facts">
           <p class="eyebrow">{event.category}</p>
           <h1 {...page}>{event.name}</h1>

@@ -53,7 +53,7 @@ function BookingRow({ booking }: { booking: Booking }): JSX.Element {
   return (
     <li class="row">
       <Link href={`/bookings/${booking.id}`} class="row-link">
-        {event && <Poster id={event.id} category={event.name} startsAt={event.starts_at} />}
+        {event && <Poster id={event.id} startsAt={event.starts_at} />}
         <div class="row-facts">
           <h2>{event?.name ?? booking.id}</h2>
           <p>

@@ -5,11 +5,11 @@ import { formatPriceRange } from "../lib/money";
 import { Link } from "../lib/router";
 import { serverNow } from "../api/clock";
 import { Poster } from "./Poster";
+import { useAvailability } from "./useAvailability";
 
-function availability(event: EventView): { text: string; level: string } {
+function stateOf(event: EventView, seats: EventView["availability"]): { text: string; level: string } {
   if (event.status === "cancelled") return { text: "Cancelled", level: "none" };
   if (Date.parse(event.onsale_at) > serverNow()) return { text: `On sale ${formatShortMoment(event.onsale_at)}`, level: "soon" };
-  const seats = event.availability;
   if (!seats || seats.total === 0) return { text: "", level: "good" };
   if (seats.available === 0) return { text: "Sold out", level: "none" };
   const share = seats.available / seats.total;
@@ -18,12 +18,13 @@ function availability(event: EventView): { text: string; level: string } {
 }
 
 export function EventCard({ event }: { event: EventView }): JSX.Element {
-  const { text, level } = availability(event);
+  const { ref, availability } = useAvailability(event);
+  const { text, level } = stateOf(event, availability);
   const range = event.price_range;
   return (
-    <li class="card">
+    <li class="card" ref={ref}>
       <Link href={`/events/${event.id}`} class="card-link">
-        <Poster id={event.id} category={event.category} startsAt={event.starts_at} />
+        <Poster id={event.id} startsAt={event.starts_at} />
         <div class="card-body">
           <p class="eyebrow">{event.category}</p>
           <h2 class="card-title">{event.name}</h2>

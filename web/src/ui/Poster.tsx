@@ -70,15 +70,14 @@ const PATTERNS = [arcs, beams, dots, waves];
 
 export interface PosterProps {
   id: string;
-  category: string;
   startsAt: string;
   large?: boolean;
 }
 
-export function Poster({ id, category, startsAt, large = false }: PosterProps): JSX.Element {
+export function Poster({ id, startsAt, large = false }: PosterProps): JSX.Element {
   const seed = hash(id);
   const random = randomFrom(seed);
-  const [ground, middle, light] = PALETTES[(hash(category) + (seed % 3)) % PALETTES.length]!;
+  const [ground, middle, light] = PALETTES[(seed >>> 8) % PALETTES.length]!;
   const pattern = PATTERNS[seed % PATTERNS.length]!;
   const gradient = `poster-${seed.toString(36)}${large ? "-l" : ""}`;
   return (
