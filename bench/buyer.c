@@ -47,7 +47,6 @@ struct buyer {
     unsigned attempt; /* of this intent, for the key */
     unsigned polls;
     int64_t paid_ns;
-    bool is_cancelling;
 };
 
 static enum mood mood_draw(const struct sale *sale)
@@ -110,8 +109,10 @@ static void buyer_hold(struct load_conn *conn)
     struct buyer *buyer = conn->actor;
     struct sale *sale = buyer->sale;
     unsigned seats[SEATS_WANTED_MAX];
-    if (sale->is_over)
+    if (sale->is_over) {
+        sale->active--;
         return;
+    }
     if (sale->free_count == 0) {
         load_timer(conn, POLL_MS);
         return;
@@ -132,9 +133,8 @@ static void next_buyer(struct load_conn *conn)
 {
     struct buyer *buyer = conn->actor;
     buyer->number = buyer->sale->next_buyer++;
-    buyer->mood = mood_draw(buyer->sale);
     buyer->polls = 0;
-    buyer->is_cancelling = false;
+    buyer->pay_path[0] = '\0';
     buyer_hold(conn);
 }
 
@@ -196,6 +196,7 @@ static void on_held(struct load_conn *conn, const struct load_answer *answer)
         return;
     }
     sale->tally.holds++;
+    buyer->mood = mood_draw(sale);
     switch (buyer->mood) {
     case MOOD_ABANDONS:
         sale->tally.abandoned++;
@@ -234,7 +235,7 @@ static const char *bank_order(struct buyer *buyer)
                "true}}";
     case MOOD_SETTLES_LATE:
         sale->tally.settled_late++;
-        return "{\"outcome\":\"succeeded\",\"settle_ms\":36000,\"callbacks\":{\"count\":2}}";
+        return "{\"outcome\":\"succeeded\",\"late\":true,\"callbacks\":{\"count\":2}}";
     case MOOD_PAYS_AND_GIVES_BACK:
         return "{\"outcome\":\"succeeded\",\"callbacks\":{\"count\":1,\"delay_ms\":2000}}";
     default:
@@ -311,6 +312,16 @@ static bool tally_end(struct buyer *buyer, const char *status)
     return true;
 }
 
+/* Whose money settles late pays only when the hold has ended. */
+static bool is_time_to_pay(const struct buyer *buyer, const struct booking_state *state)
+{
+    if (buyer->step != STEP_POLL_URL)
+        return false;
+    if (buyer->mood == MOOD_SETTLES_LATE)
+        return buyer->pay_path[0] && strcmp(state->status, "expired") == 0;
+    return state->has_url;
+}
+
 static void on_poll(struct load_conn *conn, const struct load_answer *answer)
 {
     struct buyer *buyer = conn->actor;
@@ -327,7 +338,7 @@ static void on_poll(struct load_conn *conn, const struct load_answer *answer)
     }
     if (tally_end(buyer, state.status))
         next_buyer(conn);
-    else if (buyer->step == STEP_POLL_URL && state.has_url)
+    else if (is_time_to_pay(buyer, &state))
         buyer_pay(conn);
     else
         load_timer(conn, buyer->step == STEP_POLL_URL ? POLL_MS / 3 : POLL_MS);
@@ -422,13 +433,13 @@ struct buyer *buyers_new(struct load *load, struct sale *sale)
         struct load_conn *conn = load_conn_at(load, i);
         buyers[i].sale = sale;
         buyers[i].number = sale->next_buyer++;
-        buyers[i].mood = mood_draw(sale);
         conn->actor = &buyers[i];
         conn->on_answer = on_answer;
         conn->on_timer = on_timer;
         /* Everybody arrives within the first second. */
         load_timer(conn, (int64_t)rand_below(1000));
     }
+    sale->active = buyers ? count : 0;
     return buyers;
 }
 

@@ -26,6 +26,7 @@ struct sale {
     unsigned seat_count, free_count, booked_count;
     bool is_endgame; /* few seats are left: everybody means it */
     bool is_over;
+    size_t active; /* buyers that are still at it */
     struct seed_buyers buyers;
     size_t next_buyer;
     struct {

@@ -169,8 +169,8 @@ static bool send_all(int fd, struct str data)
     return true;
 }
 
-int child_request(unsigned port, const char *method, const char *path, struct str body,
-                  struct buf *ret_body)
+int child_request_as(const char *token, unsigned port, const char *method, const char *path,
+                     struct str body, struct buf *ret_body)
 {
     static unsigned key;
     char head[1024];
@@ -181,7 +181,7 @@ int child_request(unsigned port, const char *method, const char *path, struct st
         "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAuthorization: Bearer %s\r\n"
         "Content-Type: application/json\r\nIdempotency-Key: bench-%d-%u\r\nContent-Length: "
         "%zu\r\n\r\n",
-        method, path, BENCH_ADMIN_KEY, (int)getpid(), key++, body.len);
+        method, path, token, (int)getpid(), key++, body.len);
     int fd = connect_to(port);
     if (fd < 0)
         return 0;
@@ -200,4 +200,10 @@ int child_request(unsigned port, const char *method, const char *path, struct st
     memmove(ret_body->data, ret_body->data + skip, ret_body->len - skip);
     ret_body->len -= skip;
     return status;
+}
+
+int child_request(unsigned port, const char *method, const char *path, struct str body,
+                  struct buf *ret_body)
+{
+    return child_request_as(BENCH_ADMIN_KEY, port, method, path, body, ret_body);
 }

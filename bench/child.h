@@ -34,4 +34,8 @@ int64_t child_memory_mib(const struct child *child);
 int child_request(unsigned port, const char *method, const char *path, struct str body,
                   struct buf *ret_body);
 
+/* The same with another bearer token. */
+int child_request_as(const char *token, unsigned port, const char *method, const char *path,
+                     struct str body, struct buf *ret_body);
+
 #endif

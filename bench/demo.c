@@ -269,6 +269,12 @@ static enum err demo_prepare(struct demo *demo, const struct scenario_options *o
 
 /* --- Selling --- */
 
+static bool all_left(void *ctx)
+{
+    const struct demo *demo = ctx;
+    return demo->sale.active == 0;
+}
+
 static enum err demo_sell(struct demo *demo, const struct scenario_options *options)
 {
     size_t connections = options->connections ? (size_t)options->connections : DEMO_CONNECTIONS;
@@ -296,6 +302,9 @@ static enum err demo_sell(struct demo *demo, const struct scenario_options *opti
         load_run(demo->load, clock_mono_ns() + 20000000, NULL, NULL);
     }
     progress(demo, true);
+    /* Who is still paying, or is paid back, comes to an end too. */
+    printf("  sold out; %zu buyers finish\n", demo->sale.active);
+    load_run(demo->load, clock_mono_ns() + SETTLE_SECONDS * 1000000000LL, all_left, demo);
     load_free(watch);
     load_free(demo->load);
     buyers_free(buyers);
@@ -320,20 +329,28 @@ static bool json_member_i64(struct str json, const char *name, int64_t *ret_valu
     return is_read;
 }
 
-/* The port of the bank that serve started, from DIR/sandbox/url. */
-static unsigned bank_port(const struct demo *demo)
+/* First line of a file in DIR/sandbox; empty when there is none. */
+static void bank_line(const struct demo *demo, const char *name, char *ret_line, size_t size)
 {
-    char path[512], text[256] = "";
-    snprintf(path, sizeof(path), "%s/sandbox/url", demo->child.data);
+    char path[512];
+    snprintf(path, sizeof(path), "%s/sandbox/%s", demo->child.data, name);
     FILE *file = fopen(path, "r");
-    unsigned port = 0;
-    if (file && fgets(text, sizeof(text), file)) {
-        const char *colon = strrchr(text, ':');
-        port = colon ? (unsigned)atoi(colon + 1) : 0;
-    }
+    if (!file || !fgets(ret_line, (int)size, file))
+        ret_line[0] = '\0';
+    ret_line[strcspn(ret_line, "\r\n")] = '\0';
     if (file)
         fclose(file);
-    return port;
+}
+
+/* Asks the bank that serve has started. */
+static int bank_request(const struct demo *demo, const char *path, struct buf *ret_body)
+{
+    char url[256], secret[256];
+    bank_line(demo, "url", url, sizeof(url));
+    bank_line(demo, "secret", secret, sizeof(secret));
+    const char *colon = strrchr(url, ':');
+    return child_request_as(secret, colon ? (unsigned)atoi(colon + 1) : 0, "GET", path, STR_NONE,
+                            ret_body);
 }
 
 static bool money_read(struct demo *demo, struct money *ret_money)
@@ -344,7 +361,7 @@ static bool money_read(struct demo *demo, struct money *ret_money)
     bool is_read = child_request(demo->child.port, "GET", path, STR_NONE, &answer) == 200 &&
                    json_member_i64(buf_str(&answer), "revenue", &ret_money->revenue);
     buf_release(&answer);
-    is_read = child_request(bank_port(demo), "GET", "/ledger/summary", STR_NONE, &answer) == 200 &&
+    is_read = bank_request(demo, "/ledger/summary", &answer) == 200 &&
               json_member_i64(buf_str(&answer), "captured", &ret_money->captured) &&
               json_member_i64(buf_str(&answer), "refunded", &ret_money->refunded) && is_read;
     buf_release(&answer);
@@ -355,11 +372,9 @@ static bool money_read(struct demo *demo, struct money *ret_money)
 static bool money_settles(struct demo *demo, struct money *ret_money)
 {
     int64_t until_ns = clock_mono_ns() + SETTLE_SECONDS * 1000000000LL;
-    printf("  sold out; waiting for late payments and refunds to settle\n");
     do {
         if (money_read(demo, ret_money) &&
-            ret_money->captured - ret_money->refunded == ret_money->revenue &&
-            clock_mono_ns() > demo->sold_out_ns + 40 * 1000000000LL)
+            ret_money->captured - ret_money->refunded == ret_money->revenue)
             return true;
         struct timespec pause = {.tv_nsec = 500000000};
         nanosleep(&pause, NULL);

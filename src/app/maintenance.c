@@ -58,13 +58,26 @@ static void purge_service(struct maintenance *maintenance, const struct service 
     } while (purge.deleted == IDEMPOTENCY_PURGE_CHUNK && !is_stopping(maintenance));
 }
 
+/* Only writes leave keys; a service without write routes may have a database without their table. */
+static bool has_writes(const struct service *service)
+{
+    for (size_t i = 0; i < service->route_count; i++) {
+        if (service->routes[i].kind == ROUTE_WRITE)
+            return service->writer != NULL;
+    }
+    return false;
+}
+
+/* Services may share a writer: it is purged once. */
 static bool is_first_of_writer(const struct app *app, size_t index)
 {
+    if (!has_writes(app->tables[index]))
+        return false;
     for (size_t i = 0; i < index; i++) {
-        if (app->tables[i]->writer == app->tables[index]->writer)
+        if (has_writes(app->tables[i]) && app->tables[i]->writer == app->tables[index]->writer)
             return false;
     }
-    return app->tables[index]->writer != NULL;
+    return true;
 }
 
 /* False: stopping. */
