@@ -21,13 +21,21 @@ async function finish(result) {
   const script = outputs.find((path) => /app\.[A-Z0-9]+\.js$/.test(path));
   const style = outputs.find((path) => /app\.[A-Z0-9]+\.css$/.test(path));
   const template = await readFile(join(root, "index.html"), "utf8");
-  await writeFile(join(dist, "index.html"), template.replace("%STYLE%", `/${style}`).replace("%SCRIPT%", `/${script}`));
+  await writeFile(
+    join(dist, "index.html"),
+    template.replace("%STYLE%", `/${style}`).replace("%SCRIPT%", `/${script}`),
+  );
   const compress = ["index.html", ...outputs.filter((path) => /\.(js|css|svg)$/.test(path))];
   for (const path of compress) {
     const bytes = await readFile(join(dist, path));
-    await writeFile(join(dist, `${path}.gz`), gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }));
+    await writeFile(
+      join(dist, `${path}.gz`),
+      gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }),
+    );
   }
-  const sizes = compress.map((path) => `${path} ${result.metafile.outputs[`dist/${path}`]?.bytes ?? ""}`.trim());
+  const sizes = compress.map((path) =>
+    `${path} ${result.metafile.outputs[`dist/${path}`]?.bytes ?? ""}`.trim(),
+  );
   console.log(`built ${sizes.join(", ")}`);
 }
 
@@ -83,7 +91,9 @@ async function test() {
     logLevel: "warning",
   });
   const bundles = files.map((name) => join(out, basename(name).replace(/\.ts$/, ".mjs")));
-  const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...bundles], { stdio: "inherit" });
+  const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...bundles], {
+    stdio: "inherit",
+  });
   await rm(out, { recursive: true, force: true });
   process.exitCode = run.status ?? 1;
 }

@@ -28,11 +28,46 @@ const ROUTES: [string, Show][] = [
   ["/me/bookings", () => <MyBookingsPage />],
   ["/login", () => <LoginPage />],
   ["/signup", () => <SignupPage />],
-  ["/organizer", () => <Gate><OrganizerPage /></Gate>],
-  ["/organizer/venues", () => <Gate><VenuesPage /></Gate>],
-  ["/organizer/venues/new", () => <Gate><NewVenuePage /></Gate>],
-  ["/organizer/events/new", () => <Gate><NewEventPage /></Gate>],
-  ["/organizer/events/:id", ({ id }) => <Gate><EventManagePage key={id} id={id!} /></Gate>],
+  [
+    "/organizer",
+    () => (
+      <Gate>
+        <OrganizerPage />
+      </Gate>
+    ),
+  ],
+  [
+    "/organizer/venues",
+    () => (
+      <Gate>
+        <VenuesPage />
+      </Gate>
+    ),
+  ],
+  [
+    "/organizer/venues/new",
+    () => (
+      <Gate>
+        <NewVenuePage />
+      </Gate>
+    ),
+  ],
+  [
+    "/organizer/events/new",
+    () => (
+      <Gate>
+        <NewEventPage />
+      </Gate>
+    ),
+  ],
+  [
+    "/organizer/events/:id",
+    ({ id }) => (
+      <Gate>
+        <EventManagePage key={id} id={id!} />
+      </Gate>
+    ),
+  ],
 ];
 
 function App(): JSX.Element {

@@ -15,7 +15,10 @@ interface Sent {
 function answers(list: (Response | Error)[]): Sent[] {
   const sent: Sent[] = [];
   globalThis.fetch = async (_path, init) => {
-    sent.push({ method: init?.method ?? "GET", key: new Headers(init?.headers).get("idempotency-key") });
+    sent.push({
+      method: init?.method ?? "GET",
+      key: new Headers(init?.headers).get("idempotency-key"),
+    });
     const next = list.shift();
     if (!next || next instanceof Error) throw next ?? new TypeError("no more answers");
     return next;
@@ -24,7 +27,10 @@ function answers(list: (Response | Error)[]): Sent[] {
 }
 
 const problem = (status: number, body: object, headers: Record<string, string> = {}): Response =>
-  new Response(JSON.stringify(body), { status, headers: { "content-type": "application/problem+json", ...headers } });
+  new Response(JSON.stringify(body), {
+    status,
+    headers: { "content-type": "application/problem+json", ...headers },
+  });
 
 test("a busy server is asked again after Retry-After, with the same key", async () => {
   const sent = answers([
@@ -33,7 +39,10 @@ test("a busy server is asked again after Retry-After, with the same key", async 
     new Response('{"id":"bkg_1"}', { status: 201 }),
   ]);
   assert.deepEqual(await call("POST", "/v1/bookings", { body: {}, key: "k1" }), { id: "bkg_1" });
-  assert.deepEqual(sent.map((item) => item.key), ["k1", "k1", "k1"]);
+  assert.deepEqual(
+    sent.map((item) => item.key),
+    ["k1", "k1", "k1"],
+  );
 });
 
 test("a write without a key is never repeated", async () => {
@@ -43,7 +52,9 @@ test("a write without a key is never repeated", async () => {
 });
 
 test("a long Retry-After is left to the person", async () => {
-  const sent = answers([problem(429, { type: "rate-limited", detail: "Slow down." }, { "retry-after": "60" })]);
+  const sent = answers([
+    problem(429, { type: "rate-limited", detail: "Slow down." }, { "retry-after": "60" }),
+  ]);
   await assert.rejects(get("/v1/events"), (error: unknown) => {
     assert.ok(error instanceof Problem);
     assert.equal(error.retryAfterS, 60);
@@ -54,7 +65,15 @@ test("a long Retry-After is left to the person", async () => {
 });
 
 test("refusals are problems with their fields, and 5xx texts stay inside", async () => {
-  answers([problem(422, { type: "validation", errors: [{ field: "seating_plan.zones[1].name", message: "is required" }, { field: "city", message: "is required" }] })]);
+  answers([
+    problem(422, {
+      type: "validation",
+      errors: [
+        { field: "seating_plan.zones[1].name", message: "is required" },
+        { field: "city", message: "is required" },
+      ],
+    }),
+  ]);
   const refusal = await get("/x").catch((error: unknown) => error);
   const errors = toFormErrors(refusal, ["city", "name"]);
   assert.equal(errorOf(errors, "city"), "is required");

@@ -30,7 +30,8 @@ test("typed amounts become minor units exactly, or are refused", () => {
   assert.equal(parseMoney("0.29", "EUR"), 29);
   assert.equal(parseMoney("1200", "JPY"), 1200);
   assert.equal(parseMoney("1.234", "KWD"), 1234);
-  for (const bad of ["", "-1", "1.234", "abc", "1e3", "1.2.3", "1 000", "9".repeat(10)]) assert.equal(parseMoney(bad, "EUR"), null, bad);
+  for (const bad of ["", "-1", "1.234", "abc", "1e3", "1.2.3", "1 000", "9".repeat(10)])
+    assert.equal(parseMoney(bad, "EUR"), null, bad);
   assert.equal(parseMoney("1.5", "JPY"), null);
 });
 
@@ -62,7 +63,10 @@ test("the server's clock is found between the bounds of its Date headers", () =>
   assert.ok(Math.abs(serverNow() - (Date.now() + ahead)) <= 1100);
   observeServerDate(null, now, now);
   observeServerDate("nonsense", now, now);
-  assert.ok(Math.abs(serverNow() - (Date.now() + ahead)) <= 1100, "what is no date changes nothing");
+  assert.ok(
+    Math.abs(serverNow() - (Date.now() + ahead)) <= 1100,
+    "what is no date changes nothing",
+  );
   observeServerDate(new Date(now).toUTCString(), now, now);
   assert.ok(Math.abs(serverNow() - Date.now()) <= 1100, "a clock that was set back is believed");
 });
@@ -87,7 +91,14 @@ test("paths match by segment", () => {
 
 test("a login returns only to pages of this site", () => {
   assert.equal(safeReturn("/events/evt_1?x=1"), "/events/evt_1?x=1");
-  for (const bad of [null, "", "//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)"]) {
+  for (const bad of [
+    null,
+    "",
+    "//evil.example",
+    "/\\evil.example",
+    "https://evil.example",
+    "javascript:alert(1)",
+  ]) {
     assert.equal(safeReturn(bad), "/", String(bad));
   }
 });

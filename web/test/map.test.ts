@@ -75,7 +75,8 @@ test("the hull holds every point and not much more", () => {
 test("the grid finds the same nearest seat as trying all of them", () => {
   const { model, grid } = gridOf(seatmap(3, 8, 9));
   for (let k = 0; k < 300; k++) {
-    const px = model.bounds.left + ((k * 37) % 101) * ((model.bounds.right - model.bounds.left) / 101);
+    const px =
+      model.bounds.left + ((k * 37) % 101) * ((model.bounds.right - model.bounds.left) / 101);
     const py = model.bounds.top + ((k * 53) % 97) * ((model.bounds.bottom - model.bounds.top) / 97);
     let best = -1;
     let distance = 12 ** 2;
@@ -84,11 +85,16 @@ test("the grid finds the same nearest seat as trying all of them", () => {
       if (d < distance) [best, distance] = [i, d];
     }
     const found = grid.nearest(px, py, 12);
-    const foundDistance = found < 0 ? -1 : (model.x[found]! - px) ** 2 + (model.y[found]! - py) ** 2;
+    const foundDistance =
+      found < 0 ? -1 : (model.x[found]! - px) ** 2 + (model.y[found]! - py) ** 2;
     assert.equal(foundDistance, best < 0 ? -1 : distance);
   }
   assert.equal(grid.nearest(-500, -500, 5), -1);
-  assert.equal(grid.nearest(0, 0, 5, (seat) => seat !== 0), -1, "refused seats are not found");
+  assert.equal(
+    grid.nearest(0, 0, 5, (seat) => seat !== 0),
+    -1,
+    "refused seats are not found",
+  );
 });
 
 test("arrow keys walk to the neighbour, across gaps, and stop at the edge", () => {
@@ -103,7 +109,12 @@ test("arrow keys walk to the neighbour, across gaps, and stop at the edge", () =
 });
 
 test("zooming keeps the point under the finger, within limits", () => {
-  const frame: Frame = { width: 800, height: 600, bounds: { left: 0, top: 0, right: 1000, bottom: 500 }, pitch: 10 };
+  const frame: Frame = {
+    width: 800,
+    height: 600,
+    bounds: { left: 0, top: 0, right: 1000, bottom: 500 },
+    pitch: 10,
+  };
   const start = fitAll(frame);
   const [x, y] = toPlan(start, 300, 250);
   const zoomed = zoomAt(frame, start, 2, 300, 250);
@@ -114,7 +125,12 @@ test("zooming keeps the point under the finger, within limits", () => {
 });
 
 test("the plan can't be dragged out of sight", () => {
-  const frame: Frame = { width: 800, height: 600, bounds: { left: 0, top: 0, right: 1000, bottom: 500 }, pitch: 10 };
+  const frame: Frame = {
+    width: 800,
+    height: 600,
+    bounds: { left: 0, top: 0, right: 1000, bottom: 500 },
+    pitch: 10,
+  };
   const view = clampView(frame, { scale: 2, x: 1e6, y: -1e6 });
   const [left, top] = toScreen(view, 0, 0);
   const [right, bottom] = toScreen(view, 1000, 500);
@@ -160,11 +176,19 @@ test("positions of a plan add up from zone to row to seat", () => {
             {
               row_number: "1",
               position: { x: 20, y: 2 },
-              seats: [{ seat_guid: "g", seat_number: "7", position: { x: 3, y: 1 }, category: "A" }],
+              seats: [
+                { seat_guid: "g", seat_number: "7", position: { x: 3, y: 1 }, category: "A" },
+              ],
             },
           ],
           areas: [
-            { name: "Floor", capacity: 50, position: { x: 1, y: 1 }, size: { width: 9, height: 8 }, category: "A" },
+            {
+              name: "Floor",
+              capacity: 50,
+              position: { x: 1, y: 1 },
+              size: { width: 9, height: 8 },
+              category: "A",
+            },
             { name: "a drawing without places", position: { x: 0, y: 0 }, category: "A" },
           ],
         },
@@ -172,12 +196,21 @@ test("positions of a plan add up from zone to row to seat", () => {
     }),
   );
   const map = planToSeatmap(plan);
-  assert.deepEqual(map.sections[0]!.rows[0]!.seats[0], { id: "g", label: "7", category: "A", x: 123, y: 13 });
+  assert.deepEqual(map.sections[0]!.rows[0]!.seats[0], {
+    id: "g",
+    label: "7",
+    category: "A",
+    x: 123,
+    y: 13,
+  });
   assert.equal(map.areas.length, 1);
   assert.deepEqual([map.areas[0]!.x, map.areas[0]!.width], [101, 9]);
   const facts = summarize(plan);
   assert.deepEqual(facts.categories, [{ name: "A", color: "#112233", places: 51 }]);
-  assert.deepEqual([facts.seats, facts.rows, facts.sections, facts.areas, facts.places], [1, 1, 1, 1, 50]);
+  assert.deepEqual(
+    [facts.seats, facts.rows, facts.sections, facts.areas, facts.places],
+    [1, 1, 1, 1, 50],
+  );
   assert.throws(() => parsePlan("{"), /not JSON/);
   assert.throws(() => parsePlan("[]"), /no seating plan/);
 });

@@ -27,7 +27,14 @@ export function smallPlan() {
             })),
         })),
     });
-    const floor = { name: 'Floor', guid: 'floor', capacity: 100, position: { x: 300, y: 290 }, size: { width: 600, height: 200 }, category: 'Standing' };
+    const floor = {
+        name: 'Floor',
+        guid: 'floor',
+        capacity: 100,
+        position: { x: 300, y: 290 },
+        size: { width: 600, height: 200 },
+        category: 'Standing',
+    };
     const zones = Array.from({ length: 6 }, (_, block) => zone(block));
     zones.push({ name: 'Floor', position: { x: 0, y: 0 }, rows: [], areas: [floor] });
     const categories = [

@@ -18,7 +18,11 @@ after(async () => {
     await server?.stop();
 });
 
-const asFile = (plan) => ({ name: 'plan.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify(plan)) });
+const asFile = (plan) => ({
+    name: 'plan.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify(plan)),
+});
 
 async function organizer(width) {
     const who = await visitor(browser, server, width);
@@ -73,11 +77,11 @@ for (const width of WIDTHS) {
         await page.locator('[data-status="draft"]').waitFor();
         await page.getByRole('button', { name: 'Publish' }).click();
         await page.locator('[data-status="published"]').waitFor();
-        await page.locator('[data-figure="available"]', { hasText: "676" }).waitFor();
+        await page.locator('[data-figure="available"]', { hasText: '676' }).waitFor();
 
         await buyOne(who);
         await page.locator('[data-figure="booked"]', { hasText: /^1$/ }).waitFor();
-        assert.equal(await page.locator('[data-figure="revenue"]').textContent(), "€59.00");
+        assert.equal(await page.locator('[data-figure="revenue"]').textContent(), '€59.00');
         await page.locator('.chart-bar').first().waitFor();
         await shot(who, 'organizer-4-report');
 

@@ -31,7 +31,13 @@ async function findBySearch(who) {
     for (;;) {
         await box.fill('');
         await box.pressSequentially('lanterns');
-        if (await card.waitFor({ timeout: 3000 }).then(() => true, () => false)) break;
+        if (
+            await card.waitFor({ timeout: 3000 }).then(
+                () => true,
+                () => false,
+            )
+        )
+            break;
         assert.ok(Date.now() < deadline, "the event can't be found");
         await page.reload();
     }
@@ -75,7 +81,9 @@ for (const [index, width] of WIDTHS.entries()) {
         const codes = page.locator('.ticket img');
         await codes.nth(1).waitFor();
         assert.equal(await codes.count(), 2);
-        await page.waitForFunction(() => [...document.querySelectorAll('.ticket img')].every((image) => image.naturalWidth > 0));
+        await page.waitForFunction(() =>
+            [...document.querySelectorAll('.ticket img')].every((image) => image.naturalWidth > 0),
+        );
         await shot(who, '6-confirmed');
 
         const [download] = await Promise.all([
@@ -115,6 +123,27 @@ test('somebody who is not signed in goes to the login and comes back to their he
     await page.getByRole('button', { name: 'Give them back' }).click();
     await page.locator('[data-status="cancelled"]').waitFor();
     await shot(who, '8-cancelled');
+    await who.close();
+});
+
+test('places in an area are chosen by number; a payment that fails says so', async () => {
+    const who = await visitor(browser, server, 390);
+    const { page } = who;
+    await signUp(who);
+    await page.goto(`/events/${event.id}`);
+    await page.getByRole('button', { name: 'One more in Floor' }).click();
+    await page.getByRole('button', { name: 'One more in Floor' }).click();
+    await page.getByText('2 places', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Hold places' }).click();
+    await page.getByText('2 × €25.00').waitFor();
+    await page.getByRole('button', { name: 'Pay €50.00' }).click();
+    await page.waitForURL((url) => url.origin !== server.url);
+    await page.locator('#card').fill('4000 0000 0000 0341');
+    await page.locator('#pay').click();
+    await page.waitForURL((url) => url.origin === server.url);
+    await page.locator('[data-status="failed"]').waitFor();
+    await page.getByRole('link', { name: 'Choose seats again' }).waitFor();
+    await shot(who, '9-failed');
     await who.close();
 });
 

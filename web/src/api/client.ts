@@ -63,7 +63,8 @@ async function toProblem(response: Response): Promise<Problem> {
     // A proxy's own error page: the status has to do.
   }
   const wait = retryAfter(response);
-  const text = (name: string): string | undefined => (typeof body[name] === "string" ? body[name] : undefined);
+  const text = (name: string): string | undefined =>
+    typeof body[name] === "string" ? body[name] : undefined;
   const detail = text("detail") ?? text("title") ?? `The server answered ${response.status}.`;
   const errors = Array.isArray(body["errors"]) ? (body["errors"] as FieldError[]) : [];
   return new Problem(response.status, text("type") ?? "unknown", detail, errors, body, wait);
@@ -101,7 +102,11 @@ function nextWait(error: unknown, attempt: number, repeatable: boolean): number 
   return null;
 }
 
-export async function send(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
+export async function send(
+  method: string,
+  path: string,
+  options: RequestOptions = {},
+): Promise<Response> {
   const repeatable = method === "GET" || options.key !== undefined;
   for (let attempt = 1; ; attempt++) {
     try {
@@ -120,7 +125,11 @@ export async function get<T>(path: string, options: RequestOptions = {}): Promis
   return (await (await send("GET", path, options)).json()) as T;
 }
 
-export async function call<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+export async function call<T>(
+  method: string,
+  path: string,
+  options: RequestOptions = {},
+): Promise<T> {
   const response = await send(method, path, options);
   if (response.status === 204) return undefined as T;
   const text = await response.text();

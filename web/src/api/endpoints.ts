@@ -1,6 +1,16 @@
 // The routes that the pages use, by name.
 import { call, get, send } from "./client";
-import type { Availability, Booking, EventView, List, Report, SeatmapJson, Ticket, User, Venue } from "./types";
+import type {
+  Availability,
+  Booking,
+  EventView,
+  List,
+  Report,
+  SeatmapJson,
+  Ticket,
+  User,
+  Venue,
+} from "./types";
 
 const id = encodeURIComponent;
 
@@ -16,7 +26,8 @@ export interface EventSearch {
 
 export function searchPath(search: EventSearch, cursor?: string | null): string {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(search)) if (value !== undefined && value !== "") query.set(name, `${value}`);
+  for (const [name, value] of Object.entries(search))
+    if (value !== undefined && value !== "") query.set(name, `${value}`);
   query.set("limit", "24");
   if (cursor) query.set("cursor", cursor);
   return `/v1/events?${query}`;
@@ -24,13 +35,17 @@ export function searchPath(search: EventSearch, cursor?: string | null): string 
 
 export const listEvents = (search: EventSearch, cursor: string | null, signal?: AbortSignal) =>
   get<List<EventView>>(searchPath(search, cursor), { signal });
-export const getEvent = (event: string, fresh = false) => get<EventView>(`/v1/events/${id(event)}`, { fresh });
+export const getEvent = (event: string, fresh = false) =>
+  get<EventView>(`/v1/events/${id(event)}`, { fresh });
 export const getSeatmap = (event: string) => get<SeatmapJson>(`/v1/events/${id(event)}/seatmap`);
 export const getAvailability = (event: string, signal?: AbortSignal) =>
   get<Availability>(`/v1/events/${id(event)}/availability`, { signal });
 
 export async function getSeatBits(event: string, signal?: AbortSignal): Promise<Uint8Array> {
-  const response = await send("GET", `/v1/events/${id(event)}/seats`, { accept: "application/octet-stream", signal });
+  const response = await send("GET", `/v1/events/${id(event)}/seats`, {
+    accept: "application/octet-stream",
+    signal,
+  });
   return new Uint8Array(await response.arrayBuffer());
 }
 
@@ -40,16 +55,22 @@ export interface HoldWish {
   areas?: { area_id: string; quantity: number }[];
 }
 
-export const hold = (wish: HoldWish, key: string) => call<Booking>("POST", "/v1/bookings", { body: wish, key });
-export const getBooking = (booking: string) => get<Booking>(`/v1/bookings/${id(booking)}`, { fresh: true });
+export const hold = (wish: HoldWish, key: string) =>
+  call<Booking>("POST", "/v1/bookings", { body: wish, key });
+export const getBooking = (booking: string) =>
+  get<Booking>(`/v1/bookings/${id(booking)}`, { fresh: true });
 export const checkout = (booking: string, key: string) =>
   call<Booking>("POST", `/v1/bookings/${id(booking)}/checkout`, { key });
-export const cancelBooking = (booking: string) => call<unknown>("DELETE", `/v1/bookings/${id(booking)}`);
+export const cancelBooking = (booking: string) =>
+  call<unknown>("DELETE", `/v1/bookings/${id(booking)}`);
 export const refundBooking = (booking: string, key: string) =>
   call<unknown>("POST", `/v1/bookings/${id(booking)}/refund`, { body: {}, key });
-export const listTickets = (booking: string) => get<List<Ticket>>(`/v1/bookings/${id(booking)}/tickets`, { fresh: true });
+export const listTickets = (booking: string) =>
+  get<List<Ticket>>(`/v1/bookings/${id(booking)}/tickets`, { fresh: true });
 export const listBookings = (cursor: string | null) =>
-  get<List<Booking>>(`/v1/me/bookings?limit=20${cursor ? `&cursor=${id(cursor)}` : ""}`, { fresh: true });
+  get<List<Booking>>(`/v1/me/bookings?limit=20${cursor ? `&cursor=${id(cursor)}` : ""}`, {
+    fresh: true,
+  });
 
 export const getMe = () => get<User>("/v1/me", { fresh: true });
 export const signUp = (email: string, password: string, name: string) =>
@@ -60,11 +81,17 @@ export const logOut = () => call<void>("DELETE", "/v1/sessions/current");
 
 export const listVenues = () => get<List<Venue>>("/v1/venues?limit=200", { fresh: true });
 export const getVenue = (venue: string) => get<Venue>(`/v1/venues/${id(venue)}`, { fresh: true });
-export const createVenue = (body: unknown, key: string) => call<Venue>("POST", "/v1/venues", { body, key });
-export const createEvent = (body: unknown, key: string) => call<EventView>("POST", "/v1/events", { body, key });
+export const createVenue = (body: unknown, key: string) =>
+  call<Venue>("POST", "/v1/venues", { body, key });
+export const createEvent = (body: unknown, key: string) =>
+  call<EventView>("POST", "/v1/events", { body, key });
 export const publishEvent = (event: string, key: string) =>
   call<EventView>("POST", `/v1/events/${id(event)}/publish`, { key });
-export const cancelEvent = (event: string, key: string) => call<EventView>("POST", `/v1/events/${id(event)}/cancel`, { key });
+export const cancelEvent = (event: string, key: string) =>
+  call<EventView>("POST", `/v1/events/${id(event)}/cancel`, { key });
 export const listMyEvents = (cursor: string | null) =>
-  get<List<EventView>>(`/v1/me/events?limit=50${cursor ? `&cursor=${id(cursor)}` : ""}`, { fresh: true });
-export const getReport = (event: string) => get<Report>(`/v1/events/${id(event)}/report`, { fresh: true });
+  get<List<EventView>>(`/v1/me/events?limit=50${cursor ? `&cursor=${id(cursor)}` : ""}`, {
+    fresh: true,
+  });
+export const getReport = (event: string) =>
+  get<Report>(`/v1/events/${id(event)}/report`, { fresh: true });

@@ -45,7 +45,10 @@ export interface SeatmapJson {
   sections: {
     id: string;
     name: string;
-    rows: { label: string; seats: { id: string; label: string; x: number; y: number; category: string }[] }[];
+    rows: {
+      label: string;
+      seats: { id: string; label: string; x: number; y: number; category: string }[];
+    }[];
   }[];
   areas: AreaJson[];
 }
@@ -147,6 +150,13 @@ export interface Report {
   revenue: number;
   currency?: string;
   refunded?: number;
-  by_category: { category: string; booked: number; held: number; blocked: number; available: number; revenue: number }[];
+  by_category: {
+    category: string;
+    booked: number;
+    held: number;
+    blocked: number;
+    available: number;
+    revenue: number;
+  }[];
   by_hour: { hour: string; bookings: number; places: number; revenue: number }[];
 }

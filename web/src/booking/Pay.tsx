@@ -28,6 +28,14 @@ export function Pay({ booking, onChange }: PayProps): JSX.Element {
     if (leaving && url) window.location.assign(url);
   }, [leaving, url]);
 
+  useEffect(() => {
+    // Back from the bank by the browser's own button: the page may return as it was left.
+    const returned = (event: PageTransitionEvent): void =>
+      void (event.persisted && setLeaving(false));
+    window.addEventListener("pageshow", returned);
+    return () => window.removeEventListener("pageshow", returned);
+  }, []);
+
   const pay = async (): Promise<void> => {
     setError(null);
     setLeaving(true);
@@ -41,19 +49,25 @@ export function Pay({ booking, onChange }: PayProps): JSX.Element {
   };
 
   const preparing = leaving || (isPending && url === null);
-  const price = booking.amount === 0 ? "Confirm" : `Pay ${formatMoney(booking.amount, booking.currency)}`;
+  const price =
+    booking.amount === 0 ? "Confirm" : `Pay ${formatMoney(booking.amount, booking.currency)}`;
   return (
     <div class="pay">
       {isSlow && (
         <Notice kind="warn" title="The bank is slow right now">
           <p>
-            Your places are safe and we keep trying. This page goes on by itself as soon as the bank answers; you don’t
-            have to do anything.
+            Your places are safe and we keep trying. This page goes on by itself as soon as the bank
+            answers; you don’t have to do anything.
           </p>
         </Notice>
       )}
       {error !== null && <Failure error={error} onRetry={pay} />}
-      <button type="button" class="button button-main button-wide" disabled={preparing} onClick={pay}>
+      <button
+        type="button"
+        class="button button-main button-wide"
+        disabled={preparing}
+        onClick={pay}
+      >
         {preparing ? "Opening the bank’s page…" : isPending ? "Go to the bank’s page" : price}
       </button>
       <p class="pay-note">You pay on the bank’s own page. Your card never reaches us.</p>

@@ -17,7 +17,13 @@ function deadline(event: EventView): string | null {
   return seconds > 0 && last > serverNow() ? new Date(last).toISOString() : null;
 }
 
-export function Return({ booking, onDone }: { booking: Booking; onDone(): void }): JSX.Element | null {
+export function Return({
+  booking,
+  onDone,
+}: {
+  booking: Booking;
+  onDone(): void;
+}): JSX.Element | null {
   const event = useLoad(`event ${booking.event_id}`, () => getEvent(booking.event_id));
   const key = useRef(newKey());
   const last = event.data ? deadline(event.data) : null;

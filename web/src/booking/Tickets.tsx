@@ -42,7 +42,12 @@ function TicketCard({ ticket, booking }: { ticket: Ticket; booking: Booking }): 
     <li class={`ticket${isValid ? "" : " is-void"}`} data-ticket={ticket.id}>
       <div class="ticket-code">
         {isValid ? (
-          <img src={`${path}/qr.svg`} width="200" height="200" alt={`QR code of the ticket for ${place}, ${detail}`} />
+          <img
+            src={`${path}/qr.svg`}
+            width="200"
+            height="200"
+            alt={`QR code of the ticket for ${place}, ${detail}`}
+          />
         ) : (
           <p class="ticket-void">{ticket.status}</p>
         )}

@@ -4,7 +4,11 @@ import { Problem } from "../api/client";
 import { getBooking } from "../api/endpoints";
 import type { Booking, BookingStatus } from "../api/types";
 
-const POLL_MS: Partial<Record<BookingStatus, number>> = { held: 5000, payment_pending: 1200, refund_pending: 4000 };
+const POLL_MS: Partial<Record<BookingStatus, number>> = {
+  held: 5000,
+  payment_pending: 1200,
+  refund_pending: 4000,
+};
 const POLL_FAILING_MS = 5000;
 
 export interface BookingState {
@@ -34,7 +38,8 @@ export function useBooking(id: string): BookingState {
       } catch (problem) {
         if (gone) return;
         setError(problem);
-        const isFinal = problem instanceof Problem && (problem.status === 401 || problem.status === 404);
+        const isFinal =
+          problem instanceof Problem && (problem.status === 401 || problem.status === 404);
         if (!isFinal) pauseMs = POLL_FAILING_MS;
       }
       if (pauseMs !== undefined) timer = setTimeout(ask, pauseMs);

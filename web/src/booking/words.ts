@@ -71,7 +71,8 @@ export function statusWords(booking: Booking): StatusWords {
   return words[booking.status];
 }
 
-export const isOpen = (status: BookingStatus): boolean => status === "held" || status === "payment_pending";
+export const isOpen = (status: BookingStatus): boolean =>
+  status === "held" || status === "payment_pending";
 export const hasTickets = (status: BookingStatus): boolean =>
   status === "confirmed" || status === "refund_pending" || status === "partially_refunded";
 export const isOver = (status: BookingStatus): boolean =>

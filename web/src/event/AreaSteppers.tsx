@@ -12,7 +12,12 @@ export interface AreaSteppersProps {
   selection: Selection;
 }
 
-export function AreaSteppers({ model, currency, available, selection }: AreaSteppersProps): JSX.Element | null {
+export function AreaSteppers({
+  model,
+  currency,
+  available,
+  selection,
+}: AreaSteppersProps): JSX.Element | null {
   if (model.areas.length === 0) return null;
   return (
     <section class="areas" aria-label="Standing and free seating">
@@ -32,7 +37,11 @@ export function AreaSteppers({ model, currency, available, selection }: AreaStep
                 </span>
                 <span class="area-price">
                   {price === null ? "not for sale" : formatMoney(price, currency)}
-                  {left === 0 ? " · sold out" : left !== undefined && left < 50 ? ` · ${left} left` : ""}
+                  {left === 0
+                    ? " · sold out"
+                    : left !== undefined && left < 50
+                      ? ` · ${left} left`
+                      : ""}
                 </span>
               </div>
               <div class="stepper" role="group" aria-label={`Places in ${area.name}`}>

@@ -76,7 +76,12 @@ export function SeatPicker({ event, seatmap, bits, closed }: SeatPickerProps): J
       </div>
       <aside class="picker-side">
         <Legend model={model} currency={event.currency} only={only} onOnly={setOnly} />
-        <AreaSteppers model={model} currency={event.currency} available={live.areaAvailable} selection={selection} />
+        <AreaSteppers
+          model={model}
+          currency={event.currency}
+          available={live.areaAvailable}
+          selection={selection}
+        />
         {model.count > 0 && (
           <SeatList
             model={model}
@@ -89,7 +94,9 @@ export function SeatPicker({ event, seatmap, bits, closed }: SeatPickerProps): J
           />
         )}
       </aside>
-      {holding.error !== null && <Failure error={holding.error} onRetry={() => holding.submit(Boolean(user))} />}
+      {holding.error !== null && (
+        <Failure error={holding.error} onRetry={() => holding.submit(Boolean(user))} />
+      )}
       {closed && <Notice kind="info">{closed}</Notice>}
       <SelectionBar
         model={model}
@@ -106,7 +113,10 @@ export function SeatPicker({ event, seatmap, bits, closed }: SeatPickerProps): J
 }
 
 /** Restores what was chosen before the login, once; true from then on. */
-function useResume(event: string, restore: (seats: string[], areas: Record<string, number>) => void): boolean {
+function useResume(
+  event: string,
+  restore: (seats: string[], areas: Record<string, number>) => void,
+): boolean {
   const [resumed, setResumed] = useState(false);
   useEffect(() => {
     const intent = takeIntent(event);

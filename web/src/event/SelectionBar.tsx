@@ -35,7 +35,9 @@ export function SelectionBar(props: SelectionBarProps): JSX.Element {
       <div class="bar-row">
         <p class="bar-sum">
           {selection.places === 0 ? (
-            <span class="bar-hint">{closed ? "Not on sale right now" : `Choose up to ${limit} on the map`}</span>
+            <span class="bar-hint">
+              {closed ? "Not on sale right now" : `Choose up to ${limit} on the map`}
+            </span>
           ) : (
             <>
               <span class="bar-count">{count}</span>
@@ -56,7 +58,13 @@ export function SelectionBar(props: SelectionBarProps): JSX.Element {
   );
 }
 
-function Chip({ model, selection, currency, seat, onShow }: SelectionBarProps & { seat: number }): JSX.Element {
+function Chip({
+  model,
+  selection,
+  currency,
+  seat,
+  onShow,
+}: SelectionBarProps & { seat: number }): JSX.Element {
   const names = seatNames(model, seat);
   return (
     <li class="chip">

@@ -11,7 +11,10 @@ export interface Intent {
 
 export function saveIntent(event: string, seats: string[], areas: Record<string, number>): void {
   try {
-    sessionStorage.setItem(NAME, JSON.stringify({ event, seats, areas, at: Date.now() } satisfies Intent));
+    sessionStorage.setItem(
+      NAME,
+      JSON.stringify({ event, seats, areas, at: Date.now() } satisfies Intent),
+    );
   } catch {
     // Storage may be switched off: the choice is made again after the login.
   }

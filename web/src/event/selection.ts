@@ -21,9 +21,14 @@ export interface Selection {
   say(message: string | null): void;
 }
 
-const sum = (areas: ReadonlyMap<string, number>): number => [...areas.values()].reduce((a, b) => a + b, 0);
+const sum = (areas: ReadonlyMap<string, number>): number =>
+  [...areas.values()].reduce((a, b) => a + b, 0);
 
-function totalOf(model: SeatModel, seats: ReadonlySet<number>, areas: ReadonlyMap<string, number>): number {
+function totalOf(
+  model: SeatModel,
+  seats: ReadonlySet<number>,
+  areas: ReadonlyMap<string, number>,
+): number {
   let total = 0;
   for (const seat of seats) total += seatPrice(model, seat) ?? 0;
   for (const area of model.areas) {
@@ -35,7 +40,12 @@ function totalOf(model: SeatModel, seats: ReadonlySet<number>, areas: ReadonlyMa
 const limitText = (limit: number): string =>
   `You can book up to ${limit} ${limit === 1 ? "place" : "places"} at a time. Remove one to choose another.`;
 
-export function useSelection(model: SeatModel, states: Uint8Array, version: number, limit: number): Selection {
+export function useSelection(
+  model: SeatModel,
+  states: Uint8Array,
+  version: number,
+  limit: number,
+): Selection {
   const [seats, setSeats] = useState<ReadonlySet<number>>(new Set());
   const [areas, setAreas] = useState<ReadonlyMap<string, number>>(new Map());
   const [conflicts, setConflicts] = useState<ReadonlySet<number>>(new Set());
@@ -59,7 +69,8 @@ export function useSelection(model: SeatModel, states: Uint8Array, version: numb
 
   const setArea = (area: string, quantity: number): void => {
     const next = new Map(areas).set(area, Math.max(0, quantity));
-    if (quantity > (areas.get(area) ?? 0) && seats.size + sum(next) > limit) return say(limitText(limit));
+    if (quantity > (areas.get(area) ?? 0) && seats.size + sum(next) > limit)
+      return say(limitText(limit));
     if (quantity <= 0) next.delete(area);
     setAreas(next);
     say(null);
@@ -94,5 +105,18 @@ export function useSelection(model: SeatModel, states: Uint8Array, version: numb
 
   const places = seats.size + sum(areas);
   const total = useMemo(() => totalOf(model, seats, areas), [model, seats, areas]);
-  return { seats, areas, conflicts, places, total, message, toggle, setArea, lose, restore, clear, say };
+  return {
+    seats,
+    areas,
+    conflicts,
+    places,
+    total,
+    message,
+    toggle,
+    setArea,
+    lose,
+    restore,
+    clear,
+    say,
+  };
 }

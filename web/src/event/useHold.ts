@@ -17,23 +17,33 @@ export interface Holding {
 
 function wishOf(event: string, model: SeatModel, selection: Selection): HoldWish {
   const wish: HoldWish = { event_id: event };
-  if (selection.seats.size > 0) wish.seat_ids = [...selection.seats].sort((a, b) => a - b).map((s) => model.ids[s]!);
+  if (selection.seats.size > 0)
+    wish.seat_ids = [...selection.seats].sort((a, b) => a - b).map((s) => model.ids[s]!);
   const areas = [...selection.areas].filter(([, quantity]) => quantity > 0);
   if (areas.length > 0) wish.areas = areas.map(([area_id, quantity]) => ({ area_id, quantity }));
   return wish;
 }
 
 function explainConflict(problem: Problem, model: SeatModel, selection: Selection): void {
-  const ids = Array.isArray(problem.body["conflicts"]) ? (problem.body["conflicts"] as string[]) : [];
+  const ids = Array.isArray(problem.body["conflicts"])
+    ? (problem.body["conflicts"] as string[])
+    : [];
   const seats = ids.map((id) => model.indexOf.get(id)).filter((seat) => seat !== undefined);
   if (seats.length > 0) selection.lose(seats);
   else {
     const names = model.areas.filter((area) => ids.includes(area.id)).map((area) => area.name);
-    selection.say(`There are not enough places left${names.length > 0 ? ` in ${names.join(", ")}` : ""}.`);
+    selection.say(
+      `There are not enough places left${names.length > 0 ? ` in ${names.join(", ")}` : ""}.`,
+    );
   }
 }
 
-export function useHold(event: string, model: SeatModel, selection: Selection, refresh: () => Promise<void>): Holding {
+export function useHold(
+  event: string,
+  model: SeatModel,
+  selection: Selection,
+  refresh: () => Promise<void>,
+): Holding {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const key = useRef({ wish: "", key: "" });

@@ -14,7 +14,10 @@ const read = (): Location => ({
   query: new URLSearchParams(window.location.search),
 });
 
-export function navigate(to: string, options: { replace?: boolean; keepScroll?: boolean } = {}): void {
+export function navigate(
+  to: string,
+  options: { replace?: boolean; keepScroll?: boolean } = {},
+): void {
   if (options.replace) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
   if (!options.keepScroll) window.scrollTo(0, 0);

@@ -18,7 +18,8 @@ export async function loadUser(): Promise<void> {
   try {
     setUser(await getMe());
   } catch (error) {
-    if (!(error instanceof Problem) || error.status !== 401) console.warn("who is signed in is unknown", error);
+    if (!(error instanceof Problem) || error.status !== 401)
+      console.warn("who is signed in is unknown", error);
     setUser(null);
   }
 }

@@ -26,7 +26,9 @@ export function Legend({ model, currency, only, onOnly }: LegendProps): JSX.Elem
             >
               <Swatch color={level.color} />
               <span class="legend-name">{level.name}</span>
-              <span class="legend-price">{level.price === null ? "not for sale" : formatMoney(level.price, currency)}</span>
+              <span class="legend-price">
+                {level.price === null ? "not for sale" : formatMoney(level.price, currency)}
+              </span>
             </button>
           </li>
         ))}

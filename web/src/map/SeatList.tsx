@@ -41,7 +41,10 @@ export function SeatList(props: SeatListProps): JSX.Element {
       <div class="seat-list-fields">
         <label class="field">
           <span class="field-label">Section</span>
-          <select value={String(section)} onChange={(event) => chooseSection(Number(event.currentTarget.value))}>
+          <select
+            value={String(section)}
+            onChange={(event) => chooseSection(Number(event.currentTarget.value))}
+          >
             <option value="-1">Choose a section</option>
             {model.sections.map((item, index) =>
               item.count === 0 ? null : (
@@ -54,14 +57,20 @@ export function SeatList(props: SeatListProps): JSX.Element {
         </label>
         <label class="field">
           <span class="field-label">Row</span>
-          <select value={String(row)} disabled={!chosen} onChange={(event) => setRow(Number(event.currentTarget.value))}>
+          <select
+            value={String(row)}
+            disabled={!chosen}
+            onChange={(event) => setRow(Number(event.currentTarget.value))}
+          >
             <option value="-1">Choose a row</option>
             {chosen &&
-              model.rows.slice(chosen.rowFirst, chosen.rowFirst + chosen.rowCount).map((item, index) => (
-                <option key={index} value={String(chosen.rowFirst + index)}>
-                  Row {item.label} ({places(freeIn(props, item.first, item.count))})
-                </option>
-              ))}
+              model.rows
+                .slice(chosen.rowFirst, chosen.rowFirst + chosen.rowCount)
+                .map((item, index) => (
+                  <option key={index} value={String(chosen.rowFirst + index)}>
+                    Row {item.label} ({places(freeIn(props, item.first, item.count))})
+                  </option>
+                ))}
           </select>
         </label>
       </div>

@@ -37,8 +37,10 @@ export function SeatMap(props: SeatMapProps): JSX.Element {
     const controller = new MapController(canvas.current!, model, states, {
       onToggle: (seat) => latest.current.onToggle(seat),
       onArea: (area) => latest.current.onArea?.(area),
-      onHover: (seat, x, y) => setTooltip(seat < 0 ? null : seatTooltip(latest.current, seat, x, y)),
-      onHoverSection: (section, x, y) => setTooltip(sectionTooltip(controller, latest.current, section, x, y)),
+      onHover: (seat, x, y) =>
+        setTooltip(seat < 0 ? null : seatTooltip(latest.current, seat, x, y)),
+      onHoverSection: (section, x, y) =>
+        setTooltip(sectionTooltip(controller, latest.current, section, x, y)),
       onFocusSeat: (seat) => setSpoken(describe(latest.current, seat)),
     });
     map.current = controller;
@@ -47,7 +49,10 @@ export function SeatMap(props: SeatMapProps): JSX.Element {
   }, [model, states]);
 
   useEffect(() => map.current?.statesChanged(), [statesVersion]);
-  useEffect(() => map.current?.show({ selected, conflicts, only }), [model, selected, conflicts, only]);
+  useEffect(
+    () => map.current?.show({ selected, conflicts, only }),
+    [model, selected, conflicts, only],
+  );
 
   return (
     <div class="map">
@@ -61,24 +66,39 @@ export function SeatMap(props: SeatMapProps): JSX.Element {
         data-seats={model.count}
       />
       <p id="map-help" class="visually-hidden">
-        Arrow keys move from seat to seat, Enter chooses, plus and minus zoom, zero shows the whole venue. The list
-        below the map offers the same seats.
+        Arrow keys move from seat to seat, Enter chooses, plus and minus zoom, zero shows the whole
+        venue. The list below the map offers the same seats.
       </p>
       <p class="visually-hidden" aria-live="polite">
         {spoken}
       </p>
       <div class="map-buttons" role="group" aria-label="Zoom">
-        <button type="button" class="map-button" aria-label="Zoom in" onClick={() => map.current?.zoomBy(1.8)}>
+        <button
+          type="button"
+          class="map-button"
+          aria-label="Zoom in"
+          onClick={() => map.current?.zoomBy(1.8)}
+        >
           <svg viewBox="0 0 20 20" aria-hidden="true">
             <path d="M10 4v12M4 10h12" />
           </svg>
         </button>
-        <button type="button" class="map-button" aria-label="Zoom out" onClick={() => map.current?.zoomBy(1 / 1.8)}>
+        <button
+          type="button"
+          class="map-button"
+          aria-label="Zoom out"
+          onClick={() => map.current?.zoomBy(1 / 1.8)}
+        >
           <svg viewBox="0 0 20 20" aria-hidden="true">
             <path d="M4 10h12" />
           </svg>
         </button>
-        <button type="button" class="map-button" aria-label="Show the whole venue" onClick={() => map.current?.fit()}>
+        <button
+          type="button"
+          class="map-button"
+          aria-label="Show the whole venue"
+          onClick={() => map.current?.fit()}
+        >
           <svg viewBox="0 0 20 20" aria-hidden="true">
             <path d="M4 8V4h4M12 4h4v4M16 12v4h-4M8 16H4v-4" />
           </svg>
@@ -103,7 +123,9 @@ function stateText(props: SeatMapProps, seat: number): string {
 
 function describe(props: SeatMapProps, seat: number): string {
   const level = props.model.categories[props.model.category[seat]!]?.name ?? "";
-  return [seatText(props.model, seat), level, priceText(props, seat), stateText(props, seat)].filter(Boolean).join(", ");
+  return [seatText(props.model, seat), level, priceText(props, seat), stateText(props, seat)]
+    .filter(Boolean)
+    .join(", ");
 }
 
 function seatTooltip(props: SeatMapProps, seat: number, x: number, y: number): TooltipContent {
@@ -119,15 +141,25 @@ function seatTooltip(props: SeatMapProps, seat: number, x: number, y: number): T
       ["Seat", names.number],
     ],
     color: level?.color ?? "",
-    note: free || props.selected.has(seat) ? `${level?.name ?? ""} · ${priceText(props, seat)}` : stateText(props, seat),
+    note:
+      free || props.selected.has(seat)
+        ? `${level?.name ?? ""} · ${priceText(props, seat)}`
+        : stateText(props, seat),
   };
 }
 
-function sectionTooltip(map: MapController, props: SeatMapProps, index: number, x: number, y: number): TooltipContent {
+function sectionTooltip(
+  map: MapController,
+  props: SeatMapProps,
+  index: number,
+  x: number,
+  y: number,
+): TooltipContent {
   const section = props.model.sections[index]!;
   const level = props.model.categories[section.category];
   const free = Math.round((map.scene.freeShare[index] ?? 0) * section.count);
-  const price = level && level.price !== null ? ` · ${formatMoney(level.price, props.currency)}` : "";
+  const price =
+    level && level.price !== null ? ` · ${formatMoney(level.price, props.currency)}` : "";
   return {
     x,
     y,

@@ -8,7 +8,17 @@ import { handleKey } from "./keys";
 import type { SeatModel } from "./model";
 import { Painter, showsSeats, type Scene } from "./paint";
 import { readPalette, type Palette } from "./palette";
-import { between, clampView, fitAll, fitBox, toPlan, toScreen, zoomAt, type Frame, type View } from "./view";
+import {
+  between,
+  clampView,
+  fitAll,
+  fitBox,
+  toPlan,
+  toScreen,
+  zoomAt,
+  type Frame,
+  type View,
+} from "./view";
 
 export interface MapEvents {
   onToggle(seat: number): void;
@@ -115,11 +125,20 @@ export class MapController {
     this.requested = 0;
     if (this.animation) {
       const t = Math.min(1, (now - this.animation.startedAt) / ANIMATION_MS);
-      this.view = t === 1 ? this.animation.to : between(this.animation.from, this.animation.to, Math.max(0, t));
+      this.view =
+        t === 1
+          ? this.animation.to
+          : between(this.animation.from, this.animation.to, Math.max(0, t));
       if (t === 1) this.animation = null;
       else this.redraw();
     }
-    this.painter.draw(this.scene, this.frame, this.view, window.devicePixelRatio || 1, this.palette);
+    this.painter.draw(
+      this.scene,
+      this.frame,
+      this.view,
+      window.devicePixelRatio || 1,
+      this.palette,
+    );
     this.canvas.dataset["view"] = `${this.view.scale} ${this.view.x} ${this.view.y}`;
     this.canvas.dataset["moving"] = String(this.animation !== null);
   }
@@ -130,7 +149,8 @@ export class MapController {
     for (const [index, section] of model.sections.entries()) {
       let free = 0;
       for (let seat = section.first; seat < section.first + section.count; seat++) {
-        if (states[seat] === FREE && model.categories[model.category[seat]!]?.price !== null) free++;
+        if (states[seat] === FREE && model.categories[model.category[seat]!]?.price !== null)
+          free++;
       }
       freeShare[index] = section.count === 0 ? 0 : free / section.count;
     }
@@ -146,7 +166,8 @@ export class MapController {
     this.hoverNothing();
     this.wasMoved = true;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (smooth && !calm) this.animation = { from: this.view, to: view, startedAt: performance.now() };
+    if (smooth && !calm)
+      this.animation = { from: this.view, to: view, startedAt: performance.now() };
     else {
       this.animation = null;
       this.view = view;
@@ -165,7 +186,10 @@ export class MapController {
 
   zoomBy(factor: number): void {
     const from = this.animation?.to ?? this.view;
-    this.moveTo(zoomAt(this.frame, from, factor, this.frame.width / 2, this.frame.height / 2), true);
+    this.moveTo(
+      zoomAt(this.frame, from, factor, this.frame.width / 2, this.frame.height / 2),
+      true,
+    );
   }
 
   fit(): void {
@@ -184,7 +208,8 @@ export class MapController {
     const scale = Math.max(this.view.scale, least);
     const [x, y] = toScreen(this.view, this.model.x[seat]!, this.model.y[seat]!);
     const edge = 40;
-    const inside = x > edge && y > edge && x < this.frame.width - edge && y < this.frame.height - edge;
+    const inside =
+      x > edge && y > edge && x < this.frame.width - edge && y < this.frame.height - edge;
     if (inside && scale === this.view.scale) return;
     const target = {
       scale,
@@ -207,13 +232,18 @@ export class MapController {
   private seatAt(px: number, py: number, slack: number): number {
     if (!showsSeats(this.frame, this.view)) return -1;
     const [x, y] = toPlan(this.view, px, py);
-    const reach = Math.max(this.model.pitch * 0.55, Math.min(slack / this.view.scale, this.model.pitch * 1.2));
+    const reach = Math.max(
+      this.model.pitch * 0.55,
+      Math.min(slack / this.view.scale, this.model.pitch * 1.2),
+    );
     return this.scene.grid.nearest(x, y, reach);
   }
 
   private sectionAt(px: number, py: number): number {
     const [x, y] = toPlan(this.view, px, py);
-    return this.model.sections.findIndex((section) => section.count > 0 && pointInPolygon(section.hull, x, y));
+    return this.model.sections.findIndex(
+      (section) => section.count > 0 && pointInPolygon(section.hull, x, y),
+    );
   }
 
   private tap(x: number, y: number): void {
@@ -244,7 +274,10 @@ export class MapController {
   private hover(x: number, y: number): void {
     const seat = this.seatAt(x, y, 0);
     const section = seat < 0 && !showsSeats(this.frame, this.view) ? this.sectionAt(x, y) : -1;
-    this.canvas.classList.toggle("is-pointing", seat >= 0 || section >= 0 || this.areaAt(x, y) >= 0);
+    this.canvas.classList.toggle(
+      "is-pointing",
+      seat >= 0 || section >= 0 || this.areaAt(x, y) >= 0,
+    );
     if (seat !== this.scene.hovered || section !== this.scene.hoveredSection) {
       this.scene.hovered = seat;
       this.scene.hoveredSection = section;

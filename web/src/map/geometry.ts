@@ -41,7 +41,12 @@ export function convexHull(
 }
 
 /** Replaces each corner by the corners of a small octagon around it and takes the hull of those. */
-function inflate(corners: number[], x: ArrayLike<number>, y: ArrayLike<number>, margin: number): Float32Array {
+function inflate(
+  corners: number[],
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+  margin: number,
+): Float32Array {
   const px: number[] = [];
   const py: number[] = [];
   for (const corner of corners) {
@@ -71,7 +76,12 @@ export function polygonCentre(points: ArrayLike<number>): [number, number] {
   const n = points.length / 2;
   for (let i = 0; i < n; i++) {
     const j = (i + 1) % n;
-    const [xi, yi, xj, yj] = [points[2 * i]!, points[2 * i + 1]!, points[2 * j]!, points[2 * j + 1]!];
+    const [xi, yi, xj, yj] = [
+      points[2 * i]!,
+      points[2 * i + 1]!,
+      points[2 * j]!,
+      points[2 * j + 1]!,
+    ];
     const part = xi * yj - xj * yi;
     area += part;
     cx += (xi + xj) * part;
@@ -79,14 +89,21 @@ export function polygonCentre(points: ArrayLike<number>): [number, number] {
     sumX += xi;
     sumY += yi;
   }
-  return Math.abs(area) < 1e-9 ? [sumX / Math.max(1, n), sumY / Math.max(1, n)] : [cx / (3 * area), cy / (3 * area)];
+  return Math.abs(area) < 1e-9
+    ? [sumX / Math.max(1, n), sumY / Math.max(1, n)]
+    : [cx / (3 * area), cy / (3 * area)];
 }
 
 export function pointInPolygon(points: ArrayLike<number>, px: number, py: number): boolean {
   let inside = false;
   const n = points.length / 2;
   for (let i = 0, j = n - 1; i < n; j = i++) {
-    const [xi, yi, xj, yj] = [points[2 * i]!, points[2 * i + 1]!, points[2 * j]!, points[2 * j + 1]!];
+    const [xi, yi, xj, yj] = [
+      points[2 * i]!,
+      points[2 * i + 1]!,
+      points[2 * j]!,
+      points[2 * j + 1]!,
+    ];
     if (yi > py !== yj > py && px < ((xj - xi) * (py - yi)) / (yj - yi) + xi) inside = !inside;
   }
   return inside;

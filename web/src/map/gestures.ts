@@ -45,7 +45,8 @@ export function attachGestures(element: HTMLElement, target: GestureTarget): () 
     if (!other) return;
     const before = Math.hypot(from.x - other.x, from.y - other.y);
     const after = Math.hypot(to.x - other.x, to.y - other.y);
-    if (before > 4 && after > 4) target.zoom(after / before, (to.x + other.x) / 2, (to.y + other.y) / 2);
+    if (before > 4 && after > 4)
+      target.zoom(after / before, (to.x + other.x) / 2, (to.y + other.y) / 2);
     target.pan((to.x - from.x) / 2, (to.y - from.y) / 2);
   };
 
@@ -66,9 +67,17 @@ export function attachGestures(element: HTMLElement, target: GestureTarget): () 
   const up = (event: PointerEvent): void => {
     const point = pointers.get(event.pointerId);
     pointers.delete(event.pointerId);
-    if (!point || pointers.size > 0 || wasPinch || moved > TAP_MOVE_MAX || event.type === "pointercancel") return;
+    if (
+      !point ||
+      pointers.size > 0 ||
+      wasPinch ||
+      moved > TAP_MOVE_MAX ||
+      event.type === "pointercancel"
+    )
+      return;
     const isDouble =
-      event.timeStamp - lastTap.at < DOUBLE_TAP_MS && Math.hypot(point.x - lastTap.x, point.y - lastTap.y) < 24;
+      event.timeStamp - lastTap.at < DOUBLE_TAP_MS &&
+      Math.hypot(point.x - lastTap.x, point.y - lastTap.y) < 24;
     lastTap = { ...point, at: isDouble ? -Infinity : event.timeStamp };
     if (isDouble) target.doubleTap(point.x, point.y);
     else target.tap(point.x, point.y);
@@ -79,7 +88,11 @@ export function attachGestures(element: HTMLElement, target: GestureTarget): () 
     const point = at(event);
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
     const speed = event.ctrlKey ? 0.01 : 0.0022;
-    target.zoom(Math.exp(-Math.max(-120, Math.min(120, event.deltaY * lines)) * speed), point.x, point.y);
+    target.zoom(
+      Math.exp(-Math.max(-120, Math.min(120, event.deltaY * lines)) * speed),
+      point.x,
+      point.y,
+    );
   };
 
   const leave = (): void => target.leave();

@@ -58,7 +58,12 @@ export class SeatGrid {
   }
 
   /** The seat closest to the point within `reach`, or -1. */
-  nearest(x: number, y: number, reach: number, accept: (seat: number) => boolean = () => true): number {
+  nearest(
+    x: number,
+    y: number,
+    reach: number,
+    accept: (seat: number) => boolean = () => true,
+  ): number {
     let best = -1;
     let bestDistance = reach * reach;
     this.each({ left: x - reach, right: x + reach, top: y - reach, bottom: y + reach }, (seat) => {
@@ -76,16 +81,25 @@ export class SeatGrid {
    * triple. -1 at the edge.
    */
   towards(from: number, dx: number, dy: number, pitch: number): number {
-    const limit = Math.max(this.bounds.right - this.bounds.left, this.bounds.bottom - this.bounds.top);
+    const limit = Math.max(
+      this.bounds.right - this.bounds.left,
+      this.bounds.bottom - this.bounds.top,
+    );
     const fromX = this.x[from]!;
     const fromY = this.y[from]!;
     for (let reach = pitch * 4; ; reach *= 4) {
       let best = -1;
       let bestCost = Infinity;
-      const box = { left: fromX - reach, right: fromX + reach, top: fromY - reach, bottom: fromY + reach };
+      const box = {
+        left: fromX - reach,
+        right: fromX + reach,
+        top: fromY - reach,
+        bottom: fromY + reach,
+      };
       this.each(box, (seat) => {
         const along = (this.x[seat]! - fromX) * dx + (this.y[seat]! - fromY) * dy;
-        const aside = Math.abs((this.x[seat]! - fromX) * dy) + Math.abs((this.y[seat]! - fromY) * dx);
+        const aside =
+          Math.abs((this.x[seat]! - fromX) * dy) + Math.abs((this.y[seat]! - fromY) * dx);
         if (along < pitch * 0.3 || aside > along * 2) return;
         const cost = along + 3 * aside;
         if (cost < bestCost) {

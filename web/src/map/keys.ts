@@ -29,7 +29,8 @@ export function handleKey(map: MapController, event: KeyboardEvent): boolean {
   const direction = DIRECTIONS[event.key];
   const { focused } = map.scene;
   if (direction) {
-    const next = focused < 0 ? firstSeat(map) : map.scene.grid.towards(focused, ...direction, map.frame.pitch);
+    const next =
+      focused < 0 ? firstSeat(map) : map.scene.grid.towards(focused, ...direction, map.frame.pitch);
     if (next >= 0) map.focusSeat(next);
     return true;
   }

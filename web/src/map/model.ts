@@ -110,7 +110,8 @@ function boundsOf(model: SeatModel): Box {
     box.bottom = Math.max(box.bottom, bottom);
   };
   for (const section of model.sections) {
-    if (section.count > 0) include(section.box.left, section.box.top, section.box.right, section.box.bottom);
+    if (section.count > 0)
+      include(section.box.left, section.box.top, section.box.right, section.box.bottom);
   }
   for (const { box: shape } of model.areas) {
     if (shape.right > shape.left) include(shape.left, shape.top, shape.right, shape.bottom);
@@ -127,7 +128,11 @@ function toArea(area: AreaJson, categoryOf: Map<string, number>): MapArea {
 export function buildModel(json: SeatmapJson): SeatModel {
   let count = 0;
   for (const section of json.sections) for (const row of section.rows) count += row.seats.length;
-  const categories = json.categories.map((c) => ({ name: c.name, color: validColor(c.color), price: c.price ?? null }));
+  const categories = json.categories.map((c) => ({
+    name: c.name,
+    color: validColor(c.color),
+    price: c.price ?? null,
+  }));
   const categoryOf = new Map(categories.map((c, index) => [c.name, index]));
   const model: SeatModel = {
     count,
@@ -198,7 +203,11 @@ export interface SeatNames {
 
 export function seatNames(model: SeatModel, seat: number): SeatNames {
   const row = model.rows[model.row[seat]!]!;
-  return { section: model.sections[row.section]!.name, row: row.label, number: model.numbers[seat]! };
+  return {
+    section: model.sections[row.section]!.name,
+    row: row.label,
+    number: model.numbers[seat]!,
+  };
 }
 
 /** "Block 101, row 3, seat 12" */

@@ -27,7 +27,8 @@ export interface Scene {
   focused: number;
 }
 
-export const showsSeats = (frame: Frame, view: View): boolean => frame.pitch * view.scale >= SEATS_FROM_PX;
+export const showsSeats = (frame: Frame, view: View): boolean =>
+  frame.pitch * view.scale >= SEATS_FROM_PX;
 
 export class Painter {
   private stamps = new Map<string, HTMLCanvasElement>();
@@ -45,7 +46,8 @@ export class Painter {
     const withSeats = px >= SEATS_FROM_PX;
     for (const area of scene.model.areas) this.area(area, scene, view, palette);
     for (const [index, section] of scene.model.sections.entries()) {
-      if (section.count > 0 && overlaps(section.box, box)) this.section(section, index, scene, view, palette, withSeats);
+      if (section.count > 0 && overlaps(section.box, box))
+        this.section(section, index, scene, view, palette, withSeats);
     }
     if (withSeats) this.seats(scene, view, box, px, ratio, palette);
     this.sectionNames(scene, frame, view, box, palette, withSeats);
@@ -78,12 +80,22 @@ export class Painter {
     const { context } = this;
     context.beginPath();
     for (let i = 0; i < section.hull.length; i += 2) {
-      context.lineTo(section.hull[i]! * view.scale + view.x, section.hull[i + 1]! * view.scale + view.y);
+      context.lineTo(
+        section.hull[i]! * view.scale + view.x,
+        section.hull[i + 1]! * view.scale + view.y,
+      );
     }
     context.closePath();
   }
 
-  private section(section: MapSection, index: number, scene: Scene, view: View, palette: Palette, bare: boolean): void {
+  private section(
+    section: MapSection,
+    index: number,
+    scene: Scene,
+    view: View,
+    palette: Palette,
+    bare: boolean,
+  ): void {
     const { context } = this;
     const category = scene.model.categories[section.category];
     this.path(section, view);
@@ -103,7 +115,14 @@ export class Painter {
     context.stroke();
   }
 
-  private seats(scene: Scene, view: View, box: Box, px: number, ratio: number, palette: Palette): void {
+  private seats(
+    scene: Scene,
+    view: View,
+    box: Box,
+    px: number,
+    ratio: number,
+    palette: Palette,
+  ): void {
     const { context } = this;
     const { model, states } = scene;
     const round = px >= ROUND_FROM_PX;
@@ -117,7 +136,10 @@ export class Painter {
       const y = model.y[seat]! * view.scale + view.y;
       if (round) {
         const stamp = this.stamp(look, size, ratio);
-        context.drawImage(stamp, x - size / 2, y - size / 2, size, size);
+        // On whole device pixels: a stamp that is resampled looks dented.
+        const left = Math.round((x - size / 2) * ratio) / ratio;
+        const top = Math.round((y - size / 2) * ratio) / ratio;
+        context.drawImage(stamp, left, top, size, size);
         return;
       }
       const list = squares.get(look);
@@ -136,7 +158,13 @@ export class Painter {
   }
 
   /** Colour and size of a seat as one key, "#rrggbb/part of full size". */
-  private look(scene: Scene, seat: number, category: number, state: number, palette: Palette): string {
+  private look(
+    scene: Scene,
+    seat: number,
+    category: number,
+    state: number,
+    palette: Palette,
+  ): string {
     const level = scene.model.categories[category];
     if (scene.selected.has(seat)) return `${palette.text}/1.1`;
     if (scene.conflicts.has(seat)) return `${palette.danger}/0.8`;
@@ -179,24 +207,41 @@ export class Painter {
       const level = model.categories[model.category[seat]!];
       const free = scene.states[seat] === FREE && level && level.price !== null;
       if (!scene.selected.has(seat) && !free) return;
-      context.fillStyle = scene.selected.has(seat) ? palette.ground : readableOn(level?.color ?? "#888888");
+      context.fillStyle = scene.selected.has(seat)
+        ? palette.ground
+        : readableOn(level?.color ?? "#888888");
       const [x, y] = toScreen(view, model.x[seat]!, model.y[seat]!);
       context.fillText(model.numbers[seat]!, x, y + px * 0.02);
     });
   }
 
-  private sectionNames(scene: Scene, frame: Frame, view: View, box: Box, palette: Palette, withSeats: boolean): void {
+  private sectionNames(
+    scene: Scene,
+    frame: Frame,
+    view: View,
+    box: Box,
+    palette: Palette,
+    withSeats: boolean,
+  ): void {
     if (withSeats && frame.pitch * view.scale >= ROUND_FROM_PX * 1.6) return;
     for (const [index, section] of scene.model.sections.entries()) {
       if (section.count === 0 || !overlaps(section.box, box)) continue;
       const width = (section.box.right - section.box.left) * view.scale;
       const height = (section.box.bottom - section.box.top) * view.scale;
       const [x, y] = toScreen(view, section.centreX, section.centreY);
-      const gone = scene.freeShare[index] === 0 || (scene.only >= 0 && scene.only !== section.category);
+      const gone =
+        scene.freeShare[index] === 0 || (scene.only >= 0 && scene.only !== section.category);
       const color = scene.model.categories[section.category]?.color ?? "#888888";
       this.context.fillStyle = gone ? palette.text : readableOn(color);
       if (withSeats) this.plate(section.name, x, y, palette);
-      else this.text(section.name.replace(/^(block|section)\s+/i, ""), x, y, width * 0.8, Math.min(15, height * 0.4));
+      else
+        this.text(
+          section.name.replace(/^(block|section)\s+/i, ""),
+          x,
+          y,
+          width * 0.8,
+          Math.min(15, height * 0.4),
+        );
     }
   }
 
@@ -238,7 +283,8 @@ export class Painter {
       context.lineWidth = width;
       context.stroke();
     };
-    for (const seat of scene.selected) ring(seat, palette.accent, Math.max(2, px * 0.1), Math.max(2, px * 0.1));
+    for (const seat of scene.selected)
+      ring(seat, palette.accent, Math.max(2, px * 0.1), Math.max(2, px * 0.1));
     for (const seat of scene.conflicts) this.crossOut(scene.model, seat, view, px, palette);
     if (scene.hovered >= 0) ring(scene.hovered, palette.text, 1.5, 2);
     if (scene.focused >= 0) {

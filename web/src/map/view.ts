@@ -21,7 +21,11 @@ export function fitBox(frame: Frame, box: Box, margin = MARGIN): View {
   const width = Math.max(box.right - box.left, 1e-6);
   const height = Math.max(box.bottom - box.top, 1e-6);
   const room = (side: number): number => Math.max(side - 2 * margin, side / 2, 1);
-  const scale = Math.min(room(frame.width) / width, room(frame.height) / height, SEAT_PX_MAX / frame.pitch);
+  const scale = Math.min(
+    room(frame.width) / width,
+    room(frame.height) / height,
+    SEAT_PX_MAX / frame.pitch,
+  );
   return {
     scale,
     x: frame.width / 2 - ((box.left + box.right) / 2) * scale,
@@ -51,7 +55,11 @@ export function clampView(frame: Frame, view: View): View {
 export function zoomAt(frame: Frame, view: View, factor: number, px: number, py: number): View {
   const limited = clampView(frame, { ...view, scale: view.scale * factor }).scale;
   const ratio = limited / view.scale;
-  return clampView(frame, { scale: limited, x: px - (px - view.x) * ratio, y: py - (py - view.y) * ratio });
+  return clampView(frame, {
+    scale: limited,
+    x: px - (px - view.x) * ratio,
+    y: py - (py - view.y) * ratio,
+  });
 }
 
 export const toPlan = (view: View, px: number, py: number): [number, number] => [

@@ -15,7 +15,8 @@ import { SalesReport } from "./SalesReport";
 
 export function EventManagePage({ id }: { id: string }): JSX.Element {
   const event = useLoad(`event ${id}`, () => getEvent(id, true));
-  if (event.error instanceof Problem && event.error.status === 404) return <NotFoundPage what="event" />;
+  if (event.error instanceof Problem && event.error.status === 404)
+    return <NotFoundPage what="event" />;
   if (event.error) return <Failure error={event.error} onRetry={event.reload} />;
   if (!event.data) return <Spinner label="Loading the event" />;
   return <Manage event={event.data} onChange={event.reload} />;

@@ -13,7 +13,10 @@ export function Gate({ children }: { children: ComponentChildren }): JSX.Element
   if (!isOrganizer(user)) {
     return (
       <Notice kind="warn" title="For organizers">
-        <p>Your account may buy tickets but not sell them. An administrator can give it the role “organizer”.</p>
+        <p>
+          Your account may buy tickets but not sell them. An administrator can give it the role
+          “organizer”.
+        </p>
       </Notice>
     );
   }

@@ -9,14 +9,21 @@ const HEIGHT = 180;
 const FLOOR = 154;
 const HOURS_MAX = 72;
 
-export function HourChart({ hours, currency }: { hours: Report["by_hour"]; currency: string }): JSX.Element {
+export function HourChart({
+  hours,
+  currency,
+}: {
+  hours: Report["by_hour"];
+  currency: string;
+}): JSX.Element {
   const shown = hours.slice(-HOURS_MAX);
-  if (shown.length === 0) return <p class="field-hint">The first sale will start a chart by the hour here.</p>;
+  if (shown.length === 0)
+    return <p class="field-hint">The first sale will start a chart by the hour here.</p>;
   const most = Math.max(1, ...shown.map((hour) => hour.places));
   const step = Math.min(48, (WIDTH - 44) / shown.length);
   const first = shown[0]!;
   const last = shown[shown.length - 1]!;
-  const total = shown.reduce((sum, hour) => sum + (hour.places), 0);
+  const total = shown.reduce((sum, hour) => sum + hour.places, 0);
   return (
     <figure class="chart">
       <figcaption>Places sold per hour</figcaption>
@@ -34,7 +41,7 @@ export function HourChart({ hours, currency }: { hours: Report["by_hour"]; curre
           0
         </text>
         {shown.map((hour, index) => {
-          const height = ((hour.places) / most) * (FLOOR - 14);
+          const height = (hour.places / most) * (FLOOR - 14);
           return (
             <rect
               key={hour.hour}

@@ -12,11 +12,28 @@ import { CATEGORIES } from "../pages/Filters";
 import { Failure, Notice, Spinner, useLoad, usePage } from "../ui/basics";
 import { errorOf, Field, number, text, TextField, useSubmit, type FormErrors } from "../ui/forms";
 
-const FIELDS = ["venue_id", "name", "description", "category", "starts_at", "onsale_at", "currency", "prices", "hold_ttl_s", "limits", "late_payment"];
+const FIELDS = [
+  "venue_id",
+  "name",
+  "description",
+  "category",
+  "starts_at",
+  "onsale_at",
+  "currency",
+  "prices",
+  "hold_ttl_s",
+  "limits",
+  "late_payment",
+];
 const CURRENCIES = ["EUR", "USD", "GBP", "CHF", "SEK", "PLN", "JPY", "KWD"];
 const HOUR_MS = 3600 * 1000;
 
-function pricesFrom(data: FormData, venue: Venue, currency: string, onBad: (name: string) => void): Record<string, number> {
+function pricesFrom(
+  data: FormData,
+  venue: Venue,
+  currency: string,
+  onBad: (name: string) => void,
+): Record<string, number> {
   const prices: Record<string, number> = {};
   for (const level of venue.categories ?? []) {
     const value = text(data, `prices.${level.name}`);
@@ -34,14 +51,21 @@ export function NewEventPage(): JSX.Element {
   const [venueId, setVenueId] = useState(query.get("venue") ?? "");
   const [currency, setCurrency] = useState("EUR");
   const venues = useLoad("venues", listVenues);
-  const venue = useLoad(`venue ${venueId}`, async () => (venueId === "" ? null : getVenue(venueId)));
+  const venue = useLoad(`venue ${venueId}`, async () =>
+    venueId === "" ? null : getVenue(venueId),
+  );
   const key = useRef({ body: "", key: "" });
 
   const { form, busy, errors, onSubmit, setErrors } = useSubmit(FIELDS, async (data) => {
     const bad: string[] = [];
-    const prices = venue.data ? pricesFrom(data, venue.data, currency, (name) => bad.push(name)) : {};
+    const prices = venue.data
+      ? pricesFrom(data, venue.data, currency, (name) => bad.push(name))
+      : {};
     if (bad.length > 0) {
-      const fields = bad.map((field) => ({ field, message: `This is not an amount in ${currency}.` }));
+      const fields = bad.map((field) => ({
+        field,
+        message: `This is not an amount in ${currency}.`,
+      }));
       return setErrors({ general: null, fields });
     }
     const minutes = number(data, "hold_minutes");
@@ -55,7 +79,10 @@ export function NewEventPage(): JSX.Element {
       currency,
       prices,
       hold_ttl_s: minutes === null ? null : Math.round(minutes * 60),
-      limits: { per_booking: number(data, "limits.per_booking"), per_account: number(data, "limits.per_account") },
+      limits: {
+        per_booking: number(data, "limits.per_booking"),
+        per_account: number(data, "limits.per_account"),
+      },
       late_payment: text(data, "late_payment"),
     };
     const same = JSON.stringify(body);
@@ -81,7 +108,11 @@ export function NewEventPage(): JSX.Element {
       <form ref={form} onSubmit={onSubmit} noValidate class="form">
         <Field name="venue_id" label="Venue" error={errorOf(errors, "venue_id")}>
           {(attributes) => (
-            <select {...attributes} value={venueId} onChange={(event) => setVenueId(event.currentTarget.value)}>
+            <select
+              {...attributes}
+              value={venueId}
+              onChange={(event) => setVenueId(event.currentTarget.value)}
+            >
               <option value="">Choose a venue</option>
               {venues.data?.data.map((item) => (
                 <option key={item.id} value={item.id}>
@@ -93,7 +124,12 @@ export function NewEventPage(): JSX.Element {
         </Field>
         <AboutFields errors={errors} />
         <TimeFields errors={errors} />
-        <PriceFields errors={errors} venue={venue.data ?? null} currency={currency} onCurrency={setCurrency} />
+        <PriceFields
+          errors={errors}
+          venue={venue.data ?? null}
+          currency={currency}
+          onCurrency={setCurrency}
+        />
         <RuleFields errors={errors} />
         {errors.general && (
           <Notice kind="bad" title="The server refused this">
@@ -111,7 +147,13 @@ export function NewEventPage(): JSX.Element {
 function AboutFields({ errors }: { errors: FormErrors }): JSX.Element {
   return (
     <>
-      <TextField name="name" label="Name" maxLength={200} required error={errorOf(errors, "name")} />
+      <TextField
+        name="name"
+        label="Name"
+        maxLength={200}
+        required
+        error={errorOf(errors, "name")}
+      />
       <Field name="description" label="Description" error={errorOf(errors, "description")}>
         {(attributes) => <textarea {...attributes} rows={4} maxLength={4000} />}
       </Field>
@@ -168,7 +210,11 @@ function PriceFields({ errors, venue, currency, onCurrency }: PriceFieldsProps):
       <legend>Prices</legend>
       <Field name="currency" label="Currency" error={errorOf(errors, "currency")}>
         {(attributes) => (
-          <select {...attributes} value={currency} onChange={(event) => onCurrency(event.currentTarget.value)}>
+          <select
+            {...attributes}
+            value={currency}
+            onChange={(event) => onCurrency(event.currentTarget.value)}
+          >
             {CURRENCIES.map((code) => (
               <option key={code}>{code}</option>
             ))}
@@ -190,7 +236,9 @@ function PriceFields({ errors, venue, currency, onCurrency }: PriceFieldsProps):
           </div>
         ))}
       </div>
-      {errors.fields.some((item) => item.field === "prices") && <p class="field-error">{errorOf(errors, "prices")}</p>}
+      {errors.fields.some((item) => item.field === "prices") && (
+        <p class="field-error">{errorOf(errors, "prices")}</p>
+      )}
     </fieldset>
   );
 }
@@ -200,10 +248,38 @@ function RuleFields({ errors }: { errors: FormErrors }): JSX.Element {
     <fieldset>
       <legend>Rules of the sale</legend>
       <div class="form-grid">
-        <TextField name="hold_minutes" label="Hold lasts (minutes)" type="number" min={1} max={60} defaultValue="10" error={errorOf(errors, "hold_ttl_s")} />
-        <TextField name="limits.per_booking" label="Places per booking" type="number" min={1} max={6} defaultValue="6" error={errorOf(errors, "limits.per_booking")} />
-        <TextField name="limits.per_account" label="Places per account" type="number" min={1} max={100} defaultValue="12" error={errorOf(errors, "limits.per_account")} />
-        <Field name="late_payment" label="When money comes too late" error={errorOf(errors, "late_payment")}>
+        <TextField
+          name="hold_minutes"
+          label="Hold lasts (minutes)"
+          type="number"
+          min={1}
+          max={60}
+          defaultValue="10"
+          error={errorOf(errors, "hold_ttl_s")}
+        />
+        <TextField
+          name="limits.per_booking"
+          label="Places per booking"
+          type="number"
+          min={1}
+          max={6}
+          defaultValue="6"
+          error={errorOf(errors, "limits.per_booking")}
+        />
+        <TextField
+          name="limits.per_account"
+          label="Places per account"
+          type="number"
+          min={1}
+          max={100}
+          defaultValue="12"
+          error={errorOf(errors, "limits.per_account")}
+        />
+        <Field
+          name="late_payment"
+          label="When money comes too late"
+          error={errorOf(errors, "late_payment")}
+        >
           {(attributes) => (
             <select {...attributes}>
               <option value="reclaim">Confirm if the seats are still free</option>

@@ -39,7 +39,8 @@ export function NewVenuePage(): JSX.Element {
     setErrors(NO_ERRORS);
     if (!file) return;
     try {
-      if (file.size > PLAN_BYTES_MAX) throw new Error("The file has more than 10 MiB, which is the most a plan may have.");
+      if (file.size > PLAN_BYTES_MAX)
+        throw new Error("The file has more than 10 MiB, which is the most a plan may have.");
       const chosen = parsePlan(await file.text());
       setPlan(chosen);
       const name = form.current?.elements.namedItem("name");
@@ -52,7 +53,9 @@ export function NewVenuePage(): JSX.Element {
   return (
     <>
       <h1 {...page}>Import a venue</h1>
-      <p class="lead">A seating plan in the open JSON format becomes a venue whose seats all your events can use.</p>
+      <p class="lead">
+        A seating plan in the open JSON format becomes a venue whose seats all your events can use.
+      </p>
       <form ref={form} onSubmit={onSubmit} noValidate class="form">
         <div class={`drop${planError ? " has-error" : ""}`}>
           <label class="field-label" for="plan-file">
@@ -71,8 +74,20 @@ export function NewVenuePage(): JSX.Element {
         </div>
         {plan && <PlanPreview plan={plan} />}
         <div class="form-grid">
-          <TextField name="name" label="Venue’s name" maxLength={100} required error={errorOf(errors, "name")} />
-          <TextField name="city" label="City" maxLength={100} required error={errorOf(errors, "city")} />
+          <TextField
+            name="name"
+            label="Venue’s name"
+            maxLength={100}
+            required
+            error={errorOf(errors, "name")}
+          />
+          <TextField
+            name="city"
+            label="City"
+            maxLength={100}
+            required
+            error={errorOf(errors, "city")}
+          />
           <TextField
             name="country"
             label="Country"
@@ -81,8 +96,22 @@ export function NewVenuePage(): JSX.Element {
             required
             error={errorOf(errors, "country")}
           />
-          <TextField name="lat" label="Latitude" inputMode="decimal" hint="-90 to 90" required error={errorOf(errors, "lat")} />
-          <TextField name="lon" label="Longitude" inputMode="decimal" hint="-180 to 180" required error={errorOf(errors, "lon")} />
+          <TextField
+            name="lat"
+            label="Latitude"
+            inputMode="decimal"
+            hint="-90 to 90"
+            required
+            error={errorOf(errors, "lat")}
+          />
+          <TextField
+            name="lon"
+            label="Longitude"
+            inputMode="decimal"
+            hint="-180 to 180"
+            required
+            error={errorOf(errors, "lon")}
+          />
         </div>
         {errors.general && (
           <Notice kind="bad" title="The server refused this">

@@ -8,7 +8,11 @@ import { Failure, Spinner, usePage } from "../ui/basics";
 import { Poster } from "../ui/Poster";
 import { useList } from "../ui/useList";
 
-export const STATUS_KIND: Record<EventView["status"], string> = { draft: "warn", published: "good", cancelled: "bad" };
+export const STATUS_KIND: Record<EventView["status"], string> = {
+  draft: "warn",
+  published: "good",
+  cancelled: "bad",
+};
 
 export function OrganizerPage(): JSX.Element {
   const page = usePage("Organizer");

@@ -20,15 +20,20 @@ function build(plan: Plan): SeatModel | string {
 export function PlanPreview({ plan }: { plan: Plan }): JSX.Element {
   const model = useMemo(() => build(plan), [plan]);
   const facts = useMemo(() => summarize(plan), [plan]);
-  const states = useMemo(() => new Uint8Array(typeof model === "string" ? 0 : model.count), [model]);
+  const states = useMemo(
+    () => new Uint8Array(typeof model === "string" ? 0 : model.count),
+    [model],
+  );
   const [said, setSaid] = useState("");
   if (typeof model === "string") return <Notice kind="warn">{model}</Notice>;
   return (
     <section class="preview" aria-label="Preview">
       <p class="preview-facts" data-testid="plan-facts">
-        <strong>{facts.seats.toLocaleString()}</strong> seats in <strong>{facts.rows.toLocaleString()}</strong> rows and{" "}
+        <strong>{facts.seats.toLocaleString()}</strong> seats in{" "}
+        <strong>{facts.rows.toLocaleString()}</strong> rows and{" "}
         <strong>{facts.sections.toLocaleString()}</strong> sections
-        {facts.areas > 0 && `, ${facts.areas} ${facts.areas === 1 ? "area" : "areas"} with ${facts.places.toLocaleString()} places`}
+        {facts.areas > 0 &&
+          `, ${facts.areas} ${facts.areas === 1 ? "area" : "areas"} with ${facts.places.toLocaleString()} places`}
       </p>
       <SeatMap
         model={model}

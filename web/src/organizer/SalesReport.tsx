@@ -12,7 +12,10 @@ const REFRESH_MS = 5000;
 export function SalesReport({ event }: { event: EventView }): JSX.Element {
   const report = useLoad(`report ${event.id}`, () => getReport(event.id));
   useEffect(() => {
-    const timer = setInterval(() => document.visibilityState === "visible" && report.reload(), REFRESH_MS);
+    const timer = setInterval(
+      () => document.visibilityState === "visible" && report.reload(),
+      REFRESH_MS,
+    );
     return () => clearInterval(timer);
   }, [event.id]);
   if (report.error && !report.data) return <Failure error={report.error} onRetry={report.reload} />;
@@ -32,7 +35,11 @@ function Figures({ event, report }: { event: EventView; report: Report }): JSX.E
     <section class="report" aria-label="Sales">
       <div class="report-head">
         <h2>Sales</h2>
-        <a class="button button-quiet" href={`/v1/events/${encodeURIComponent(event.id)}/bookings.csv`} download>
+        <a
+          class="button button-quiet"
+          href={`/v1/events/${encodeURIComponent(event.id)}/bookings.csv`}
+          download
+        >
           Bookings as CSV
         </a>
       </div>

@@ -30,7 +30,10 @@ export function VenuesPage(): JSX.Element {
                 {venue.seat_count !== undefined && ` · ${venue.seat_count.toLocaleString()} seats`}
               </p>
             </div>
-            <Link class="button" href={`/organizer/events/new?venue=${encodeURIComponent(venue.id)}`}>
+            <Link
+              class="button"
+              href={`/organizer/events/new?venue=${encodeURIComponent(venue.id)}`}
+            >
               New event here
             </Link>
           </li>

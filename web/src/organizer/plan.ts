@@ -56,7 +56,9 @@ export function parsePlan(text: string): Plan {
   try {
     plan = JSON.parse(text);
   } catch (error) {
-    throw new Error(`This file is not JSON: ${error instanceof Error ? error.message : "it can't be read"}.`);
+    throw new Error(
+      `This file is not JSON: ${error instanceof Error ? error.message : "it can't be read"}.`,
+    );
   }
   if (typeof plan !== "object" || plan === null || !Array.isArray((plan as Plan).zones)) {
     throw new Error("This is JSON, but no seating plan: it has no list of zones.");
@@ -65,7 +67,10 @@ export function parsePlan(text: string): Plan {
 }
 
 const at = (...points: (Point | undefined)[]): Point =>
-  points.reduce<Point>((sum, point) => ({ x: sum.x + (point?.x ?? 0), y: sum.y + (point?.y ?? 0) }), { x: 0, y: 0 });
+  points.reduce<Point>(
+    (sum, point) => ({ x: sum.x + (point?.x ?? 0), y: sum.y + (point?.y ?? 0) }),
+    { x: 0, y: 0 },
+  );
 
 function areasOf(zone: PlanZone, zoneNo: number): SeatmapJson["areas"] {
   return (zone.areas ?? [])
@@ -89,7 +94,11 @@ export function planToSeatmap(plan: Plan): SeatmapJson {
   const zones = plan.zones ?? [];
   return {
     ...(plan.size ? { size: plan.size } : {}),
-    categories: (plan.categories ?? []).map((level) => ({ name: level.name, color: level.color ?? "#7f8c8d", price: 0 })),
+    categories: (plan.categories ?? []).map((level) => ({
+      name: level.name,
+      color: level.color ?? "#7f8c8d",
+      price: 0,
+    })),
     sections: zones.map((zone, zoneNo) => ({
       id: `zone-${zoneNo}`,
       name: String(zone.name ?? `Zone ${zoneNo + 1}`),
@@ -128,7 +137,21 @@ export function summarize(plan: Plan): PlanSummary {
       perCategory.set(area.category, (perCategory.get(area.category) ?? 0) + area.capacity);
     }
   }
-  const color = new Map((plan.categories ?? []).map((level) => [level.name, level.color ?? "#7f8c8d"]));
-  const categories = [...perCategory].map(([name, count]) => ({ name, color: color.get(name) ?? "#7f8c8d", places: count }));
-  return { name: plan.name ?? "", sections: (plan.zones ?? []).length, rows, seats, areas, places, categories };
+  const color = new Map(
+    (plan.categories ?? []).map((level) => [level.name, level.color ?? "#7f8c8d"]),
+  );
+  const categories = [...perCategory].map(([name, count]) => ({
+    name,
+    color: color.get(name) ?? "#7f8c8d",
+    places: count,
+  }));
+  return {
+    name: plan.name ?? "",
+    sections: (plan.zones ?? []).length,
+    rows,
+    seats,
+    areas,
+    places,
+    categories,
+  };
 }

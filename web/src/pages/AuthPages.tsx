@@ -21,7 +21,9 @@ export function LoginPage(): JSX.Element {
   return (
     <AuthForm errors={errors}>
       <h1 {...page}>Welcome back</h1>
-      {next !== "/" && <p class="auth-why">Log in to go on where you were. Your choice of seats is kept.</p>}
+      {next !== "/" && (
+        <p class="auth-why">Log in to go on where you were. Your choice of seats is kept.</p>
+      )}
       <form ref={form} onSubmit={onSubmit} noValidate>
         <EmailField errors={errors} />
         <PasswordField errors={errors} autoComplete="current-password" />
@@ -47,7 +49,12 @@ export function SignupPage(): JSX.Element {
       await signUp(email, password, text(data, "name"));
     } catch (error) {
       if (!(error instanceof Problem) || error.type !== "email-taken") throw error;
-      setErrors({ general: null, fields: [{ field: "email", message: "There is an account with this email. Log in instead." }] });
+      setErrors({
+        general: null,
+        fields: [
+          { field: "email", message: "There is an account with this email. Log in instead." },
+        ],
+      });
       return;
     }
     const session = await logIn(email, password);
@@ -57,9 +64,18 @@ export function SignupPage(): JSX.Element {
   return (
     <AuthForm errors={errors}>
       <h1 {...page}>Create your account</h1>
-      <p class="auth-why">Your tickets are sent to your email, and you find them here at any time.</p>
+      <p class="auth-why">
+        Your tickets are sent to your email, and you find them here at any time.
+      </p>
       <form ref={form} onSubmit={onSubmit} noValidate>
-        <TextField name="name" label="Name" autoComplete="name" maxLength={100} error={errorOf(errors, "name")} required />
+        <TextField
+          name="name"
+          label="Name"
+          autoComplete="name"
+          maxLength={100}
+          error={errorOf(errors, "name")}
+          required
+        />
         <EmailField errors={errors} />
         <PasswordField errors={errors} autoComplete="new-password" hint="At least 8 characters." />
         <button class="button button-main button-wide" disabled={busy}>
@@ -73,7 +89,13 @@ export function SignupPage(): JSX.Element {
   );
 }
 
-function AuthForm({ errors, children }: { errors: FormErrors; children: ComponentChildren }): JSX.Element {
+function AuthForm({
+  errors,
+  children,
+}: {
+  errors: FormErrors;
+  children: ComponentChildren;
+}): JSX.Element {
   return (
     <section class="auth">
       {children}
@@ -100,7 +122,11 @@ const EmailField = ({ errors }: { errors: FormErrors }): JSX.Element => (
   />
 );
 
-const PasswordField = (props: { errors: FormErrors; autoComplete: string; hint?: string }): JSX.Element => (
+const PasswordField = (props: {
+  errors: FormErrors;
+  autoComplete: string;
+  hint?: string;
+}): JSX.Element => (
   <TextField
     name="password"
     label="Password"

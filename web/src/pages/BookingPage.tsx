@@ -21,7 +21,12 @@ export function BookingPage({ id }: { id: string }): JSX.Element {
   const { booking, error, set, reload } = useBooking(id);
   if (error instanceof Problem && error.status === 404) return <NotFoundPage what="booking" />;
   if (error instanceof Problem && error.status === 401) return <LoginNeeded what="your booking" />;
-  if (!booking) return error ? <Failure error={error} onRetry={reload} /> : <Spinner label="Loading your booking" />;
+  if (!booking)
+    return error ? (
+      <Failure error={error} onRetry={reload} />
+    ) : (
+      <Spinner label="Loading your booking" />
+    );
   return (
     <>
       {Boolean(error) && <Failure error={error} onRetry={reload} />}
@@ -67,7 +72,11 @@ function BookingDetails({ booking, onChange, onReload }: DetailsProps): JSX.Elem
           <div class="booking-side">
             <Countdown
               until={booking.expires_at}
-              totalMs={booking.created_at ? Date.parse(booking.expires_at) - Date.parse(booking.created_at) : 600_000}
+              totalMs={
+                booking.created_at
+                  ? Date.parse(booking.expires_at) - Date.parse(booking.created_at)
+                  : 600_000
+              }
               onEnd={onReload}
             />
             <Pay booking={booking} onChange={onChange} />

@@ -15,7 +15,8 @@ import { NotFoundPage } from "./NotFoundPage";
 
 export function EventPage({ id }: { id: string }): JSX.Element {
   const event = useLoad(`event ${id}`, () => getEvent(id));
-  if (event.error instanceof Problem && event.error.status === 404) return <NotFoundPage what="event" />;
+  if (event.error instanceof Problem && event.error.status === 404)
+    return <NotFoundPage what="event" />;
   if (event.error) return <Failure error={event.error} onRetry={event.reload} />;
   if (!event.data) return <Spinner label="Loading the event" />;
   return <EventDetails event={event.data} />;
@@ -45,7 +46,9 @@ function EventDetails({ event }: { event: EventView }): JSX.Element {
       </header>
       {event.status === "cancelled" ? (
         <Notice kind="bad" title="This event is cancelled">
-          <p>Everybody who booked gets their money back. You find your bookings under “My bookings”.</p>
+          <p>
+            Everybody who booked gets their money back. You find your bookings under “My bookings”.
+          </p>
         </Notice>
       ) : (
         <>
@@ -62,7 +65,10 @@ function priceText(event: EventView): string {
   const prices = range ? formatPriceRange(range.min, range.max, event.currency) : "";
   const left = event.availability;
   if (!left) return prices;
-  const share = left.available === 0 ? "sold out" : `${left.available.toLocaleString()} of ${left.total.toLocaleString()} available`;
+  const share =
+    left.available === 0
+      ? "sold out"
+      : `${left.available.toLocaleString()} of ${left.total.toLocaleString()} available`;
   return prices === "" ? share : `${prices} · ${share}`;
 }
 
@@ -105,7 +111,11 @@ function Seats({ event, closed }: { event: EventView; closed: string | null }): 
   });
   if (plan.data) return <SeatPicker event={event} {...plan.data} closed={closed} />;
   if (plan.error instanceof Problem && plan.error.type === "waiting-room-required") {
-    return <Notice kind="info" title="There is a queue">This sale lets people in one after another.</Notice>;
+    return (
+      <Notice kind="info" title="There is a queue">
+        This sale lets people in one after another.
+      </Notice>
+    );
   }
   if (plan.error) return <Failure error={plan.error} onRetry={plan.reload} />;
   return <Spinner label="Loading the seat map" />;

@@ -77,23 +77,38 @@ export function EventsPage(): JSX.Element {
         <h1 {...page}>
           What’s on<span class="hero-dot">.</span>
         </h1>
-        <p class="hero-text">Find an event, choose your own seats on the map, and have your tickets in a minute.</p>
+        <p class="hero-text">
+          Find an event, choose your own seats on the map, and have your tickets in a minute.
+        </p>
       </header>
-      <Filters query={query} onChange={change} onClear={() => navigate("/", { replace: true, keepScroll: true })} />
+      <Filters
+        query={query}
+        onChange={change}
+        onClear={() => navigate("/", { replace: true, keepScroll: true })}
+      />
       <p class="visually-hidden" role="status">
         {state === "ready" ? `${events.length} events shown` : ""}
       </p>
-      {state === "failed" && <Failure error={error} onRetry={() => setRound((value) => value + 1)} />}
+      {state === "failed" && (
+        <Failure error={error} onRetry={() => setRound((value) => value + 1)} />
+      )}
       {state === "ready" && events.length === 0 && <NothingFound filtered={address !== ""} />}
       <ul class={`cards${state === "loading" && events.length > 0 ? " is-loading" : ""}`}>
         {events.map((event) => (
           <EventCard key={event.id} event={event} />
         ))}
-        {state === "loading" && events.length === 0 && Array.from({ length: 6 }, (_, i) => <li key={i} class="card card-ghost" />)}
+        {state === "loading" &&
+          events.length === 0 &&
+          Array.from({ length: 6 }, (_, i) => <li key={i} class="card card-ghost" />)}
       </ul>
       {cursor !== null && (
         <p class="more">
-          <button type="button" class="button" disabled={state === "loading"} onClick={() => load(cursor)}>
+          <button
+            type="button"
+            class="button"
+            disabled={state === "loading"}
+            onClick={() => load(cursor)}
+          >
             {state === "loading" ? "Loading…" : "More events"}
           </button>
         </p>
@@ -106,7 +121,11 @@ function NothingFound({ filtered }: { filtered: boolean }): JSX.Element {
   return (
     <section class="empty">
       <h2>{filtered ? "Nothing matches" : "No events yet"}</h2>
-      <p>{filtered ? "Try fewer words, another city or other dates." : "Come back soon: the programme is being made."}</p>
+      <p>
+        {filtered
+          ? "Try fewer words, another city or other dates."
+          : "Come back soon: the programme is being made."}
+      </p>
       {filtered && (
         <button type="button" class="button" onClick={() => navigate("/", { replace: true })}>
           Show everything

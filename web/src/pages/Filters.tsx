@@ -3,7 +3,16 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 const DEBOUNCE_MS = 250;
-export const CATEGORIES = ["concert", "theatre", "sport", "comedy", "festival", "family", "conference", "other"];
+export const CATEGORIES = [
+  "concert",
+  "theatre",
+  "sport",
+  "comedy",
+  "festival",
+  "family",
+  "conference",
+  "other",
+];
 
 export interface FiltersProps {
   query: URLSearchParams;
@@ -14,20 +23,38 @@ export interface FiltersProps {
 export function Filters({ query, onChange, onClear }: FiltersProps): JSX.Element {
   const more = ["city", "category", "from", "to", "near"].filter((name) => query.has(name)).length;
   const category = query.get("category") ?? "";
-  const known = category === "" || CATEGORIES.includes(category) ? CATEGORIES : [...CATEGORIES, category];
+  const known =
+    category === "" || CATEGORIES.includes(category) ? CATEGORIES : [...CATEGORIES, category];
   return (
     <search class="filters">
       <div class="filters-top">
-        <Typed name="q" label="Search events" type="search" placeholder="Artist, team, play…" query={query} onChange={onChange} />
+        <Typed
+          name="q"
+          label="Search events"
+          type="search"
+          placeholder="Artist, team, play…"
+          query={query}
+          onChange={onChange}
+        />
         <NearMe query={query} onChange={onChange} />
       </div>
       <details class="filters-more" open={more > 0}>
         <summary>Filters{more > 0 ? ` (${more})` : ""}</summary>
         <div class="filters-fields">
-          <Typed name="city" label="City" type="text" placeholder="Any city" query={query} onChange={onChange} />
+          <Typed
+            name="city"
+            label="City"
+            type="text"
+            placeholder="Any city"
+            query={query}
+            onChange={onChange}
+          />
           <label class="field">
             <span class="field-label">Category</span>
-            <select value={category} onChange={(event) => onChange("category", event.currentTarget.value)}>
+            <select
+              value={category}
+              onChange={(event) => onChange("category", event.currentTarget.value)}
+            >
               <option value="">All categories</option>
               {known.map((name) => (
                 <option key={name} value={name}>
@@ -38,7 +65,12 @@ export function Filters({ query, onChange, onClear }: FiltersProps): JSX.Element
           </label>
           <DateField name="from" label="From" query={query} onChange={onChange} />
           <DateField name="to" label="Until" query={query} onChange={onChange} />
-          <button type="button" class="button button-quiet" onClick={onClear} disabled={query.toString() === ""}>
+          <button
+            type="button"
+            class="button button-quiet"
+            onClick={onClear}
+            disabled={query.toString() === ""}
+          >
             Clear all
           </button>
         </div>
@@ -54,7 +86,13 @@ interface OneProps {
   onChange(name: string, value: string): void;
 }
 
-function Typed({ name, label, query, onChange, ...input }: OneProps & { type: string; placeholder: string }): JSX.Element {
+function Typed({
+  name,
+  label,
+  query,
+  onChange,
+  ...input
+}: OneProps & { type: string; placeholder: string }): JSX.Element {
   const given = query.get(name) ?? "";
   const [value, setValue] = useState(given);
   const timer = useRef<ReturnType<typeof setTimeout>>();
@@ -96,7 +134,11 @@ function DateField({ name, label, query, onChange }: OneProps): JSX.Element {
   return (
     <label class="field">
       <span class="field-label">{label}</span>
-      <input type="date" value={query.get(name) ?? ""} onChange={(event) => onChange(name, event.currentTarget.value)} />
+      <input
+        type="date"
+        value={query.get(name) ?? ""}
+        onChange={(event) => onChange(name, event.currentTarget.value)}
+      />
     </label>
   );
 }

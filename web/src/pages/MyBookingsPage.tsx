@@ -49,7 +49,8 @@ export function MyBookingsPage(): JSX.Element {
 function BookingRow({ booking }: { booking: Booking }): JSX.Element {
   const words = statusWords(booking);
   const { event } = booking;
-  const places = booking.seats.length + (booking.areas ?? []).reduce((sum, area) => sum + area.quantity, 0);
+  const places =
+    booking.seats.length + (booking.areas ?? []).reduce((sum, area) => sum + area.quantity, 0);
   return (
     <li class="row">
       <Link href={`/bookings/${booking.id}`} class="row-link">
@@ -61,7 +62,8 @@ function BookingRow({ booking }: { booking: Booking }): JSX.Element {
             {event?.venue && ` · ${event.venue.name}`}
           </p>
           <p>
-            {places} {places === 1 ? "place" : "places"} · {formatMoney(booking.amount, booking.currency)}
+            {places} {places === 1 ? "place" : "places"} ·{" "}
+            {formatMoney(booking.amount, booking.currency)}
           </p>
         </div>
         <span class={`badge badge-${words.kind}`}>{words.label}</span>

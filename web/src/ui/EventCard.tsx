@@ -7,9 +7,13 @@ import { serverNow } from "../api/clock";
 import { Poster } from "./Poster";
 import { useAvailability } from "./useAvailability";
 
-function stateOf(event: EventView, seats: EventView["availability"]): { text: string; level: string } {
+function stateOf(
+  event: EventView,
+  seats: EventView["availability"],
+): { text: string; level: string } {
   if (event.status === "cancelled") return { text: "Cancelled", level: "none" };
-  if (Date.parse(event.onsale_at) > serverNow()) return { text: `On sale ${formatShortMoment(event.onsale_at)}`, level: "soon" };
+  if (Date.parse(event.onsale_at) > serverNow())
+    return { text: `On sale ${formatShortMoment(event.onsale_at)}`, level: "soon" };
   if (!seats || seats.total === 0) return { text: "", level: "good" };
   if (seats.available === 0) return { text: "Sold out", level: "none" };
   const share = seats.available / seats.total;
@@ -35,7 +39,9 @@ export function EventCard({ event }: { event: EventView }): JSX.Element {
             {event.venue.name}, {event.venue.city}
           </p>
           <p class="card-foot">
-            <span class="card-price">{range ? formatPriceRange(range.min, range.max, event.currency) : ""}</span>
+            <span class="card-price">
+              {range ? formatPriceRange(range.min, range.max, event.currency) : ""}
+            </span>
             {text && <span class={`badge badge-${level}`}>{text}</span>}
           </p>
         </div>

@@ -13,7 +13,10 @@ export function Header({ path }: { path: string }): JSX.Element {
     leave().catch((problem: unknown) => setError(messageOf(problem)));
   };
   const here = (href: string): "page" | undefined => (path === href ? "page" : undefined);
-  const returning = path === "/" || path === "/login" || path === "/signup" ? "" : `?next=${encodeURIComponent(path)}`;
+  const returning =
+    path === "/" || path === "/login" || path === "/signup"
+      ? ""
+      : `?next=${encodeURIComponent(path)}`;
   return (
     <header class="site-head">
       <div class="site-head-inner">
@@ -26,7 +29,10 @@ export function Header({ path }: { path: string }): JSX.Element {
         </Link>
         <nav class="site-nav" aria-label="Main">
           {isOrganizer(user) && (
-            <Link href="/organizer" aria-current={path.startsWith("/organizer") ? "page" : undefined}>
+            <Link
+              href="/organizer"
+              aria-current={path.startsWith("/organizer") ? "page" : undefined}
+            >
               Organizer
             </Link>
           )}
@@ -36,7 +42,12 @@ export function Header({ path }: { path: string }): JSX.Element {
             </Link>
           )}
           {user && (
-            <button type="button" class="link-button" onClick={out} title={`Signed in as ${user.name}`}>
+            <button
+              type="button"
+              class="link-button"
+              onClick={out}
+              title={`Signed in as ${user.name}`}
+            >
               Log out
             </button>
           )}
@@ -45,7 +56,11 @@ export function Header({ path }: { path: string }): JSX.Element {
               <Link href={`/login${returning}`} aria-current={here("/login")}>
                 Log in
               </Link>
-              <Link href={`/signup${returning}`} class="button button-small" aria-current={here("/signup")}>
+              <Link
+                href={`/signup${returning}`}
+                class="button button-small"
+                aria-current={here("/signup")}
+              >
                 Sign up
               </Link>
             </>
@@ -65,8 +80,7 @@ export function Footer(): JSX.Element {
   return (
     <footer class="site-foot">
       <p>
-        Foyer sells seats, fairly. Never the same one twice.{" "}
-        <a href="/openapi.json">API</a>
+        Foyer sells seats, fairly. Never the same one twice. <a href="/openapi.json">API</a>
       </p>
     </footer>
   );

@@ -33,7 +33,16 @@ function arcs(random: () => number, color: string): JSX.Element[] {
   const x = 20 + random() * 120;
   const y = 60 + random() * 60;
   return Array.from({ length: 6 }, (_, i) => (
-    <circle key={i} cx={x} cy={y} r={14 + i * 17} fill="none" stroke={color} stroke-width={7 - i * 0.7} opacity={0.9 - i * 0.13} />
+    <circle
+      key={i}
+      cx={x}
+      cy={y}
+      r={14 + i * 17}
+      fill="none"
+      stroke={color}
+      stroke-width={7 - i * 0.7}
+      opacity={0.9 - i * 0.13}
+    />
   ));
 }
 
@@ -41,7 +50,14 @@ function beams(random: () => number, color: string): JSX.Element[] {
   const x = 30 + random() * 100;
   return Array.from({ length: 5 }, (_, i) => {
     const spread = -70 + i * 35 + random() * 12;
-    return <path key={i} d={`M${x} -10 L${x + spread - 14} 130 L${x + spread + 14} 130 Z`} fill={color} opacity={0.16 + 0.1 * random()} />;
+    return (
+      <path
+        key={i}
+        d={`M${x} -10 L${x + spread - 14} 130 L${x + spread + 14} 130 Z`}
+        fill={color}
+        opacity={0.16 + 0.1 * random()}
+      />
+    );
   });
 }
 
@@ -51,7 +67,16 @@ function dots(random: () => number, color: string): JSX.Element[] {
   for (let row = 0; row < 6; row++) {
     for (let column = 0; column < 14; column++) {
       const y = 42 + row * 13 + Math.sin(((column - 6.5) / 14) * Math.PI) ** 2 * -bend;
-      marks.push(<circle key={`${row}-${column}`} cx={8 + column * 11.2} cy={y} r={3.4} fill={color} opacity={random() > 0.3 ? 0.75 : 0.18} />);
+      marks.push(
+        <circle
+          key={`${row}-${column}`}
+          cx={8 + column * 11.2}
+          cy={y}
+          r={3.4}
+          fill={color}
+          opacity={random() > 0.3 ? 0.75 : 0.18}
+        />,
+      );
     }
   }
   return marks;
@@ -62,7 +87,16 @@ function waves(random: () => number, color: string): JSX.Element[] {
   return Array.from({ length: 5 }, (_, i) => {
     const y = 34 + i * 19;
     const d = `M-10 ${y} C 30 ${y - lift}, 60 ${y + lift}, 90 ${y} S 140 ${y - lift}, 180 ${y}`;
-    return <path key={i} d={d} fill="none" stroke={color} stroke-width={8 - i} opacity={0.75 - i * 0.1} />;
+    return (
+      <path
+        key={i}
+        d={d}
+        fill="none"
+        stroke={color}
+        stroke-width={8 - i}
+        opacity={0.75 - i * 0.1}
+      />
+    );
   });
 }
 

@@ -56,7 +56,10 @@ export function useWait(seconds: number | null): number {
 }
 
 /** Sets the tab's title and moves the focus to the page's heading, as a page load would. */
-export function usePage(title: string): { ref: { current: HTMLHeadingElement | null }; tabIndex: number } {
+export function usePage(title: string): {
+  ref: { current: HTMLHeadingElement | null };
+  tabIndex: number;
+} {
   const ref = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
     document.title = title === "" ? "Foyer" : `${title} · Foyer`;

@@ -32,7 +32,12 @@ export interface FieldProps {
   label: string;
   hint?: ComponentChildren;
   error?: string | undefined;
-  children(attributes: { id: string; name: string; "aria-invalid": boolean; "aria-describedby": string }): JSX.Element;
+  children(attributes: {
+    id: string;
+    name: string;
+    "aria-invalid": boolean;
+    "aria-describedby": string;
+  }): JSX.Element;
 }
 
 export function Field({ name, label, hint, error, children }: FieldProps): JSX.Element {

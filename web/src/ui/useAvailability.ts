@@ -5,7 +5,10 @@ import type { EventView } from "../api/types";
 
 type Availability = NonNullable<EventView["availability"]>;
 
-export function useAvailability(event: EventView): { ref: { current: HTMLLIElement | null }; availability: Availability | undefined } {
+export function useAvailability(event: EventView): {
+  ref: { current: HTMLLIElement | null };
+  availability: Availability | undefined;
+} {
   const ref = useRef<HTMLLIElement>(null);
   const [found, setFound] = useState(event.availability);
   useEffect(() => {
@@ -15,7 +18,10 @@ export function useAvailability(event: EventView): { ref: { current: HTMLLIEleme
       if (!entries.some((entry) => entry.isIntersecting)) return;
       seen.disconnect();
       // Without an answer the card simply does not say.
-      getEvent(event.id).then((full) => setFound(full.availability), () => undefined);
+      getEvent(event.id).then(
+        (full) => setFound(full.availability),
+        () => undefined,
+      );
     });
     seen.observe(card);
     return () => seen.disconnect();
