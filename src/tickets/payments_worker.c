@@ -25,10 +25,9 @@
 #include "tickets/payments_internal.h"
 #include "tickets/refund_store.h"
 
-#define ROWS_MAX                                                                                   \
-    (2 * PROVIDER_IN_FLIGHT_MAX) /* read at once: as many as may be under way, and as many as may  \
-                                    start */
-#define ANNOUNCE_ID 1            /* no row has this id */
+/* Rows read at once: as many as may be under way, and as many as may start. */
+#define ROWS_MAX    (2 * PROVIDER_IN_FLIGHT_MAX)
+#define ANNOUNCE_ID 1 /* no row has this id */
 
 /* --- Tasks begin and end --- */
 
