@@ -58,7 +58,8 @@ static bool read_near(struct call *call, struct search_query *query)
     if (!query->has_near)
         return true;
     struct str lon = near;
-    struct str lat = str_split(&lon, ',');
+    struct str lat = str_trim(str_split(&lon, ','));
+    lon = str_trim(lon);
     bool is_valid =
         str_to_f64(lat, &query->near.lat) == ERR_OK && str_to_f64(lon, &query->near.lon) == ERR_OK;
     is_valid = is_valid && query->near.lat >= -90 && query->near.lat <= 90 &&
