@@ -3,6 +3,7 @@
 // Stamps are drawn once per size, colour and state, so a frame is a few thousand drawImage calls at most.
 import { BLOCKED, FREE } from "../lib/seatbits";
 import type { SeatGrid } from "./grid";
+import { drawMarks, drawSelectionDots } from "./marks";
 import type { MapArea, MapSection, SeatModel } from "./model";
 import { overlaps, type Box } from "./geometry";
 import { mix, readableOn, type Palette } from "./palette";
@@ -51,8 +52,8 @@ export class Painter {
     }
     if (withSeats) this.seats(scene, view, box, px, ratio, palette);
     this.sectionNames(scene, frame, view, box, palette, withSeats);
-    if (withSeats) this.marks(scene, view, px, palette);
-    else this.selectionDots(scene, view, palette);
+    if (withSeats) drawMarks(this.context, scene, view, px, palette);
+    else drawSelectionDots(this.context, scene, view, palette);
   }
 
   private area(area: MapArea, scene: Scene, view: View, palette: Palette): void {
@@ -271,53 +272,5 @@ export class Painter {
     if (smaller < 7) return;
     context.font = `600 ${smaller}px system-ui, sans-serif`;
     context.fillText(text, x, y);
-  }
-
-  private marks(scene: Scene, view: View, px: number, palette: Palette): void {
-    const { context } = this;
-    const ring = (seat: number, color: string, grow: number, width: number): void => {
-      const [x, y] = toScreen(view, scene.model.x[seat]!, scene.model.y[seat]!);
-      context.beginPath();
-      context.arc(x, y, px * 0.42 + grow, 0, 2 * Math.PI);
-      context.strokeStyle = color;
-      context.lineWidth = width;
-      context.stroke();
-    };
-    for (const seat of scene.selected)
-      ring(seat, palette.accent, Math.max(2, px * 0.1), Math.max(2, px * 0.1));
-    for (const seat of scene.conflicts) this.crossOut(scene.model, seat, view, px, palette);
-    if (scene.hovered >= 0) ring(scene.hovered, palette.text, 1.5, 2);
-    if (scene.focused >= 0) {
-      ring(scene.focused, palette.ground, 4, 5);
-      ring(scene.focused, palette.focus, 4, 2.5);
-    }
-  }
-
-  private crossOut(model: SeatModel, seat: number, view: View, px: number, palette: Palette): void {
-    const { context } = this;
-    const [x, y] = toScreen(view, model.x[seat]!, model.y[seat]!);
-    const arm = Math.max(3, px * 0.3);
-    context.beginPath();
-    context.moveTo(x - arm, y - arm);
-    context.lineTo(x + arm, y + arm);
-    context.moveTo(x + arm, y - arm);
-    context.lineTo(x - arm, y + arm);
-    context.strokeStyle = palette.text;
-    context.lineWidth = Math.max(1.5, px * 0.08);
-    context.stroke();
-  }
-
-  private selectionDots(scene: Scene, view: View, palette: Palette): void {
-    const { context } = this;
-    for (const seat of scene.selected) {
-      const [x, y] = toScreen(view, scene.model.x[seat]!, scene.model.y[seat]!);
-      context.beginPath();
-      context.arc(x, y, 5, 0, 2 * Math.PI);
-      context.fillStyle = palette.text;
-      context.fill();
-      context.lineWidth = 2.5;
-      context.strokeStyle = palette.ground;
-      context.stroke();
-    }
   }
 }
