@@ -1,0 +1,165 @@
+/* Things to sell and people to sell them to. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { newKey } from './api.mjs';
+import { until } from './wait.mjs';
+
+export const HOUR = 3600 * 1000;
+export const DAY = 24 * HOUR;
+export const iso = (ms) => new Date(ms).toISOString();
+export const unique = () => randomBytes(5).toString('hex');
+export const PASSWORD = 'correct horse battery';
+
+/* A hall of `sections` × `rows` × `seats`; seats are named S1-R1-1. `areas` are [{guid, capacity}]. */
+export function plan({ sections = 1, rows = 2, seats = 10, areas = [], name = 'Hall' } = {}) {
+    const range = (count) => Array.from({ length: count }, (_, i) => i);
+    return {
+        name,
+        size: { width: 1000, height: 800 },
+        categories: [
+            { name: 'front', color: '#2980b9' },
+            { name: 'back', color: '#27ae60' },
+        ],
+        zones: range(sections).map((z) => ({
+            name: `Section ${z + 1}`,
+            position: { x: z * 300, y: 0 },
+            rows: range(rows).map((r) => ({
+                row_number: String(r + 1),
+                position: { x: 0, y: r * 20 },
+                seats: range(seats).map((s) => ({
+                    seat_guid: `S${z + 1}-R${r + 1}-${s + 1}`,
+                    seat_number: String(s + 1),
+                    position: { x: s * 10, y: 0 },
+                    category: r === 0 ? 'front' : 'back',
+                })),
+            })),
+            areas: (z === 0 ? areas : []).map((area) => ({
+                name: area.guid,
+                category: 'back',
+                position: { x: 0, y: 500 },
+                rectangle: { width: 100, height: 50 },
+                ...area,
+            })),
+        })),
+    };
+}
+
+export const venueBody = (seatingPlan = plan(), more = {}) => ({
+    name: 'Concert Hall',
+    city: 'Berlin',
+    country: 'DE',
+    lat: 52.52,
+    lon: 13.405,
+    seating_plan: seatingPlan,
+    ...more,
+});
+
+export async function makeVenue(api, seatingPlan, more) {
+    const answer = await api.post('/v1/venues', venueBody(seatingPlan, more));
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json;
+}
+
+export const eventBody = (venueId, nowMs, more = {}) => ({
+    venue_id: venueId,
+    name: 'An Evening of Tests',
+    description: 'With applause.',
+    category: 'concert',
+    starts_at: iso(nowMs + 30 * DAY),
+    onsale_at: iso(nowMs - HOUR),
+    currency: 'EUR',
+    prices: { front: 5000, back: 3000 },
+    ...more,
+});
+
+export async function makeEvent(server, api, venueId, more) {
+    const answer = await api.post('/v1/events', eventBody(venueId, await server.now(), more));
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json;
+}
+
+export async function publish(api, eventId) {
+    const answer = await api.post(`/v1/events/${eventId}/publish`);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json;
+}
+
+/* A published event in a venue of its own; {venue, ...event}. */
+export async function sale(server, { plan: seatingPlan, venue: venueMore, api = server.admin, ...more } = {}) {
+    const venue = await makeVenue(api, seatingPlan, venueMore);
+    const event = await makeEvent(server, api, venue.id, more);
+    return { ...(await publish(api, event.id)), venueId: venue.id };
+}
+
+/* Signs up and logs in; an Api with {user, email}. */
+export async function makeUser(server, { name = 'Ada Fan', email = `u-${unique()}@example.com`, roles } = {}) {
+    const signUp = await server.anonymous.post('/v1/users', { email, password: PASSWORD, name });
+    assert.equal(signUp.status, 201, signUp.text);
+    if (roles) {
+        const answer = await server.admin.put(`/v1/users/${signUp.json.id}/roles`, { roles });
+        assert.equal(answer.status, 200, answer.text);
+    }
+    const login = await server.anonymous.post('/v1/sessions', { email, password: PASSWORD });
+    assert.equal(login.status, 201, login.text);
+    return Object.assign(server.as(login.json.token), { user: signUp.json, email });
+}
+
+export async function held(api, eventId, what, key = newKey()) {
+    const answer = await api.hold(eventId, what, key);
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json;
+}
+
+/* Held, and the bank's page is there: the booking with payment.url. */
+export async function checkedOut(api, eventId, what) {
+    const booking = typeof what === 'object' && what.id ? what : await held(api, eventId, what);
+    const answer = await api.post(`/v1/bookings/${booking.id}/checkout`);
+    assert.equal(answer.status, 202, answer.text);
+    return paymentUrl(api, booking.id);
+}
+
+export const paymentUrl = (api, bookingId, timeout = 15000) =>
+    until(async () => {
+        const booking = await api.booking(bookingId);
+        return booking.payment?.url && booking;
+    }, { timeout, what: `the payment URL of ${bookingId}` });
+
+export const status = (api, bookingId, wanted, timeout = 15000) =>
+    until(async () => {
+        const booking = await api.booking(bookingId);
+        return booking.status === wanted && booking;
+    }, { timeout, what: `${bookingId} to be ${wanted}` }).catch(async (error) => {
+        throw new Error(`${error.message}; it is ${JSON.stringify(await api.booking(bookingId))}`);
+    });
+
+/* The whole way: a confirmed booking. */
+export async function bought(server, api, eventId, what) {
+    const booking = await checkedOut(api, eventId, what);
+    const paid = await server.bank.pay(booking.payment.url);
+    assert.equal(paid.status, 200, paid.text);
+    return status(api, booking.id, 'confirmed');
+}
+
+export async function seatStates(api, eventId) {
+    const { json } = await api.get(`/v1/events/${eventId}/seats`);
+    return Object.fromEntries(json.seats.map((seat) => [seat.id, seat.status]));
+}
+
+export async function ticketsOf(api, bookingId) {
+    const answer = await api.get(`/v1/bookings/${bookingId}/tickets`);
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json.data;
+}
+
+/* After money has come to rest: what the bank has kept is what confirmed bookings are worth, by the audit and by its ledger. */
+export async function assertReconciled(server) {
+    const [audit, ledger] = await until(async () => {
+        const found = await server.audit();
+        return found.totals.refunds_pending === 0 && [found, await server.bank.summary()];
+    }, { timeout: 15000, every: 100, what: 'all refunds to be paid' });
+    assert.deepEqual(audit.findings, []);
+    assert.equal(audit.clean, true);
+    assert.equal(ledger.captured, audit.totals.captured, 'captured: bank against database');
+    assert.equal(ledger.refunded, audit.totals.refunded, 'refunded: bank against database');
+    return { audit, ledger };
+}
