@@ -43,12 +43,12 @@ CREATE INDEX doc_by_venue ON doc (venue_id, key);
 -- names would make a search of the names walk over all of them if it were one.
 CREATE VIRTUAL TABLE doc_title USING fts5 (
     name, venue, city, category, cell,
-    content = 'doc', content_rowid = 'key', columnsize = 0,
+    content = 'doc', content_rowid = 'key', columnsize = 0, prefix = '2 3',
     tokenize = 'unicode61 remove_diacritics 2'
 );
 CREATE VIRTUAL TABLE doc_text USING fts5 (
     name, description, venue, city, category, cell,
-    content = 'doc', content_rowid = 'key', columnsize = 0, prefix = '2 3',
+    content = 'doc', content_rowid = 'key', columnsize = 0,
     tokenize = 'unicode61 remove_diacritics 2'
 );
 CREATE TRIGGER doc_insert AFTER INSERT ON doc BEGIN

@@ -46,32 +46,55 @@ static enum err run_list(struct db *db, const struct search_query *query, struct
 
 /* --- Words --- */
 
-/* Appends the hits of all grades from (grade, key) on until hits holds max. */
-static enum err run_grades(struct db *db, const struct search_query *query, struct str cells,
-                           struct arena *arena, size_t max, struct search_page *page)
+struct grading {
+    const struct search_query *query;
+    struct search_terms terms;
+    size_t max; /* hits wanted */
+    struct search_page *page;
+};
+
+/* The hits of one grade behind after_key, appended to the page. */
+static enum err run_grade(struct db *db, const struct grading *grading, enum search_grade grade,
+                          int64_t after_key, struct arena *arena)
 {
-    const struct search_terms terms = {query->words, query->city_key, query->category, cells};
-    bool is_resumed = query->has_cursor && !query->has_near;
+    struct search_page *page = grading->page;
+    struct search_range range = range_of(grading->query, grading->max - page->count);
+    struct buf *expression = buf_new_in(arena, EXPRESSION_BYTES_MAX);
+    struct buf *unless = buf_new_in(arena, EXPRESSION_BYTES_MAX);
+    size_t count = 0;
+    if (!expression || !unless)
+        return ERR_NOMEM;
+    range.after_key = after_key;
+    if (!search_expression(&grading->terms, grade, expression))
+        return ERR_OK;
+    if (grade == GRADE_PREFIX)
+        search_expression_all(&grading->terms, unless);
+    struct search_match match = {.is_title = grade != GRADE_TEXT,
+                                 .expression = buf_str(expression),
+                                 .unless = buf_str(unless)};
+    enum err err = search_match(db, &match, &range, page->hits + page->count, &count);
+    for (size_t i = 0; !err && i < count; i++)
+        page->hits[page->count + i].position = grade;
+    page->count += err ? 0 : count;
+    return err;
+}
+
+/* From the cursor's grade on until the page is full. */
+static enum err run_words(struct db *db, const struct search_query *query, struct arena *arena,
+                          struct search_page *page)
+{
+    const struct grading grading = {
+        .query = query,
+        .terms = {query->words, query->city_key, query->category, STR_NONE},
+        .max = query->limit + 1,
+        .page = page};
     enum err err = ERR_OK;
-    for (int grade = GRADE_NAME; !err && grade < GRADES && page->count < max; grade++) {
-        struct search_range range = range_of(query, max - page->count);
-        size_t count = 0;
-        if (is_resumed && grade < query->cursor_position)
-            continue;
-        if (is_resumed && grade == query->cursor_position)
-            range.after_key = query->cursor_key;
-        struct buf *expression = buf_new_in(arena, EXPRESSION_BYTES_MAX);
-        if (!expression)
-            return ERR_NOMEM;
-        if (!search_expression(&terms, (enum search_grade)grade, expression))
-            continue;
-        if (expression->overflow)
-            return ERR_LIMIT;
-        err = search_match(db, grade <= GRADE_TITLE, buf_str(expression), &range, arena,
-                           page->hits + page->count, &count);
-        for (size_t i = 0; !err && i < count; i++)
-            page->hits[page->count + i].position = grade;
-        page->count += err ? 0 : count;
+    for (int grade = GRADE_NAME; !err && grade < GRADES && page->count < grading.max; grade++) {
+        bool is_done = query->has_cursor && grade < query->cursor_position;
+        bool is_begun = query->has_cursor && grade == query->cursor_position;
+        if (!is_done)
+            err = run_grade(db, &grading, (enum search_grade)grade,
+                            is_begun ? query->cursor_key : 0, arena);
     }
     return err;
 }
@@ -109,6 +132,18 @@ static void measure(const struct search_query *query, struct search_page *page)
     qsort(page->hits, page->count, sizeof(page->hits[0]), compare_hits);
 }
 
+/* Beginnings of words count only where no event has the words themselves: a page must not depend on the one before. */
+static enum err find_candidates(struct db *db, const struct grading *grading, struct arena *arena)
+{
+    struct search_page *page = grading->page;
+    enum err err = ERR_OK;
+    for (int grade = GRADE_NAME; !err && grade < GRADES && page->count < grading->max; grade++) {
+        if (grade != GRADE_PREFIX || page->count == 0)
+            err = run_grade(db, grading, (enum search_grade)grade, 0, arena);
+    }
+    return err;
+}
+
 static enum err run_words_near(struct db *db, const struct search_query *query, struct arena *arena,
                                struct search_page *page)
 {
@@ -118,7 +153,12 @@ static enum err run_words_near(struct db *db, const struct search_query *query, 
     if (!cells)
         return ERR_NOMEM;
     (void)geo_cells(boxes, box_count, CELLS_MAX, cells); /* too many: the distance alone decides */
-    enum err err = run_grades(db, query, buf_str(cells), arena, SEARCH_CANDIDATES_MAX, page);
+    const struct grading grading = {
+        .query = query,
+        .terms = {query->words, query->city_key, query->category, buf_str(cells)},
+        .max = SEARCH_CANDIDATES_MAX,
+        .page = page};
+    enum err err = find_candidates(db, &grading, arena);
     if (!err)
         measure(query, page);
     return err;
@@ -221,10 +261,22 @@ static enum err run_near(struct db *db, const struct search_query *query, struct
 
 /* --- The way --- */
 
+/* What the word index found has no summaries yet; an event that has gone in between leaves the page. */
+static enum err fill_summaries(struct db *db, struct search_page *page, struct arena *arena)
+{
+    enum err err = search_summaries(db, page->hits, page->count, arena);
+    size_t kept = 0;
+    for (size_t i = 0; i < page->count; i++) {
+        if (page->hits[i].summary.len > 0)
+            page->hits[kept++] = page->hits[i];
+    }
+    page->count = kept;
+    return err;
+}
+
 enum err search_run(struct db *db, const struct search_query *query, struct arena *arena,
                     struct search_page *ret_page)
 {
-    bool is_ranked_by_words = query->has_words && !query->has_near;
     size_t room = query->has_words && query->has_near ? SEARCH_CANDIDATES_MAX : query->limit + 1;
     struct search_page page = {.hits = ARENA_ARRAY(arena, struct search_hit, room)};
     enum err err = ERR_OK;
@@ -232,10 +284,10 @@ enum err search_run(struct db *db, const struct search_query *query, struct aren
         return ERR_NOMEM;
     if (query->has_words && query->words.count == 0)
         page.count = 0; /* only signs: nothing is like them */
-    else if (is_ranked_by_words)
-        err = run_grades(db, query, STR(""), arena, room, &page);
-    else if (query->has_words)
+    else if (query->has_words && query->has_near)
         err = run_words_near(db, query, arena, &page);
+    else if (query->has_words)
+        err = run_words(db, query, arena, &page);
     else if (query->has_near)
         err = run_near(db, query, arena, &page);
     else
@@ -243,6 +295,8 @@ enum err search_run(struct db *db, const struct search_query *query, struct aren
     if (err)
         return err;
     cut_page(query, &page);
+    if (query->has_words)
+        err = fill_summaries(db, &page, arena);
     *ret_page = page;
-    return ERR_OK;
+    return err;
 }

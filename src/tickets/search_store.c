@@ -121,7 +121,7 @@ enum err search_cursor_set(struct db *db, int64_t seq)
 
 /* --- Reading --- */
 
-#define HIT_COLUMNS "d.key, d.summary, d.lat, d.lon"
+#define HIT_COLUMNS "d.key, d.lat, d.lon, d.summary"
 
 /* $1 and $2 bound the key, $3 and $4 the time, which is finer; $5 the number of rows. */
 static void bind_range(struct db_stmt *stmt, const struct search_range *range)
@@ -135,6 +135,7 @@ static void bind_range(struct db_stmt *stmt, const struct search_range *range)
     db_bind_i64(stmt, 5, (int64_t)range->limit);
 }
 
+/* arena NULL: without summaries, which are the fourth column otherwise. */
 static enum err read_hits(struct db_stmt *stmt, const struct search_range *range,
                           struct arena *arena, struct search_hit *ret_hits, size_t *ret_count)
 {
@@ -146,13 +147,13 @@ static enum err read_hits(struct db_stmt *stmt, const struct search_range *range
             db_done(stmt);
             break;
         }
-        ret_hits[count++] =
-            (struct search_hit){.key = db_col_i64(stmt, 0),
-                                .summary = arena_str_dup(arena, db_col_str(stmt, 1)),
-                                .at = {db_col_f64(stmt, 2), db_col_f64(stmt, 3)}};
+        ret_hits[count++] = (struct search_hit){
+            .key = db_col_i64(stmt, 0),
+            .at = {db_col_f64(stmt, 1), db_col_f64(stmt, 2)},
+            .summary = arena ? arena_str_dup(arena, db_col_str(stmt, 3)) : STR_NONE};
     }
     *ret_count = count;
-    return !err && arena->overflow ? ERR_NOMEM : err;
+    return !err && arena && arena->overflow ? ERR_NOMEM : err;
 }
 
 #define DOC_RANGE " d.key > $1 AND d.key < $2 AND d.starts_at >= $3 AND d.starts_at < $4"
@@ -187,25 +188,50 @@ enum err search_list(struct db *db, const struct search_range *range, struct are
 }
 
 /* The word index walks its list in order; each event is looked up for what words can't say. */
-#define MATCH_SQL(index)                                                                           \
-    "SELECT " HIT_COLUMNS " FROM " index " t CROSS JOIN doc d ON d.key = t.rowid"                  \
+#define MATCH_SQL(index, more)                                                                     \
+    "SELECT d.key, d.lat, d.lon FROM " index " t CROSS JOIN doc d ON d.key = t.rowid"              \
     " WHERE t." index " MATCH $8 AND t.rowid > $1 AND t.rowid < $2"                                \
     " AND d.starts_at >= $3 AND d.starts_at < $4 AND ($6 = '' OR d.city_key = $6)"                 \
-    " AND ($7 = '' OR d.category = $7) ORDER BY t.rowid LIMIT $5"
+    " AND ($7 = '' OR d.category = $7)" more " ORDER BY t.rowid LIMIT $5"
 
-SQL(SQL_MATCH_TITLE, MATCH_SQL("doc_title"));
-SQL(SQL_MATCH_TEXT, MATCH_SQL("doc_text"));
+SQL(SQL_MATCH_TITLE, MATCH_SQL("doc_title", ""));
+SQL(SQL_MATCH_TITLE_UNLESS,
+    MATCH_SQL("doc_title", " AND NOT EXISTS (SELECT 1 FROM doc_text x"
+                           " WHERE x.doc_text MATCH $9 AND x.rowid = t.rowid)"));
+SQL(SQL_MATCH_TEXT, MATCH_SQL("doc_text", ""));
 
-enum err search_match(struct db *db, bool is_title, struct str expression,
-                      const struct search_range *range, struct arena *arena,
-                      struct search_hit *ret_hits, size_t *ret_count)
+enum err search_match(struct db *db, const struct search_match *match,
+                      const struct search_range *range, struct search_hit *ret_hits,
+                      size_t *ret_count)
 {
-    struct db_stmt *stmt = db_stmt(db, is_title ? &SQL_MATCH_TITLE : &SQL_MATCH_TEXT);
+    struct sql *sql = !match->is_title        ? &SQL_MATCH_TEXT
+                      : match->unless.len > 0 ? &SQL_MATCH_TITLE_UNLESS
+                                              : &SQL_MATCH_TITLE;
+    struct db_stmt *stmt = db_stmt(db, sql);
     bind_range(stmt, range);
     db_bind_str(stmt, 6, range->city_key);
     db_bind_str(stmt, 7, range->category);
-    db_bind_str(stmt, 8, expression);
-    return read_hits(stmt, range, arena, ret_hits, ret_count);
+    db_bind_str(stmt, 8, match->expression);
+    if (sql == &SQL_MATCH_TITLE_UNLESS)
+        db_bind_str(stmt, 9, match->unless);
+    return read_hits(stmt, range, NULL, ret_hits, ret_count);
+}
+
+SQL(SQL_SUMMARY, "SELECT summary FROM doc WHERE key = $1");
+
+enum err search_summaries(struct db *db, struct search_hit *hits, size_t count, struct arena *arena)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < count; i++) {
+        struct db_stmt *stmt = db_stmt(db, &SQL_SUMMARY);
+        bool has_row;
+        db_bind_i64(stmt, 1, hits[i].key);
+        err = db_step(stmt, &has_row);
+        if (!err && has_row)
+            hits[i].summary = arena_str_dup(arena, db_col_str(stmt, 0));
+        db_done(stmt);
+    }
+    return !err && arena->overflow ? ERR_NOMEM : err;
 }
 
 SQL(SQL_LIST_VENUE,

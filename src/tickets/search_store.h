@@ -40,9 +40,17 @@ struct search_hit {
 /* Events by date. ret_hits has room for range->limit. */
 ERR_MUST_USE enum err search_list(struct db *db, const struct search_range *range, struct arena *arena, struct search_hit *ret_hits,
                                   size_t *ret_count);
-/* Events that match the expression, by date; is_title: the index of titles is asked instead of that of all text. */
-ERR_MUST_USE enum err search_match(struct db *db, bool is_title, struct str expression, const struct search_range *range,
-                                   struct arena *arena, struct search_hit *ret_hits, size_t *ret_count);
+/* What the word indexes are asked. */
+struct search_match {
+    bool is_title;            /* the index of titles, else that of all text */
+    struct str expression;
+    struct str unless;        /* what all text must not match; empty: nothing */
+};
+/* Events that match, by date, without their summaries: search_summaries fills in those that are shown. */
+ERR_MUST_USE enum err search_match(struct db *db, const struct search_match *match, const struct search_range *range,
+                                   struct search_hit *ret_hits, size_t *ret_count);
+/* Fills in the summaries by key; a hit whose event has gone meanwhile keeps none. */
+ERR_MUST_USE enum err search_summaries(struct db *db, struct search_hit *hits, size_t count, struct arena *arena);
 /* Events of one venue, by date. */
 ERR_MUST_USE enum err search_list_venue(struct db *db, uint64_t venue_id, const struct search_range *range, struct arena *arena,
                                         struct search_hit *ret_hits, size_t *ret_count);

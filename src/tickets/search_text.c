@@ -225,11 +225,16 @@ bool search_expression(const struct search_terms *terms, enum search_grade grade
         buf_append_str(expression, STR(") NOT ("));
         put_words(expression, TITLE_COLUMNS, words, false);
     } else {
-        put_words(expression, TEXT_COLUMNS, words, true);
+        put_words(expression, TITLE_COLUMNS, words, true);
         buf_append_str(expression, STR(") NOT ("));
-        put_words(expression, TEXT_COLUMNS, words, false);
+        put_words(expression, TITLE_COLUMNS, words, false);
     }
     buf_append_str(expression, STR("))"));
     put_filters(expression, terms);
     return true;
+}
+
+void search_expression_all(const struct search_terms *terms, struct buf *expression)
+{
+    put_words(expression, TEXT_COLUMNS, &terms->words, false);
 }

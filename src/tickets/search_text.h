@@ -26,7 +26,7 @@ enum search_grade {
     GRADE_NAME,   /* all words in the name */
     GRADE_TITLE,  /* all words in name, venue, city and category together */
     GRADE_TEXT,   /* all words anywhere, the description too */
-    GRADE_PREFIX, /* the last word is the beginning of one */
+    GRADE_PREFIX, /* in the title, the last word being the beginning of one */
     GRADES,
 };
 
@@ -36,8 +36,11 @@ struct search_terms {
     struct str cells;              /* ready list of cells: "g45012 OR g45013"; empty: none */
 };
 
-/* The expression of a grade, without what better grades have. False: this grade can't have any (a last word of one letter
+/* The expression of a grade, without what better grades have; what GRADE_TEXT has must be left out of GRADE_PREFIX by the caller, by
+ * search_expression_all. False: this grade can't have any (a last word of one letter
  * is no beginning). Words are quoted, so nothing a user types is syntax. */
 bool search_expression(const struct search_terms *terms, enum search_grade grade, struct buf *expression);
+/* All words anywhere, without filters. */
+void search_expression_all(const struct search_terms *terms, struct buf *expression);
 
 #endif
