@@ -5,8 +5,10 @@
  * forged or never told. Then nothing may be sold twice, the bank's ledger must equal the confirmed
  * sales, and the audit must be clean.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -245,9 +247,10 @@ static enum err demo_prepare(struct demo *demo, const struct scenario_options *o
 {
     static const char *const arguments[] = {"--log-level=warn", NULL};
     enum err err = ERR_OK;
-    if (options->data)
+    if (options->data) {
         snprintf(demo->child.data, sizeof(demo->child.data), "%s", options->data);
-    else
+        err = mkdir(options->data, 0700) == 0 || errno == EEXIST ? ERR_OK : ERR_IO;
+    } else
         err = child_directory(&demo->child);
     if (!err)
         err = seed_buyers(&demo->child, options->buyers ? (size_t)options->buyers : DEMO_BUYERS,
