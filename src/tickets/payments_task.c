@@ -178,7 +178,8 @@ static void on_answer(struct http_call *call)
     metric_add(payments->calls_failed, is_good ? 0 : 1);
     pthread_mutex_lock(&payments->lock);
     bool was_down = breaker_is_down(&payments->breaker);
-    breaker_record(&payments->breaker, task->pass, is_good, clock_now_ms());
+    if (task->kind != TASK_ANNOUNCE)
+        breaker_record(&payments->breaker, task->pass, is_good, clock_now_ms());
     task->is_down = breaker_is_down(&payments->breaker);
     task->pass = BREAKER_NORMAL;
     pthread_mutex_unlock(&payments->lock);

@@ -44,17 +44,24 @@ enum begin_result {
     BEGIN_FULL, /* none can begin now */
 };
 
-/* Takes the id's place among those under way, and a pass for a call. */
-static enum begin_result place_take(struct payments *payments, uint64_t id, bool is_call,
-                                    enum breaker_pass *ret_pass)
+/* A pass for a call. Announcing is no proof that the provider works, so it neither asks the breaker
+ * nor tells it. The lock is held. */
+static enum breaker_pass pass_take(struct payments *payments, enum task_kind kind)
+{
+    return kind == TASK_ANNOUNCE ? BREAKER_NORMAL
+                                 : breaker_allow(&payments->breaker, clock_now_ms());
+}
+
+/* Takes the id's place among those under way, and a pass for a call. The lock is held. */
+static enum begin_result place_take(struct payments *payments, enum task_kind kind, uint64_t id,
+                                    bool is_call, enum breaker_pass *ret_pass)
 {
     *ret_pass = BREAKER_REFUSED;
     if (!has_room(payments, is_call))
         return BEGIN_FULL;
     if (map_has(&payments->in_flight, id))
         return BEGIN_BUSY;
-    if (is_call &&
-        (*ret_pass = breaker_allow(&payments->breaker, clock_now_ms())) == BREAKER_REFUSED)
+    if (is_call && (*ret_pass = pass_take(payments, kind)) == BREAKER_REFUSED)
         return BEGIN_FULL;
     if (map_put(&payments->in_flight, id, 1) != ERR_OK) {
         breaker_give_back(&payments->breaker, *ret_pass);
@@ -82,7 +89,7 @@ static enum begin_result task_begin(struct payments *payments, enum task_kind ki
 {
     enum breaker_pass pass;
     pthread_mutex_lock(&payments->lock);
-    enum begin_result result = place_take(payments, row.id, is_call, &pass);
+    enum begin_result result = place_take(payments, kind, row.id, is_call, &pass);
     pthread_mutex_unlock(&payments->lock);
     if (result != BEGIN_OK)
         return result;
