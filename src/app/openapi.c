@@ -246,8 +246,6 @@ static void put_schema_content(struct json_writer *writer, const char *media_typ
 {
     char reference[128];
     int len = snprintf(reference, sizeof(reference), "#/components/schemas/%s", schema);
-    json_key(writer, "content");
-    json_open_object(writer);
     json_key(writer, media_type);
     json_open_object(writer);
     json_key(writer, "schema");
@@ -255,6 +253,21 @@ static void put_schema_content(struct json_writer *writer, const char *media_typ
     json_put_str(writer, "$ref", str_from(reference, (size_t)len));
     json_close_object(writer);
     json_close_object(writer);
+}
+
+static void put_success_content(struct json_writer *writer, const struct route *route)
+{
+    if (!route->response && !route->media)
+        return;
+    json_key(writer, "content");
+    json_open_object(writer);
+    if (route->response)
+        put_schema_content(writer, "application/json", route->response);
+    if (route->media) {
+        json_key(writer, route->media);
+        json_open_object(writer);
+        json_close_object(writer);
+    }
     json_close_object(writer);
 }
 
@@ -263,8 +276,7 @@ static void put_success(struct json_writer *writer, const struct route *route, c
     json_key(writer, status);
     json_open_object(writer);
     json_put_str(writer, "description", route->success == 204 ? STR("Done") : STR("Success"));
-    if (route->response)
-        put_schema_content(writer, "application/json", route->response);
+    put_success_content(writer, route);
     json_close_object(writer);
 }
 
@@ -280,7 +292,10 @@ static void put_problem(struct json_writer *writer, int status, const char *stat
     json_key(writer, status_text);
     json_open_object(writer);
     json_put_str(writer, "description", buf_str(&names));
+    json_key(writer, "content");
+    json_open_object(writer);
     put_schema_content(writer, "application/problem+json", "Problem");
+    json_close_object(writer);
     json_close_object(writer);
     buf_release(&names);
 }

@@ -225,6 +225,7 @@ const struct route frame_routes[] = {
      .loop = metrics_loop,
      .summary = "Figures in Prometheus text format 0.0.4",
      .tag = "Operation",
+     .media = "text/plain",
      .success = 200,
      .query = "*",
      .is_retry_safe = true},

@@ -83,6 +83,7 @@ struct route {
     const char *tag;
     const struct json_field *request; /* body; NULL: none */
     const char *response;             /* name of a schema in docs/api/schemas.json; NULL: no JSON body */
+    const char *media;                /* "image/png": what the success may be besides JSON; NULL: nothing */
     int success;                      /* 200, 201, 202, 204 */
     const char *problems;             /* "404 409 422": statuses besides those that follow from the row itself */
     const char *query;                /* "q near radius_km": query parameters; others are refused with 422; "*": any */

@@ -215,6 +215,7 @@ const struct route report_routes[] = {
      .read = csv_read,
      .summary = "Confirmed bookings of an event as CSV",
      .tag = "reports",
+     .media = "text/csv",
      .success = 200,
      .problems = "404 422",
      .query = "cursor",
