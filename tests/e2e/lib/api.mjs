@@ -5,6 +5,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { randomUUID } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 
 export const newKey = () => randomUUID();
 
@@ -26,7 +27,9 @@ export function send(url, { method = 'GET', headers = {}, body, agent, ca } = {}
 }
 
 function answerOf(res, buffer) {
-    const answer = { status: res.statusCode, headers: res.headers, buffer };
+    const answer = { status: res.statusCode, headers: res.headers };
+    if (res.headers['content-encoding'] === 'gzip') buffer = gunzipSync(buffer);
+    answer.buffer = buffer;
     Object.defineProperty(answer, 'text', { get: () => buffer.toString('utf8'), enumerable: false });
     const isJson = /^application\/(\w+\+)?json\b/.test(res.headers['content-type'] ?? '');
     answer.json = isJson && buffer.length > 0 ? JSON.parse(buffer.toString('utf8')) : undefined;
