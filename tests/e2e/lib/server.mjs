@@ -173,6 +173,7 @@ export class Foyer extends Program {
     async metric(name, labels = '') {
         const { text } = await this.anonymous.get('/metrics');
         let sum = 0;
+        if (!text.includes(`# TYPE ${name} `)) throw new Error(`there is no metric ${name}`);
         for (const line of text.split('\n')) {
             if ((line.startsWith(`${name} `) || line.startsWith(`${name}{`)) && line.includes(labels))
                 sum += Number(line.slice(line.lastIndexOf(' ') + 1));
