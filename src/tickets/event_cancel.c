@@ -12,8 +12,7 @@
 
 #include "base/log.h"
 #include "tickets/event_cancel_store.h"
-#include "tickets/payment.h"
-#include "tickets/ticket.h"
+#include "tickets/refund.h"
 
 #include <stdlib.h>
 
@@ -29,34 +28,57 @@ struct cancel_walk {
     bool is_last;
 };
 
-static enum err revoke_tickets(struct writer_tx *tx, const struct booking *booking,
-                               uint64_t refund_id)
+/* Tickets that can still be given back. Those that were used at the door stay: whether these people get their money is the
+ * organizer's to say. */
+static size_t pick_tickets(struct ticket *tickets, size_t count)
 {
-    struct ticket tickets[BOOKING_PLACES_MAX];
-    size_t count = 0;
-    enum err err = ticket_list(tx->db, booking->event_id, booking->id, tickets, &count);
-    for (size_t i = 0; !err && i < count; i++) {
-        if (tickets[i].is_revoked)
-            continue;
-        err = ticket_revoke(tx, booking->event_id, tickets[i].id, refund_id);
-        if (err == ERR_CONFLICT)
-            err = ERR_OK; /* used at the door: it was let in, the money goes back all the same */
+    size_t picked = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!tickets[i].is_revoked && tickets[i].used_at == 0)
+            tickets[picked++] = tickets[i];
     }
-    return err;
+    return picked;
+}
+
+static int64_t price_of(const struct ticket *tickets, size_t count)
+{
+    int64_t price = 0;
+    for (size_t i = 0; i < count; i++)
+        price += tickets[i].price;
+    return price;
+}
+
+/* The money refuses to add up: the others must not wait for it. Nothing was changed. */
+static enum err leave_to_a_person(const struct booking *booking)
+{
+    char id[ID_TEXT_SIZE];
+    log_error("a booking of a cancelled event could not be refunded", "booking=%s",
+              id_format2(id, "bkg", booking->event_id, booking->id).data);
+    return ERR_OK;
 }
 
 static enum err refund_booking(struct tickets *tickets, struct writer_tx *tx,
                                const struct booking *booking, struct arena *arena)
 {
+    struct ticket list[BOOKING_PLACES_MAX];
     struct payment payment;
-    uint64_t refund_id = 0;
+    struct refund refund;
+    size_t count = 0;
     enum err err = payment_load_by_booking(tx->db, booking->event_id, booking->id, arena, &payment);
     if (err == ERR_NOT_FOUND)
-        return revoke_tickets(tx, booking, 0); /* it was free of charge */
-    if (!err && payment.captured > payment.refunded)
-        err = refund_request(tickets, tx, &payment, payment.provider_ref,
-                             payment.captured - payment.refunded, "event_cancelled", &refund_id);
-    return err ? err : revoke_tickets(tx, booking, refund_id);
+        return ERR_OK; /* free of charge: nothing to give back, and nowhere to go */
+    if (!err)
+        err = ticket_list(tx->db, booking->event_id, booking->id, list, &count);
+    count = err ? 0 : pick_tickets(list, count);
+    if (err || price_of(list, count) == 0)
+        return err;
+    struct refund_order order = {.booking = booking,
+                                 .payment = &payment,
+                                 .tickets = list,
+                                 .ticket_count = count,
+                                 .reason = "event_cancelled"};
+    err = refund_tickets(tickets, tx, &order, &refund);
+    return err == ERR_CONFLICT ? leave_to_a_person(booking) : err;
 }
 
 static enum err undo_booking(struct cancel_walk *walk, struct writer_tx *tx, uint64_t booking_id,

@@ -1,6 +1,7 @@
 /* Events through their routes: creating, changing, publishing, cancelling, blocks and areas. */
 #include "tickets/rig.h"
 
+#include "tickets/event_cancel.h"
 #include "tickets/event_input.h"
 
 #define PRICES "{\"Lower\":5000,\"Upper\":2500}"
@@ -528,6 +529,88 @@ static void cancelling_ends_the_holds(void **state)
     assert_int_equal(rig_get(rig, rig_path(rig, path, "")), 200); /* who has a ticket must see it */
 }
 
+struct script {
+    struct writer_job job;
+    const char *text;
+};
+
+static enum err script_apply(struct writer_job *job, struct writer_tx *tx)
+{
+    return db_script(tx->db, str_from_c(container_of(job, struct script, job)->text));
+}
+
+static void script_done(struct writer_job *job, enum err outcome)
+{
+    (void)job, (void)outcome;
+}
+
+static void run_sql(struct rig *rig, const char *text)
+{
+    struct script script = {.job = {.apply = script_apply, .done = script_done}, .text = text};
+    assert_ok(writer_run(rig->tickets->writer, &script.job));
+}
+
+/* What a payment leaves behind, without the bank. */
+#define SQL_PAY_ALL                                                                                \
+    "INSERT INTO payment SELECT event_id, id + 1, id, 'sandbox', 3, amount, currency, 's' || id,"  \
+    " NULL, 'p' || id, amount, 0, 0, 0, NULL, 0, 0 FROM booking WHERE state = 1;"                  \
+    "INSERT INTO capture SELECT 'sandbox', 'p' || id, event_id, id + 1, amount, currency, 0"       \
+    " FROM booking WHERE state = 1;"                                                               \
+    "INSERT INTO ticket SELECT event_id, booking_id + 2, booking_id, seat_no, NULL, 5000, 0, "     \
+    "NULL,"                                                                                        \
+    " NULL, NULL FROM seat_claim WHERE state = 1;"                                                 \
+    "UPDATE seat_claim SET state = 2 WHERE state = 1;"                                             \
+    "UPDATE booking SET state = 3, ended_at = 1 WHERE state = 1;"
+
+static void cancelling_gives_the_money_back(void **state)
+{
+    struct rig *rig = *state;
+    char path[256];
+    rig_make_event(rig, PRICES);
+    rig_publish(rig);
+    assert_int_equal(hold(rig, "A-1-2", "h-1"), 201);
+    assert_int_equal(hold(rig, "A-2-1", "h-2"), 201);
+    run_sql(rig, SQL_PAY_ALL);
+    assert_int_equal(hold(rig, "B-1-1", "h-3"), 201);
+    assert_int_equal(rig_post(rig, rig_path(rig, path, "/cancel"), NULL), 200);
+    wait_for_count(rig, "SELECT COUNT(*) FROM event_cancel", 0);
+    assert_int_equal(rig_count(rig,
+                               "SELECT COUNT(*) FROM refund WHERE reason = 'event_cancelled' AND"
+                               " amount = 5000"),
+                     2);
+    assert_int_equal(rig_count(rig, "SELECT COUNT(*) FROM payment WHERE refunded = captured"), 2);
+    assert_int_equal(rig_count(rig, "SELECT COUNT(*) FROM ticket WHERE state = 1"), 2);
+    assert_int_equal(rig_count(rig, "SELECT COUNT(*) FROM seat_claim"), 0);
+    assert_int_equal(rig_count(rig, "SELECT COUNT(*) FROM booking WHERE state = 5"), 1);
+    /* Once more changes nothing. */
+    assert_int_equal(rig_post(rig, path, NULL), 200);
+    wait_for_count(rig, "SELECT COUNT(*) FROM event_cancel", 0);
+    assert_int_equal(rig_count(rig, "SELECT COUNT(*) FROM refund"), 2);
+}
+
+static void an_interrupted_cancellation_goes_on_at_the_next_start(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t event_id;
+    char script[512];
+    rig_make_event(rig, PRICES);
+    rig_publish(rig);
+    assert_int_equal(hold(rig, "A-1-2", "h-1"), 201);
+    assert_int_equal(hold(rig, "A-2-1", "h-2"), 201);
+    assert_ok(id_parse(str_from_c(rig->event), "evt", &event_id));
+    (void)snprintf(script, sizeof(script),
+                   "UPDATE event SET status = 2 WHERE id = %" PRIu64 ";"
+                   "INSERT INTO event_cancel SELECT event_id, MIN(id) FROM booking",
+                   event_id);
+    run_sql(rig, script); /* the first booking was done already */
+    rig_stop(rig);
+    rig_start(rig);
+    assert_ok(event_cancel_resume(rig->tickets));
+    wait_for_count(rig, "SELECT COUNT(*) FROM event_cancel", 0);
+    assert_int_equal(rig_count(rig, "SELECT COUNT(*) FROM booking WHERE state = 5"), 1);
+    assert_int_equal(rig_count(rig, "SELECT COUNT(*) FROM booking WHERE state = 1"), 1);
+}
+
 /* --- Pure rules --- */
 
 static void statuses_move_forward_only(void **state)
@@ -579,6 +662,8 @@ int main(void)
         rig_test(unknown_seats_are_named),
         rig_test(areas_may_be_added),
         rig_test(cancelling_ends_the_holds),
+        rig_test(cancelling_gives_the_money_back),
+        rig_test(an_interrupted_cancellation_goes_on_at_the_next_start),
         cmocka_unit_test(statuses_move_forward_only),
         cmocka_unit_test(currencies_are_those_in_circulation),
     };
