@@ -111,22 +111,18 @@ struct audit_check audit_checks[] = {
       "(p.state IS NULL OR p.state <> 3 OR p.captured < b.amount) LIMIT $1",
       0}},
     {"captures",
-     {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.captured || ' "
-      "captured, its captures are ' || "
-      "COALESCE((SELECT SUM(c.amount) FROM capture c WHERE c.event_id = p.event_id AND "
-      "c.payment_id = p.id), 0) FROM payment p "
-      "WHERE p.captured <> COALESCE((SELECT SUM(c.amount) FROM capture c WHERE c.event_id = "
-      "p.event_id AND "
-      "c.payment_id = p.id), 0) LIMIT $1",
+     {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.captured || "
+      "' captured, its captures are ' || COALESCE(c.amount, 0) FROM payment p "
+      "LEFT JOIN (SELECT event_id, payment_id, SUM(amount) amount FROM capture GROUP BY 1, 2) c "
+      "ON c.event_id = p.event_id AND c.payment_id = p.id "
+      "WHERE p.captured <> COALESCE(c.amount, 0) LIMIT $1",
       0}},
     {"refunds",
-     {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.refunded || ' "
-      "refunded, its refunds are ' || "
-      "COALESCE((SELECT SUM(r.amount) FROM refund r WHERE r.event_id = p.event_id AND r.payment_id "
-      "= p.id), 0) FROM payment p "
-      "WHERE p.refunded <> COALESCE((SELECT SUM(r.amount) FROM refund r WHERE r.event_id = "
-      "p.event_id AND "
-      "r.payment_id = p.id), 0) LIMIT $1",
+     {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.refunded || "
+      "' refunded, its refunds are ' || COALESCE(r.amount, 0) FROM payment p "
+      "LEFT JOIN (SELECT event_id, payment_id, SUM(amount) amount FROM refund GROUP BY 1, 2) r "
+      "ON r.event_id = p.event_id AND r.payment_id = p.id "
+      "WHERE p.refunded <> COALESCE(r.amount, 0) LIMIT $1",
       0}},
     {"refund-above-capture",
      {"SELECT 'capture ' || c.provider_ref || ' of ' || c.amount || ' is refunded ' || "
