@@ -5,7 +5,8 @@
 #include "tickets/tickets.h"
 
 /* In the job that cancels: the work begins after its commit. */
-ERR_MUST_USE enum err event_cancel_stage(struct tickets *tickets, struct writer_tx *tx, uint64_t event_id);
+ERR_MUST_USE enum err event_cancel_stage(struct tickets *tickets, struct writer_tx *tx,
+                                         uint64_t event_id);
 /* At start: takes up what a stop or crash interrupted. Before requests. */
 ERR_MUST_USE enum err event_cancel_resume(struct tickets *tickets);
 

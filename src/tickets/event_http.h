@@ -19,8 +19,10 @@ struct event_edit {
     struct event event;        /* the row as it is now */
     int64_t prices[64];
 };
-ERR_MUST_USE enum err event_edit_begin(struct call *call, struct writer_tx *tx, struct event_edit *edit);
+ERR_MUST_USE enum err event_edit_begin(struct call *call, struct writer_tx *tx,
+                                       struct event_edit *edit);
 /* Sets updated_at, writes the row, appends the event document as type to the journal, forgets the model. */
-ERR_MUST_USE enum err event_edit_finish(struct call *call, struct writer_tx *tx, struct event_edit *edit, const char *type);
+ERR_MUST_USE enum err event_edit_finish(struct call *call, struct writer_tx *tx,
+                                        struct event_edit *edit, const char *type);
 
 #endif

@@ -31,9 +31,11 @@ struct event_subject {
 };
 
 /* Applies the input and checks what comes out; every fault goes to errors. Strings stay the input's. now_ms decides what "future" is. */
-void event_input_apply(const struct event_input *input, struct event_subject *subject, int64_t now_ms, struct field_errors *errors);
+void event_input_apply(const struct event_input *input, struct event_subject *subject,
+                       int64_t now_ms, struct field_errors *errors);
 /* What an event needs before it can be sold. */
-void event_check_publishable(const struct event_subject *subject, int64_t now_ms, struct field_errors *errors);
+void event_check_publishable(const struct event_subject *subject, int64_t now_ms,
+                             struct field_errors *errors);
 bool event_has_price(const int64_t prices[static EVENT_PRICES_MAX]);
 
 /* Draft to published, either to cancelled; everything else is ERR_CONFLICT. The only function that moves a status. */

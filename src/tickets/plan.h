@@ -20,7 +20,8 @@ struct plan {
 
 /* Checks everything and collects up to FIELD_ERRORS_MAX errors, each with its path below prefix ("seating_plan"). ERR_INVALID with errors;
  * ERR_NOMEM. Texts are borrowed from the tree, the arrays lie in the arena. Any thread; milliseconds for large plans. */
-ERR_MUST_USE enum err plan_parse(struct arena *arena, const struct json_node *document, const char *prefix,
-                                 struct field_errors *errors, struct plan *ret_plan);
+ERR_MUST_USE enum err plan_parse(struct arena *arena, const struct json_node *document,
+                                 const char *prefix, struct field_errors *errors,
+                                 struct plan *ret_plan);
 
 #endif

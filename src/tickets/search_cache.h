@@ -26,9 +26,11 @@ void search_cache_free(struct search_cache *cache);
 /* Changes with every search_cache_clear; to be read before the question is asked. Any thread. */
 uint64_t search_cache_generation(const struct search_cache *cache);
 /* The answer to the raw query, with a reference, or NULL. Any thread. */
-struct search_answer *search_cache_get(struct search_cache *cache, struct str query, int64_t now_ms);
+struct search_answer *search_cache_get(struct search_cache *cache, struct str query,
+                                       int64_t now_ms);
 /* Keeps a copy of the body unless the index has changed since generation. Any thread. */
-void search_cache_put(struct search_cache *cache, struct str query, uint64_t generation, int64_t now_ms, struct str body);
+void search_cache_put(struct search_cache *cache, struct str query, uint64_t generation,
+                      int64_t now_ms, struct str body);
 /* The index changed. */
 void search_cache_clear(struct search_cache *cache);
 

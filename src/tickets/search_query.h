@@ -5,8 +5,8 @@
 #include "tickets/search_store.h"
 
 struct search_query {
-    struct search_words words; /* none: by date or distance */
-    bool has_words;            /* something was asked for, be it only signs */
+    struct search_words words;     /* none: by date or distance */
+    bool has_words;                /* something was asked for, be it only signs */
     struct str city_key, category; /* empty: any */
     bool has_near;
     struct geo_point near;
@@ -30,6 +30,7 @@ struct search_page {
  */
 #define SEARCH_CANDIDATES_MAX 1000
 #define SEARCH_PLACES_MAX     100000
-ERR_MUST_USE enum err search_run(struct db *db, const struct search_query *query, struct arena *arena, struct search_page *ret_page);
+ERR_MUST_USE enum err search_run(struct db *db, const struct search_query *query,
+                                 struct arena *arena, struct search_page *ret_page);
 
 #endif

@@ -23,8 +23,8 @@ ERR_MUST_USE enum err search_cursor_set(struct db *db, int64_t seq);
 
 /* What every question has. Rows come in order of key, which is order of date. */
 struct search_range {
-    int64_t after_key;       /* exclusive; 0: from the beginning */
-    int64_t from_ms, to_ms;  /* starts_at in [from_ms, to_ms) */
+    int64_t after_key;             /* exclusive; 0: from the beginning */
+    int64_t from_ms, to_ms;        /* starts_at in [from_ms, to_ms) */
     struct str city_key, category; /* empty: any */
     size_t limit;
 };
@@ -38,21 +38,25 @@ struct search_hit {
 };
 
 /* Events by date. ret_hits has room for range->limit. */
-ERR_MUST_USE enum err search_list(struct db *db, const struct search_range *range, struct arena *arena, struct search_hit *ret_hits,
+ERR_MUST_USE enum err search_list(struct db *db, const struct search_range *range,
+                                  struct arena *arena, struct search_hit *ret_hits,
                                   size_t *ret_count);
 /* What the word indexes are asked. */
 struct search_match {
-    bool is_title;            /* the index of titles, else that of all text */
+    bool is_title; /* the index of titles, else that of all text */
     struct str expression;
-    struct str unless;        /* what all text must not match; empty: nothing */
+    struct str unless; /* what all text must not match; empty: nothing */
 };
 /* Events that match, by date, without their summaries: search_summaries fills in those that are shown. */
-ERR_MUST_USE enum err search_match(struct db *db, const struct search_match *match, const struct search_range *range,
-                                   struct search_hit *ret_hits, size_t *ret_count);
+ERR_MUST_USE enum err search_match(struct db *db, const struct search_match *match,
+                                   const struct search_range *range, struct search_hit *ret_hits,
+                                   size_t *ret_count);
 /* Fills in the summaries by key; a hit whose event has gone meanwhile keeps none. */
-ERR_MUST_USE enum err search_summaries(struct db *db, struct search_hit *hits, size_t count, struct arena *arena);
+ERR_MUST_USE enum err search_summaries(struct db *db, struct search_hit *hits, size_t count,
+                                       struct arena *arena);
 /* Events of one venue, by date. */
-ERR_MUST_USE enum err search_list_venue(struct db *db, uint64_t venue_id, const struct search_range *range, struct arena *arena,
+ERR_MUST_USE enum err search_list_venue(struct db *db, uint64_t venue_id,
+                                        const struct search_range *range, struct arena *arena,
                                         struct search_hit *ret_hits, size_t *ret_count);
 
 struct search_place {
@@ -61,7 +65,8 @@ struct search_place {
     double distance_km;
 };
 /* Venues in a box, in no order; city_key empty: any. Stops when on_place says not ERR_OK. */
-ERR_MUST_USE enum err search_places(struct db *db, const struct geo_box *box, struct str city_key,
-                                    enum err (*on_place)(const struct search_place *place, void *ctx), void *ctx);
+ERR_MUST_USE enum err
+search_places(struct db *db, const struct geo_box *box, struct str city_key,
+              enum err (*on_place)(const struct search_place *place, void *ctx), void *ctx);
 
 #endif

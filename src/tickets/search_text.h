@@ -39,7 +39,8 @@ struct search_terms {
 /* The expression of a grade, without what better grades have; what GRADE_TEXT has must be left out of GRADE_PREFIX by the caller, by
  * search_expression_all. False: this grade can't have any (a last word of one letter
  * is no beginning). Words are quoted, so nothing a user types is syntax. */
-bool search_expression(const struct search_terms *terms, enum search_grade grade, struct buf *expression);
+bool search_expression(const struct search_terms *terms, enum search_grade grade,
+                       struct buf *expression);
 /* All words anywhere, without filters. */
 void search_expression_all(const struct search_terms *terms, struct buf *expression);
 

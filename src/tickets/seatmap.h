@@ -23,9 +23,11 @@ struct seatmap {
 const struct seatmap *seatmap_get(const struct event_model *model);
 /* Renders and keeps it unless it is there. Pool threads: tens of milliseconds. ERR_NOMEM. ret_is_kept is false when the layout has too many
  * maps already (events with areas of their own): then the map is the caller's, to be freed with seatmap_free_all. */
-ERR_MUST_USE enum err seatmap_render(const struct event_model *model, struct seatmap **ret_map, bool *ret_is_kept);
+ERR_MUST_USE enum err seatmap_render(const struct event_model *model, struct seatmap **ret_map,
+                                     bool *ret_is_kept);
 /* The version without rendering. */
-void seatmap_version(const struct event_model *model, char ret_version[static SEATMAP_VERSION_SIZE]);
+void seatmap_version(const struct event_model *model,
+                     char ret_version[static SEATMAP_VERSION_SIZE]);
 /* With the layout. */
 void seatmap_free_all(struct seatmap *seatmap);
 
@@ -34,8 +36,10 @@ enum seat_state seatmap_seat_state(const struct event_model *model, uint32_t sea
 /* {version,sections:[...],areas:[...]} */
 void seatmap_availability_json(const struct event_model *model, struct buf *body);
 /* {version,seats:[{id,status}]} of seat_first up to seat_end. */
-void seatmap_seats_json(const struct event_model *model, uint32_t seat_first, uint32_t seat_end, struct buf *body);
+void seatmap_seats_json(const struct event_model *model, uint32_t seat_first, uint32_t seat_end,
+                        struct buf *body);
 /* Two bits a seat, four to a byte, the first in the lowest bits. */
-void seatmap_seats_bits(const struct event_model *model, uint32_t seat_first, uint32_t seat_end, struct buf *body);
+void seatmap_seats_bits(const struct event_model *model, uint32_t seat_first, uint32_t seat_end,
+                        struct buf *body);
 
 #endif

@@ -244,6 +244,7 @@ const struct route seatmap_routes[] = {
      .response = "Availability", .problems = "404"},
     {MAP_ROUTE, .pattern = "/v1/events/{id}/seats", .loop = seats_loop, .read = seats_any,
      .summary = "Get the state of each seat, as JSON or two bits a seat (application/octet-stream)",
-     .response = "SeatStates", .media = "application/octet-stream", .problems = "404 422", .query = "section"},
+     .response = "SeatStates", .media = "application/octet-stream", .problems = "404 422",
+     .query = "section"},
 };
 const size_t seatmap_routes_count = sizeof(seatmap_routes) / sizeof(seatmap_routes[0]);

@@ -24,20 +24,24 @@ struct venue_plan {
 };
 
 /* Strings are copied to the arena. ERR_NOT_FOUND. */
-ERR_MUST_USE enum err venue_load(struct db *db, uint64_t venue_id, struct arena *arena, struct venue *ret_venue);
+ERR_MUST_USE enum err venue_load(struct db *db, uint64_t venue_id, struct arena *arena,
+                                 struct venue *ret_venue);
 /* Categories and counts of a plan; counts of seats by category cost a walk over the plan's seats. ERR_NOT_FOUND. */
-ERR_MUST_USE enum err venue_plan_load(struct db *db, uint64_t venue_id, int64_t plan_version, struct arena *arena,
-                                      struct venue_plan *ret_plan);
+ERR_MUST_USE enum err venue_plan_load(struct db *db, uint64_t venue_id, int64_t plan_version,
+                                      struct arena *arena, struct venue_plan *ret_plan);
 /* The categories alone: names and colors in order of category_no. */
-ERR_MUST_USE enum err venue_categories_load(struct db *db, uint64_t venue_id, int64_t plan_version, struct arena *arena,
-                                            struct layout_category **ret_categories, uint32_t *ret_count);
+ERR_MUST_USE enum err venue_categories_load(struct db *db, uint64_t venue_id, int64_t plan_version,
+                                            struct arena *arena,
+                                            struct layout_category **ret_categories,
+                                            uint32_t *ret_count);
 /* The same counts from a plan that was just parsed. */
 void venue_plan_count(const struct plan *plan, struct venue_plan *ret_plan);
 
 /* {id,name,city,country,lat,lon} as it stands in an event. */
 void venue_write_brief(struct json_writer *writer, const struct venue *venue);
 /* The venue's own document; plan may be NULL (lists). */
-void venue_write(struct json_writer *writer, const struct venue *venue, const struct venue_plan *plan);
+void venue_write(struct json_writer *writer, const struct venue *venue,
+                 const struct venue_plan *plan);
 
 /* Newest first below before_id (0: from the newest); account_id: only its own, unless is_admin. */
 struct venue_query {
@@ -46,16 +50,17 @@ struct venue_query {
     uint64_t before_id;
     int64_t limit;
 };
-ERR_MUST_USE enum err venue_list(struct db *db, const struct venue_query *query, struct arena *arena,
-                                 struct venue *ret_venues, size_t *ret_count);
+ERR_MUST_USE enum err venue_list(struct db *db, const struct venue_query *query,
+                                 struct arena *arena, struct venue *ret_venues, size_t *ret_count);
 
 /* In a job's apply: the last step of an import; from here on the venue and its plan exist. */
-ERR_MUST_USE enum err venue_insert(struct db *db, const struct venue *venue, const struct plan *plan);
+ERR_MUST_USE enum err venue_insert(struct db *db, const struct venue *venue,
+                                   const struct plan *plan);
 
 /* Writes the rows of a plan in small jobs that let waiting requests pass; nobody sees them before venue_insert. Not on
  * the writer thread; blocks until all are on disk. What a crash leaves behind is removed by venue_remove_orphans. */
-ERR_MUST_USE enum err venue_import_plan(struct writer *writer, uint64_t venue_id, int64_t plan_version,
-                                        const struct plan *plan);
+ERR_MUST_USE enum err venue_import_plan(struct writer *writer, uint64_t venue_id,
+                                        int64_t plan_version, const struct plan *plan);
 /* At start, before requests: deletes plan rows that no venue owns. */
 ERR_MUST_USE enum err venue_remove_orphans(struct writer *writer);
 

@@ -10,7 +10,8 @@ struct venue_generate_options {
 };
 
 /* Appends the plan as JSON. ERR_INVALID: no places, or more than PLAN_SEATS_MAX; ERR_LIMIT: the buffer is too small. */
-ERR_MUST_USE enum err venue_generate(const struct venue_generate_options *options, struct buf *json);
+ERR_MUST_USE enum err venue_generate(const struct venue_generate_options *options,
+                                     struct buf *json);
 /* argv: generate --seats N [--floor N] --out FILE. The program's exit status. */
 int venue_generate_main(int argc, char *const *argv);
 
