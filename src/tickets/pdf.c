@@ -14,8 +14,8 @@
 #include <hpdf.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "tickets/pdf_font.h"
 #include "tickets/qr.h"
 
 #define PAGE_WIDTH  595.0f /* A4 in points */
@@ -35,7 +35,6 @@
 #define LABEL_SIZE  7.5f
 #define TEXT_MAX    400            /* bytes of a text */
 #define TEXT_SIZE   (TEXT_MAX + 8) /* with an ellipsis and NUL */
-#define FONT_PATH   256
 
 struct color {
     float red, green, blue;
@@ -55,13 +54,6 @@ struct sheet {
     bool is_utf8;
     HPDF_STATUS error, detail; /* the first one; 0: none */
 };
-
-static const char *font_dir; /* of tests */
-
-void pdf_set_font_dir(const char *dir)
-{
-    font_dir = dir;
-}
 
 static void on_error(HPDF_STATUS error, HPDF_STATUS detail, void *ctx)
 {
@@ -390,32 +382,17 @@ static enum err draw_ticket(struct sheet *sheet, const struct pdf_ticket *ticket
 
 /* --- The document --- */
 
-static bool has_font(const char *dir, const char *name, char ret_path[static FONT_PATH])
-{
-    int len = snprintf(ret_path, FONT_PATH, "%s/%s", dir, name);
-    return len > 0 && len < FONT_PATH && access(ret_path, R_OK) == 0;
-}
-
-/* A font file could be there and broken: then the document failed, and is made anew without. */
+/* False when there are none, or the library refuses them: then the document may have failed. */
 static bool load_truetype(struct sheet *sheet)
 {
-    static const char *const dirs[] = {"/usr/share/fonts/truetype/dejavu", "/usr/share/fonts/TTF",
-                                       "/usr/share/fonts/dejavu-sans-fonts"};
-    char regular[FONT_PATH], bold[FONT_PATH];
-    bool is_found = false;
-    if (font_dir)
-        is_found = has_font(font_dir, "DejaVuSans.ttf", regular) &&
-                   has_font(font_dir, "DejaVuSans-Bold.ttf", bold);
-    for (size_t i = 0; !font_dir && !is_found && i < sizeof(dirs) / sizeof(dirs[0]); i++)
-        is_found = has_font(dirs[i], "DejaVuSans.ttf", regular) &&
-                   has_font(dirs[i], "DejaVuSans-Bold.ttf", bold);
-    if (!is_found)
+    struct pdf_fonts fonts;
+    if (!pdf_fonts_find(&fonts))
         return false;
     HPDF_UseUTFEncodings(sheet->doc);
     HPDF_SetCurrentEncoder(sheet->doc, "UTF-8");
-    const char *name = HPDF_LoadTTFontFromFile(sheet->doc, regular, HPDF_TRUE);
+    const char *name = HPDF_LoadTTFontFromFile(sheet->doc, fonts.regular, HPDF_TRUE);
     sheet->regular = name ? HPDF_GetFont(sheet->doc, name, "UTF-8") : NULL;
-    name = HPDF_LoadTTFontFromFile(sheet->doc, bold, HPDF_TRUE);
+    name = HPDF_LoadTTFontFromFile(sheet->doc, fonts.bold, HPDF_TRUE);
     sheet->bold = name ? HPDF_GetFont(sheet->doc, name, "UTF-8") : NULL;
     sheet->is_utf8 = sheet->regular && sheet->bold && !sheet->error;
     return sheet->is_utf8;

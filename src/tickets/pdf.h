@@ -23,7 +23,4 @@ struct pdf_ticket {
 ERR_MUST_USE enum err pdf_write_tickets(const struct pdf_ticket *tickets, size_t count,
                                         struct buf *buf, char ret_message[64]);
 
-/* Tests: fonts are looked for in dir alone; NULL: where systems have them. */
-void pdf_set_font_dir(const char *dir);
-
 #endif
