@@ -14,6 +14,7 @@
 #include "tickets/search_store.h"
 #include "tickets/tickets.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ struct search {
     struct writer *writer;
     struct service service;
     char path[CONFIG_TEXT_MAX + 32];
-    struct consumer *consumer;
+    pthread_mutex_t lock;      /* of consumer: writers may still wake it while it is stopped */
+    struct consumer *consumer; /* NULL: not following */
     struct search_cache *cache;
     _Atomic int64_t followed_seq;
     int64_t saved_seq; /* of the consumer's thread */
@@ -38,6 +40,7 @@ enum err search_new(const struct config *config, struct search **ret_search)
     struct search *search = calloc(1, sizeof(*search));
     if (!search)
         return ERR_NOMEM;
+    pthread_mutex_init(&search->lock, NULL);
     (void)snprintf(search->path, sizeof(search->path), "%s/search.db",
                    config->data); /* fits by its size */
     search->cache = search_cache_new();
@@ -67,6 +70,7 @@ void search_free(struct search *search)
     if (search->writer)
         writer_free(search->writer);
     search_cache_free(search->cache);
+    pthread_mutex_destroy(&search->lock);
     free(search);
 }
 
@@ -221,20 +225,34 @@ enum err search_start(struct search *search, struct tickets *tickets)
                                        .interval_ms = POLL_MS,
                                        .on_batch = on_batch,
                                        .ctx = search};
-    return consumer_start(&options, &search->consumer);
+    struct consumer *consumer;
+    enum err err = consumer_start(&options, &consumer);
+    if (err)
+        return err;
+    pthread_mutex_lock(&search->lock);
+    search->consumer = consumer;
+    pthread_mutex_unlock(&search->lock);
+    return ERR_OK;
 }
 
 void search_wake(struct search *search)
 {
-    if (search && search->consumer)
+    if (!search)
+        return;
+    pthread_mutex_lock(&search->lock);
+    if (search->consumer)
         consumer_wake(search->consumer);
+    pthread_mutex_unlock(&search->lock);
 }
 
 void search_stop(struct search *search)
 {
     if (!search)
         return;
-    consumer_stop(search->consumer);
+    pthread_mutex_lock(&search->lock);
+    struct consumer *consumer = search->consumer;
     search->consumer = NULL;
+    pthread_mutex_unlock(&search->lock);
+    consumer_stop(consumer);
     writer_stop(search->writer);
 }
