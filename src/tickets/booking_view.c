@@ -28,8 +28,8 @@ const char *booking_status(const struct booking *booking, const struct booking_r
     if (refunds && booking->state == BOOKING_CONFIRMED)
         derived = refund_status(refunds->requested_pending, refunds->requested_succeeded,
                                 booking->amount);
-    else if (refunds && booking->ended_at)
-        derived = refund_status(refunds->pending, refunds->succeeded, booking->amount);
+    else if (refunds && booking->ended_at) /* all that came, be it less than was asked for */
+        derived = refund_status(refunds->pending, refunds->succeeded, 0);
     return derived ? derived : names[booking->state];
 }
 
