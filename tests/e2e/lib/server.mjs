@@ -82,6 +82,12 @@ export class Program {
         return this.child.pid;
     }
 
+    childPids() {
+        const tasks = fs.readdirSync(`/proc/${this.pid}/task`);
+        const read = (task) => fs.readFileSync(`/proc/${this.pid}/task/${task}/children`, 'utf8');
+        return tasks.flatMap((task) => read(task).trim().split(' ').filter(Boolean).map(Number));
+    }
+
     /* Asks it to end; throws when it does not end in peace. */
     async stop() {
         if (!this.isRunning()) return this.ended;
@@ -109,15 +115,25 @@ export class Program {
     }
 }
 
-/* options: {args, env, dir, testClock (default true), contract (default true)} */
+/* A bank of its own, which outlives the server: {program, url, secret, args: what the server is started with}. */
+export async function startBank(dir = tempDir(), listen = '127.0.0.1:0') {
+    const secret = 'e2e-bank-secret';
+    const program = await new Program(['sandbox', '--data', dir, '--listen', listen, '--secret', secret], {}).start();
+    const args = [`--payments=sandbox=${program.url.replace('http://', `http://${secret}@`)}`];
+    return { program, dir, url: program.url, secret, args };
+}
+
+/* options: {args, env, dir, bank, testClock (default true), contract (default true)} */
 export class Foyer extends Program {
     constructor(options = {}) {
         const dir = options.dir ?? tempDir();
         const clock = options.testClock === false ? [] : ['--test-clock'];
         const listen = options.listen ?? '127.0.0.1:0';
-        const args = ['serve', '--data', dir, '--listen', listen, '--log-level', 'warn', ...clock, ...(options.args ?? [])];
+        const more = [...clock, ...(options.bank?.args ?? []), ...(options.args ?? [])];
+        const args = ['serve', '--data', dir, '--listen', listen, '--log-level', 'warn', ...more];
         super(args, { FOYER_ADMIN_KEY: ADMIN_KEY, ...options.env });
         this.dir = dir;
+        this.ownBank = options.bank;
         this.hasContract = options.contract !== false;
     }
 
@@ -144,7 +160,7 @@ export class Foyer extends Program {
     }
 
     get bank() {
-        return new Bank(this.dir);
+        return new Bank(this.dir, this.ownBank);
     }
 
     get database() {
