@@ -109,6 +109,7 @@ static void buyer_hold(struct load_conn *conn)
     struct buyer *buyer = conn->actor;
     struct sale *sale = buyer->sale;
     unsigned seats[SEATS_WANTED_MAX];
+    buyer->step = STEP_HOLD;
     if (sale->is_over) {
         sale->active--;
         return;
@@ -125,7 +126,6 @@ static void buyer_hold(struct load_conn *conn)
                         sale->seat_ids[seats[i]]);
     len += snprintf(body + len, sizeof(body) - (size_t)len, "]}");
     snprintf(key, sizeof(key), "buyer-%zu-%u", buyer->number, buyer->attempt++);
-    buyer->step = STEP_HOLD;
     buyer_send(conn, "POST", "/v1/bookings", str_from(body, (size_t)len), key);
 }
 
@@ -326,13 +326,12 @@ static void on_poll(struct load_conn *conn, const struct load_answer *answer)
 {
     struct buyer *buyer = conn->actor;
     struct booking_state state;
-    if (answer->status != 200 || !read_booking(buyer, answer->body, &state) ||
-        buyer->polls++ > POLLS_MAX) {
-        if (buyer->polls > POLLS_MAX) {
-            buyer->sale->tally.unexpected++;
-            next_buyer(conn);
-            return;
-        }
+    if (buyer->polls++ > POLLS_MAX) {
+        buyer->sale->tally.unexpected++;
+        next_buyer(conn);
+        return;
+    }
+    if (answer->status != 200 || !read_booking(buyer, answer->body, &state)) {
         load_timer(conn, POLL_MS);
         return;
     }

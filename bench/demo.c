@@ -29,6 +29,7 @@ struct demo {
     struct sale sale;
     struct load *load;
     int64_t started_ns, printed_ns, sold_out_ns;
+    int64_t expired; /* holds that ran out, as the server counts them */
     char map_path[128];
 };
 
@@ -385,6 +386,23 @@ static bool money_settles(struct demo *demo, struct money *ret_money)
     return false;
 }
 
+/* The value of a counter without labels on /metrics. */
+static int64_t metric_read(const struct demo *demo, const char *name)
+{
+    struct buf answer;
+    long long value = 0;
+    (void)child_request(demo->child.port, "GET", "/metrics", STR_NONE, &answer);
+    struct str rest = buf_str(&answer);
+    while (rest.len) {
+        struct str line = str_split(&rest, '\n');
+        int64_t number;
+        if (str_eq(str_split(&line, ' '), str_from_c(name)) && !str_to_i64(str_trim(line), &number))
+            value = number;
+    }
+    buf_release(&answer);
+    return value;
+}
+
 static void demo_report(struct demo *demo, struct report *report, const struct money *money)
 {
     static const char *const hold_names[4] = {"hold_p50_ms", "hold_p95_ms", "hold_p99_ms",
@@ -402,6 +420,8 @@ static void demo_report(struct demo *demo, struct report *report, const struct m
     report_figure(report, "refused", (double)sale->tally.refused);
     report_figure(report, "hold_requests_per_s",
                   seconds > 0 ? (double)sale->hold_latency.total / seconds : 0);
+    report_figure(report, "expired", (double)demo->expired);
+    report_figure(report, "refunded", (double)sale->tally.refunded);
     report_figure(report, "abandoned", (double)sale->tally.abandoned);
     report_figure(report, "given_back", (double)sale->tally.given_back);
     report_figure(report, "payments_failed", (double)sale->tally.failed);
@@ -429,6 +449,7 @@ static void demo_check(struct demo *demo, struct report *report)
         printf("  the bank's ledger %s: captured %lld - refunded %lld %s confirmed sales %lld\n",
                is_settled ? "reconciles" : "DOES NOT reconcile", (long long)money.captured,
                (long long)money.refunded, is_settled ? "=" : "<>", (long long)money.revenue);
+    demo->expired = metric_read(demo, "foyer_holds_expired_total");
     bool is_stopped = child_stop(&demo->child) == ERR_OK;
     printf("  audit of the database:\n");
     bool is_clean = child_audit(&demo->child) == 0;
