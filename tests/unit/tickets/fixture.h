@@ -5,11 +5,12 @@
 #ifndef TESTS_TICKETS_FIXTURE_H
 #define TESTS_TICKETS_FIXTURE_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <ftw.h>
 #include <stdio.h>
