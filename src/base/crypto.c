@@ -218,11 +218,20 @@ void base64url_append(struct buf *buf, const void *data, size_t len)
     base64_append_as(buf, str_from(data, len), sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 }
 
+/* libsodium takes the byte 0xff, which is -1 as a char, for a digit. */
+static bool is_ascii(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] > 0x7f)
+            return false;
+    return true;
+}
+
 enum err base64_decode(struct str text, void *ret_data, size_t size, size_t *ret_len)
 {
     size_t len = 0;
-    if (sodium_base642bin(ret_data, size, (const char *)bytes_of(text), text.len, NULL, &len, NULL,
-                          sodium_base64_VARIANT_ORIGINAL) != 0)
+    if (!is_ascii(text) || sodium_base642bin(ret_data, size, (const char *)bytes_of(text), text.len,
+                                             NULL, &len, NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
         return ERR_INVALID;
     *ret_len = len;
     return ERR_OK;
@@ -231,7 +240,8 @@ enum err base64_decode(struct str text, void *ret_data, size_t size, size_t *ret
 enum err base64url_decode(struct str text, void *ret_data, size_t size, size_t *ret_len)
 {
     size_t len = 0;
-    if (sodium_base642bin(ret_data, size, (const char *)bytes_of(text), text.len, NULL, &len, NULL,
+    if (!is_ascii(text) ||
+        sodium_base642bin(ret_data, size, (const char *)bytes_of(text), text.len, NULL, &len, NULL,
                           sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
         return ERR_INVALID;
     *ret_len = len;

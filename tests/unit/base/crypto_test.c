@@ -190,6 +190,21 @@ static void test_base64_refuses(void **state)
     assert_int_equal(len, 77);
 }
 
+static void test_base64_has_64_digits(void **state)
+{
+    (void)state;
+    char text[4] = {'Z', 'm', '9', 'v'};
+    uint8_t data[4];
+    size_t len, taken = 0, taken_url = 0;
+    for (int c = 0; c < 256; c++) {
+        text[1] = (char)c;
+        taken += base64_decode(str_from(text, 4), data, sizeof(data), &len) == ERR_OK;
+        taken_url += base64url_decode(str_from(text, 4), data, sizeof(data), &len) == ERR_OK;
+    }
+    assert_int_equal(taken, 64);
+    assert_int_equal(taken_url, 64);
+}
+
 static void test_codecs_round_trip(void **state)
 {
     (void)state;
@@ -242,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_base64_vectors),
         cmocka_unit_test(test_base64_refuses),
+        cmocka_unit_test(test_base64_has_64_digits),
         cmocka_unit_test(test_codecs_round_trip),
         cmocka_unit_test(test_codecs_respect_the_buffer),
     };
