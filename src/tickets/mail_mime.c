@@ -217,29 +217,36 @@ static void append_alternative(struct buf *buf, const struct mail_message *messa
     buf_printf(buf, "\r\n--=_a.%.*s--\r\n", STR_ARG(id));
 }
 
-/* A name for old readers (ASCII), and, when that isn't all, one for all others (RFC 2231). */
-static void append_file_name(struct buf *buf, struct str name)
+static bool is_token(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+           c == '.' || c == '_';
+}
+
+/* Whole characters, FILE_NAME_MAX bytes at most. */
+static size_t file_name_len(struct str name)
 {
     size_t len = name.len < FILE_NAME_MAX ? name.len : FILE_NAME_MAX;
     while (len > 0 && len < name.len && ((unsigned char)name.data[len] & 0xc0) == 0x80)
         len--;
-    bool is_ascii = true;
-    buf_append_str(buf, STR(" filename=\""));
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)name.data[i];
-        bool is_safe = c >= ' ' && c <= '~' && !strchr("\"\\/%", c);
-        is_ascii &= is_safe;
-        buf_append_char(buf, is_safe ? (char)c : '_');
-    }
-    buf_append_char(buf, '"');
-    if (is_ascii)
+    return len;
+}
+
+/* As it is when it is words of ASCII, otherwise as RFC 2231 has it. */
+static void append_file_name(struct buf *buf, struct str name)
+{
+    name = str_sub(name, 0, file_name_len(name));
+    bool is_simple = true;
+    for (size_t i = 0; i < name.len; i++)
+        is_simple &= name.data[i] == ' ' || is_token((unsigned char)name.data[i]);
+    if (is_simple) {
+        buf_printf(buf, " filename=\"%.*s\"", STR_ARG(name));
         return;
-    buf_append_str(buf, STR(";\r\n filename*=UTF-8''"));
-    for (size_t i = 0; i < len; i++) {
+    }
+    buf_append_str(buf, STR(" filename*=UTF-8''"));
+    for (size_t i = 0; i < name.len; i++) {
         unsigned char c = (unsigned char)name.data[i];
-        bool is_word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                       c == '-' || c == '.' || c == '_';
-        if (is_word)
+        if (is_token(c))
             buf_append_char(buf, (char)c);
         else
             buf_printf(buf, "%%%02X", (unsigned)(c < ' ' || c == 0x7f ? '_' : c));
