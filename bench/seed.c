@@ -69,15 +69,19 @@ enum err seed_buyers(const struct child *child, size_t count, struct seed_buyers
         return ERR_NOMEM;
     snprintf(path, sizeof(path), "%s/platform.db", child->data);
     enum err err = writer_new(path, "platform", &writer);
-    if (err)
+    if (err) {
+        seed_buyers_release(&buyers);
         return err;
+    }
     struct seed_job seed = {.job = {.apply = seed_apply, .done = seed_done}, .buyers = &buyers};
     err = writer_start(writer);
     if (!err)
         err = writer_run(writer, &seed.job);
     writer_stop(writer);
     writer_free(writer);
-    if (!err)
+    if (err)
+        seed_buyers_release(&buyers);
+    else
         *ret_buyers = buyers;
     return err;
 }

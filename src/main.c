@@ -122,6 +122,8 @@ static enum err make_server(struct serving *serving)
     enum err err = server_new(&options, &serving->server, message);
     if (err != ERR_OK)
         fprintf(stderr, "foyer: %s\n", message);
+    else
+        app_show_server(serving->app, serving->server);
     return err;
 }
 
@@ -154,10 +156,11 @@ static void serve_stop(struct serving *serving)
         app_set_draining(serving->app);
     if (serving->is_serving)
         server_stop(serving->server, serving->config.drain_ms);
-    if (serving->tickets)
-        tickets_stop(serving->tickets);
+    /* Pools first: what they still run (after a drain that took too long) uses the services. */
     if (serving->app)
         app_stop(serving->app);
+    if (serving->tickets)
+        tickets_stop(serving->tickets);
     if (serving->server)
         server_free(serving->server);
     if (serving->app)

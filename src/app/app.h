@@ -1,6 +1,7 @@
 /*
- * The application frame: takes requests from the server, finds the route, the caller and the idempotency key, runs the
- * handler where its kind says, and answers. Owns the pools, the platform service (identity) and the metrics.
+ * The application frame: takes requests from the server, finds the route, the caller and the
+ * idempotency key, runs the handler where its kind says, and answers. Owns the pools, the platform
+ * service (identity) and the metrics.
  */
 #ifndef APP_APP_H
 #define APP_APP_H
@@ -18,18 +19,20 @@ struct app;
 
 struct app_options {
     const struct config *config;
-    struct service *services[APP_SERVICES_MAX]; /* besides the platform's; database_index is set by app_new */
+    struct service
+        *services[APP_SERVICES_MAX]; /* besides the platform's; database_index is set by app_new */
     const char *database_paths[APP_SERVICES_MAX]; /* of the services, same order */
     size_t service_count;
 };
 
-/* Opens the platform database (data_dir/platform.db) and its writer, registers all routes, starts the pools. The platform
- * database is index 0 of the pools, services follow in order. */
+/* Opens the platform database (data_dir/platform.db) and its writer, registers all routes, starts
+ * the pools. The platform database is index 0 of the pools, services follow in order. */
 ERR_MUST_USE enum err app_new(const struct app_options *options, struct app **ret_app);
 /* server_options.on_request; ctx is the app. */
 void app_on_request(struct request *request, void *ctx);
 /* Readiness: each check is asked by /readyz; fn returns false with a reason. At most 8. */
-void app_add_readiness(struct app *app, const char *name, bool (*fn)(void *ctx, const char **ret_reason), void *ctx);
+void app_add_readiness(struct app *app, const char *name,
+                       bool (*fn)(void *ctx, const char **ret_reason), void *ctx);
 /* Shows the server's connections in /metrics; once, before it is freed. */
 void app_show_server(struct app *app, struct server *server);
 /* 503 on /readyz from now on (draining). */

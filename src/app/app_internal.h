@@ -44,7 +44,7 @@ struct app {
     struct rate_limiter *limiter; /* NULL: off */
     struct pages *pages;
     struct server *server; /* for metrics; NULL: not shown */
-    struct buf openapi; /* ready to send */
+    struct buf openapi;    /* ready to send */
     char openapi_etag[32];
     struct pool *pools[2];
     struct maintenance *maintenance;

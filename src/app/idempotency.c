@@ -52,7 +52,8 @@ void idempotency_key_init(struct idempotency_key *key, const struct call *call)
     crypto_sha256(call->idempotency_key, hash);
     key->caller_id = caller_id(call->caller);
     memcpy(key->key_hash, hash, sizeof(key->key_hash));
-    /* A body may hold a password (sign-up). Bound to the key, which is not stored, its hash tells a thief of the table nothing. */
+    /* A body may hold a password (sign-up). Bound to the key, which is not stored, its hash tells a
+     * thief of the table nothing. */
     crypto_sha256_2(call->idempotency_key, str_from((const char *)call->body_hash, SHA256_SIZE),
                     hash);
     memcpy(key->body_hash, hash, sizeof(key->body_hash));

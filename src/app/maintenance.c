@@ -58,7 +58,8 @@ static void purge_service(struct maintenance *maintenance, const struct service 
     } while (purge.deleted == IDEMPOTENCY_PURGE_CHUNK && !is_stopping(maintenance));
 }
 
-/* Only writes leave keys; a service without write routes may have a database without their table. */
+/* Only writes leave keys; a service without write routes may have a database without their table.
+ */
 static bool has_writes(const struct service *service)
 {
     for (size_t i = 0; i < service->route_count; i++) {

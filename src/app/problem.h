@@ -1,6 +1,6 @@
 /*
- * Problem documents (RFC 9457) from one table: slug, status, title. type is "https://foyer.dev/problems/<slug>"-free: the
- * slug itself, stable. 5xx never leak internals.
+ * Problem documents (RFC 9457) from one table: slug, status, title. type is
+ * "https://foyer.dev/problems/<slug>"-free: the slug itself, stable. 5xx never leak internals.
  */
 #ifndef APP_PROBLEM_H
 #define APP_PROBLEM_H
@@ -50,9 +50,12 @@ void problem_fields(struct call *call, const struct field_errors *errors);
 /* 422 for a single field. */
 void problem_field(struct call *call, const char *field, const char *message);
 /* With extra members: opens the document; the caller adds members, then problem_end. */
-struct json_writer problem_begin(struct call *call, enum problem problem, const char *detail, struct buf **ret_body);
-void problem_end(struct call *call, struct json_writer *writer, enum problem problem, struct buf *body);
+struct json_writer problem_begin(struct call *call, enum problem problem, const char *detail,
+                                 struct buf **ret_body);
+void problem_end(struct call *call, struct json_writer *writer, enum problem problem,
+                 struct buf *body);
 /* Sets Retry-After too. */
-void problem_retry(struct call *call, enum problem problem, const char *detail, int64_t retry_after_s);
+void problem_retry(struct call *call, enum problem problem, const char *detail,
+                   int64_t retry_after_s);
 
 #endif

@@ -1,19 +1,22 @@
 /*
- * A route: one row of a service's route table. The table is the index of the product: dispatch, authorization,
- * idempotency, body limits, metrics and the OpenAPI document are all read from it.
+ * A route: one row of a service's route table. The table is the index of the product: dispatch,
+ * authorization, idempotency, body limits, metrics and the OpenAPI document are all read from it.
  *
  * Kinds
- *   LOOP   `loop` answers on the loop thread from memory. It may return ERR_AGAIN: `read` (must be set then) runs on the pool.
- *          (When the caller had to be looked up in the database it runs on a pool thread: it must not mind.)
+ *   LOOP   `loop` answers on the loop thread from memory. It may return ERR_AGAIN: `read` (must
+ *          be set then) runs on the pool. When the caller had to be looked up in the database,
+ *          `loop` itself runs on a pool thread: it must not mind.
  *   READ   `read` runs on the reader pool with a reading connection.
- *   WRITE  `prepare` decodes and validates (loop thread when `prepare_on_loop`, where db is NULL and ERR_AGAIN sends it to the
- *          pool; otherwise the pool), then `apply` runs in the service's writer: statements only.
+ *   WRITE  `prepare` decodes and validates (loop thread when `prepare_on_loop`, where db is NULL
+ *          and ERR_AGAIN sends it to the pool; otherwise the pool), then `apply` runs in the
+ *          service's writer: statements only.
  *
- * Handlers answer with reply_*() or problem_*(). A handler that has set an answer ends the request: prepare that answers skips
- * apply; apply that answers with a status >= 400 is rolled back (the answer leaves all the same). Return ERR_OK then. Any other
- * return value is a failure of the system: ERR_FULL, ERR_IO, ERR_CLOSED, ERR_TIMEOUT, ERR_NOMEM become 503 with Retry-After,
- * the rest 500; nothing is committed.
- * apply may run twice (see writer.h): what it stores in the call it overwrites.
+ * Handlers answer with reply_*() or problem_*(). A handler that has set an answer ends the request:
+ * prepare that answers skips apply; apply that answers with a status >= 400 is rolled back (the
+ * answer leaves all the same). Return ERR_OK then. Any other return value is a failure of the
+ * system: ERR_FULL, ERR_IO, ERR_CLOSED, ERR_TIMEOUT, ERR_NOMEM become 503 with Retry-After, the
+ * rest 500; nothing is committed. apply may run twice (see writer.h): what it stores in the call it
+ * overwrites.
  */
 #ifndef APP_ROUTE_H
 #define APP_ROUTE_H
@@ -23,7 +26,11 @@
 #include "store/db.h"
 #include "store/writer.h"
 
-enum route_kind { ROUTE_LOOP, ROUTE_READ, ROUTE_WRITE };
+enum route_kind {
+    ROUTE_LOOP,
+    ROUTE_READ,
+    ROUTE_WRITE
+};
 
 enum route_auth {
     AUTH_NONE,     /* the caller is not looked up */
@@ -44,13 +51,22 @@ enum route_idempotency {
     IDEMPOTENCY_ACCEPTED, /* default; looked up and stored by dispatch, for POST only */
     IDEMPOTENCY_REQUIRED, /* 400 idempotency-key-required without */
     IDEMPOTENCY_OWN,      /* required, and the handler keeps it in its own rows */
-    IDEMPOTENCY_REFUSED,  /* the answer reveals a secret, or a foreign system calls: 400 when the header is sent */
+    IDEMPOTENCY_REFUSED,  /* the answer reveals a secret, or a foreign system calls: 400 when the
+                             header is sent */
     IDEMPOTENCY_IGNORED,  /* has its own de-duplication */
 };
 
-enum route_pool { POOL_READ, POOL_SLOW /* password hashing, PDF, plans: few threads, short queue */ };
+enum route_pool {
+    POOL_READ,
+    POOL_SLOW /* password hashing, PDF, plans: few threads, short queue */
+};
 
-enum rate_class { RATE_DEFAULT, RATE_AUTH, RATE_SELL, RATE_NONE };
+enum rate_class {
+    RATE_DEFAULT,
+    RATE_AUTH,
+    RATE_SELL,
+    RATE_NONE
+};
 
 #define ROUTE_BODY_DEFAULT (1u << 20)
 #define ROUTE_BODY_MAX     (10u << 20)
@@ -69,9 +85,10 @@ struct route {
     enum route_pool pool;
     enum rate_class rate;
     bool prepare_on_loop;
-    bool is_hidden;      /* not in OpenAPI (pages, test clock) */
-    bool takes_any_body; /* content type is not checked (default: a body must be application/json) */
-    size_t body_max;     /* 0: ROUTE_BODY_DEFAULT */
+    bool is_hidden; /* not in OpenAPI (pages, test clock) */
+    bool
+        takes_any_body; /* content type is not checked (default: a body must be application/json) */
+    size_t body_max;    /* 0: ROUTE_BODY_DEFAULT */
 
     enum err (*loop)(struct call *call);
     enum err (*read)(struct call *call, struct db *db);
@@ -82,12 +99,14 @@ struct route {
     const char *summary;
     const char *tag;
     const struct json_field *request; /* body; NULL: none */
-    const char *response;             /* name of a schema in docs/api/schemas.json; NULL: no JSON body */
-    const char *media;                /* "image/png": what the success may be besides JSON; NULL: nothing */
-    int success;                      /* 200, 201, 202, 204 */
-    const char *problems;             /* "404 409 422": statuses besides those that follow from the row itself */
-    const char *query;                /* "q near radius_km": query parameters; others are refused with 422; "*": any */
-    bool is_retry_safe;               /* repeating it is harmless without an Idempotency-Key */
+    const char *response; /* name of a schema in docs/api/schemas.json; NULL: no JSON body */
+    const char *media;    /* "image/png": what the success may be besides JSON; NULL: nothing */
+    int success;          /* 200, 201, 202, 204 */
+    const char
+        *problems; /* "404 409 422": statuses besides those that follow from the row itself */
+    const char
+        *query; /* "q near radius_km": query parameters; others are refused with 422; "*": any */
+    bool is_retry_safe; /* repeating it is harmless without an Idempotency-Key */
     bool may_lag;
 };
 
@@ -109,10 +128,12 @@ struct call {
     struct app *app;
     const struct caller *caller; /* NULL: anonymous */
     struct str idempotency_key;  /* STR_NONE: not sent */
-    uint8_t body_hash[32];       /* SHA-256 of method, path and body; set when there is an idempotency key */
+    uint8_t
+        body_hash[32]; /* SHA-256 of method, path and body; set when there is an idempotency key */
     uint64_t trace_hi, trace_lo; /* W3C trace id; 0: none */
     void *prepared;              /* from prepare to apply, arena */
-    struct db *platform;         /* accounts: a reading connection while read or prepare run on a pool; else NULL */
+    struct db *platform; /* accounts: a reading connection while read or prepare run on a pool; else
+                            NULL */
 };
 
 static inline struct arena *call_arena(struct call *call)
@@ -120,34 +141,40 @@ static inline struct arena *call_arena(struct call *call)
     return &call->req->arena;
 }
 
-/* Answers. The body is sent as application/json; buf must live in the request's arena (buf_new_in). */
+/* Answers. The body is sent as application/json; buf must live in the request's arena (buf_new_in).
+ */
 void reply_json(struct call *call, int status, struct buf *body);
 void reply_empty(struct call *call, int status);
-/* 304 when If-None-Match has it, and true; else sets ETag and returns false. etag without quotes, arena or static. */
+/* 304 when If-None-Match has it, and true; else sets ETag and returns false. etag without quotes,
+ * arena or static. */
 bool reply_not_modified(struct call *call, struct str etag);
 static inline bool call_is_answered(const struct call *call)
 {
     return call->req->res.status != 0;
 }
 
-/* Decodes the body by route->request; on errors answers 400 (not JSON) or 422 (fields) and returns false. */
+/* Decodes the body by route->request; on errors answers 400 (not JSON) or 422 (fields) and returns
+ * false. */
 bool call_decode(struct call *call, void *ret);
 /* Path parameter as id; answers 404 and returns false when it is not one. */
 bool call_param_id(struct call *call, const char *name, const char *prefix, uint64_t *ret_id);
-bool call_param_id2(struct call *call, const char *name, const char *prefix, uint64_t *ret_shard, uint64_t *ret_id);
-/* Query helpers: absent leaves *ret as it is; malformed answers 422 naming the parameter and returns false. */
+bool call_param_id2(struct call *call, const char *name, const char *prefix, uint64_t *ret_shard,
+                    uint64_t *ret_id);
+/* Query helpers: absent leaves *ret as it is; malformed answers 422 naming the parameter and
+ * returns false. */
 bool call_query_str(struct call *call, const char *name, struct str *ret);
 bool call_query_i64(struct call *call, const char *name, int64_t min, int64_t max, int64_t *ret);
 bool call_query_f64(struct call *call, const char *name, double min, double max, double *ret);
 bool call_query_time(struct call *call, const char *name, int64_t *ret_ms);
 
-/* Takes one from the caller's allowance of the route's rate class; at the end of it answers 429 and returns false. Dispatch
- * calls it before every handler but those of IDEMPOTENCY_OWN routes, which call it once they know that the request is no
- * repetition. Loop and pool threads. */
+/* Takes one from the caller's allowance of the route's rate class; at the end of it answers 429 and
+ * returns false. Dispatch calls it before every handler but those of IDEMPOTENCY_OWN routes, which
+ * call it once they know that the request is no repetition. Loop and pool threads. */
 bool call_rate_limit(struct call *call);
 
-/* Lists: ?limit= (1-200, default 50) and ?cursor=. A cursor is opaque text over two integers, authenticated by nothing: it is
- * only a position, and whatever it says the rows are the caller's own. */
+/* Lists: ?limit= (1-200, default 50) and ?cursor=. A cursor is opaque text over two integers,
+ * authenticated by nothing: it is only a position, and whatever it says the rows are the caller's
+ * own. */
 #define LIST_LIMIT_DEFAULT 50
 #define LIST_LIMIT_MAX     200
 struct list_page {
@@ -156,7 +183,8 @@ struct list_page {
     int64_t a, b; /* the position: meaning is the route's */
 };
 bool call_list_page(struct call *call, struct list_page *ret_page);
-/* Closes the data array, if it is still open, and the object around it with next_cursor (null when !has_more). */
+/* Closes the data array, if it is still open, and the object around it with next_cursor (null when
+ * !has_more). */
 void list_close(struct json_writer *writer, bool has_more, int64_t a, int64_t b);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Arena: bump allocation with a cap, released at once. The lifetime of a request is the lifetime of its arena.
- * Over the cap an allocation returns NULL and the arena becomes sticky: overflow stays true, and whoever answers
- * checks it once. Not thread-safe: it belongs to whoever owns the request at the moment.
+ * Arena: bump allocation with a cap, released at once. The lifetime of a request is the lifetime of
+ * its arena. Over the cap an allocation returns NULL and the arena becomes sticky: overflow stays
+ * true, and whoever answers checks it once. Not thread-safe: it belongs to whoever owns the request
+ * at the moment.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -33,7 +34,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 void *arena_array(struct arena *arena, size_t size, size_t count);
 /* Copy with a terminating NUL behind it; STR_NONE on overflow. */
 struct str arena_str_dup(struct arena *arena, struct str s);
-struct str arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+struct str arena_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 struct str arena_vprintf(struct arena *arena, const char *format, va_list args);
 /* fn(ptr) runs at release. On overflow fn runs at once and ERR_NOMEM comes back. */
 ERR_MUST_USE enum err arena_on_release(struct arena *arena, void (*fn)(void *ptr), void *ptr);

@@ -1,4 +1,5 @@
-/* Growable bytes with a maximum given at birth. Heap-backed. Over the maximum: sticky overflow, nothing appended. */
+/* Growable bytes with a maximum given at birth. Heap-backed. Over the maximum: sticky overflow,
+ * nothing appended. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

@@ -1,6 +1,7 @@
 /*
- * The clock door: all time comes through here. Wall time may be moved forward by a test (clock_advance_ms);
- * the monotonic clock, for latencies and deadlines of real I/O, never is. Any thread.
+ * The clock door: all time comes through here. Wall time may be moved forward by a test
+ * (clock_advance_ms); the monotonic clock, for latencies and deadlines of real I/O, never is. Any
+ * thread.
  */
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
@@ -13,8 +14,8 @@ int64_t clock_now_ms(void);
 int64_t clock_mono_ns(void);
 /* Test clock only. Wakes every subscriber after the jump. */
 void clock_advance_ms(int64_t delta_ms);
-/* fn(ctx) runs on the thread that advances the clock; timers use it to wake up. At most CLOCK_SUBSCRIBERS_MAX.
- * It must not subscribe, unsubscribe or advance itself. */
+/* fn(ctx) runs on the thread that advances the clock; timers use it to wake up. At most
+ * CLOCK_SUBSCRIBERS_MAX. It must not subscribe, unsubscribe or advance itself. */
 #define CLOCK_SUBSCRIBERS_MAX 16
 ERR_MUST_USE enum err clock_subscribe(void (*fn)(void *ctx), void *ctx);
 void clock_unsubscribe(void (*fn)(void *ctx), void *ctx);

@@ -15,22 +15,28 @@ ERR_MUST_USE enum err crypto_init(void);
 void crypto_sha256(struct str data, uint8_t ret_hash[static SHA256_SIZE]);
 /* SHA-256 over two pieces, without a copy (hash chain). */
 void crypto_sha256_2(struct str a, struct str b, uint8_t ret_hash[static SHA256_SIZE]);
-void crypto_hmac_sha256(struct str key, struct str data, uint8_t ret_mac[static SHA256_SIZE]); /* RFC 2104, any key length */
-bool crypto_equal(const void *a, const void *b, size_t len); /* constant time */
+void crypto_hmac_sha256(struct str key, struct str data,
+                        uint8_t ret_mac[static SHA256_SIZE]); /* RFC 2104, any key length */
+bool crypto_equal(const void *a, const void *b, size_t len);  /* constant time */
 void crypto_wipe(void *data, size_t len);
-void crypto_ed25519_keypair(uint8_t ret_public[static ED25519_PUBLIC_SIZE], uint8_t ret_secret[static ED25519_SECRET_SIZE]);
-void crypto_ed25519_sign(struct str data, const uint8_t secret[static ED25519_SECRET_SIZE], uint8_t ret_sig[static ED25519_SIG_SIZE]);
-bool crypto_ed25519_verify(struct str data, const uint8_t sig[static ED25519_SIG_SIZE], const uint8_t public_key[static ED25519_PUBLIC_SIZE]);
+void crypto_ed25519_keypair(uint8_t ret_public[static ED25519_PUBLIC_SIZE],
+                            uint8_t ret_secret[static ED25519_SECRET_SIZE]);
+void crypto_ed25519_sign(struct str data, const uint8_t secret[static ED25519_SECRET_SIZE],
+                         uint8_t ret_sig[static ED25519_SIG_SIZE]);
+bool crypto_ed25519_verify(struct str data, const uint8_t sig[static ED25519_SIG_SIZE],
+                           const uint8_t public_key[static ED25519_PUBLIC_SIZE]);
 /* Argon2id, interactive limits: tens of milliseconds and 64 MiB; POOL_SLOW only. */
-ERR_MUST_USE enum err crypto_password_hash(struct str password, char ret_hash[static PASSWORD_HASH_SIZE]);
+ERR_MUST_USE enum err crypto_password_hash(struct str password,
+                                           char ret_hash[static PASSWORD_HASH_SIZE]);
 bool crypto_password_verify(struct str password, const char *hash);
 
 /* Text forms. Decoders write at most size bytes and give ERR_INVALID on anything not canonical. */
 void hex_append(struct buf *buf, const void *data, size_t len);
 ERR_MUST_USE enum err hex_decode(struct str text, void *ret_data, size_t size, size_t *ret_len);
-void base64_append(struct buf *buf, const void *data, size_t len);    /* padded, standard alphabet */
+void base64_append(struct buf *buf, const void *data, size_t len); /* padded, standard alphabet */
 void base64url_append(struct buf *buf, const void *data, size_t len); /* unpadded */
 ERR_MUST_USE enum err base64_decode(struct str text, void *ret_data, size_t size, size_t *ret_len);
-ERR_MUST_USE enum err base64url_decode(struct str text, void *ret_data, size_t size, size_t *ret_len);
+ERR_MUST_USE enum err base64url_decode(struct str text, void *ret_data, size_t size,
+                                       size_t *ret_len);
 
 #endif

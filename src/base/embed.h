@@ -3,7 +3,8 @@
 #define BASE_EMBED_H
 
 struct embed_file {
-    const char *path; /* as in the repository, e.g. "sql/tickets/001_initial.sql"; NULL ends the table */
+    const char
+        *path; /* as in the repository, e.g. "sql/tickets/001_initial.sql"; NULL ends the table */
     const char *begin;
     const char *end;
 };

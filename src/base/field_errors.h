@@ -1,4 +1,5 @@
-/* A list of what is wrong with an input, each with the path of the field; becomes a 422 problem document. */
+/* A list of what is wrong with an input, each with the path of the field; becomes a 422 problem
+ * document. */
 #ifndef BASE_FIELD_ERRORS_H
 #define BASE_FIELD_ERRORS_H
 

@@ -1,7 +1,8 @@
 /*
- * Ids: 63-bit integers that sort by time: 41 bits of milliseconds since 2024-01-01, 9 bits of node, 13 bits of
- * sequence. They never go back when the clock does. In the API they are opaque text: a prefix, '_' and 13 (one id)
- * or 26 (two: sharding key and id) characters of lowercase Crockford base32.
+ * Ids: 63-bit integers that sort by time: 41 bits of milliseconds since 2024-01-01, 9 bits of node,
+ * 13 bits of sequence. They never go back when the clock does. In the API they are opaque text: a
+ * prefix, '_' and 13 (one id) or 26 (two: sharding key and id) characters of lowercase Crockford
+ * base32.
  */
 #ifndef BASE_IDS_H
 #define BASE_IDS_H
@@ -25,9 +26,11 @@ int64_t id_time_ms(uint64_t id);
 
 /* "evt" and 5 give "evt_0000000000005"; NUL-terminated; returns the text as str into ret_text. */
 struct str id_format(char ret_text[static ID_TEXT_SIZE], const char *prefix, uint64_t id);
-struct str id_format2(char ret_text[static ID_TEXT_SIZE], const char *prefix, uint64_t shard, uint64_t id);
+struct str id_format2(char ret_text[static ID_TEXT_SIZE], const char *prefix, uint64_t shard,
+                      uint64_t id);
 /* ERR_INVALID unless exactly this prefix and canonical form (each id at most 63 bits). */
 ERR_MUST_USE enum err id_parse(struct str text, const char *prefix, uint64_t *ret_id);
-ERR_MUST_USE enum err id_parse2(struct str text, const char *prefix, uint64_t *ret_shard, uint64_t *ret_id);
+ERR_MUST_USE enum err id_parse2(struct str text, const char *prefix, uint64_t *ret_shard,
+                                uint64_t *ret_id);
 
 #endif

@@ -1,4 +1,5 @@
-/* Hash map from a 64-bit key to a pointer or number; open addressing, grows to a maximum. Not thread-safe. */
+/* Hash map from a 64-bit key to a pointer or number; open addressing, grows to a maximum. Not
+ * thread-safe. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 

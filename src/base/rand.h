@@ -1,4 +1,5 @@
-/* The randomness door. Cryptographically strong, any thread; a seed makes it repeatable in tests. */
+/* The randomness door. Cryptographically strong, any thread; a seed makes it repeatable in tests.
+ */
 #ifndef BASE_RAND_H
 #define BASE_RAND_H
 

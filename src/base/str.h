@@ -1,4 +1,5 @@
-/* Borrowed byte strings. Bytes from the network are always a struct str, never a bare char pointer. */
+/* Borrowed byte strings. Bytes from the network are always a struct str, never a bare char pointer.
+ */
 #ifndef BASE_STR_H
 #define BASE_STR_H
 
@@ -43,9 +44,11 @@ size_t str_find(struct str s, char c, size_t from);
 /* Clamped to the string: never out of range. */
 struct str str_sub(struct str s, size_t from, size_t len);
 struct str str_trim(struct str s);
-/* Splits at the first separator: returns what is before it and leaves the rest in *s (empty when none). */
+/* Splits at the first separator: returns what is before it and leaves the rest in *s (empty when
+ * none). */
 struct str str_split(struct str *s, char separator);
-/* Whole string must be a decimal number (optional minus, no plus, no spaces, no overflow): ERR_INVALID otherwise. */
+/* Whole string must be a decimal number (optional minus, no plus, no spaces, no overflow):
+ * ERR_INVALID otherwise. */
 ERR_MUST_USE enum err str_to_i64(struct str s, int64_t *ret_value);
 /* Whole string must be a finite decimal floating number. */
 ERR_MUST_USE enum err str_to_f64(struct str s, double *ret_value);
@@ -53,7 +56,8 @@ ERR_MUST_USE enum err str_to_f64(struct str s, double *ret_value);
 bool str_is_utf8(struct str s);
 /* True when it has no control characters (U+0000-U+001F, U+007F). */
 bool str_is_printable(struct str s);
-/* Copies into a fixed array, always NUL-terminated; ERR_LIMIT when it does not fit (nothing is copied then). */
+/* Copies into a fixed array, always NUL-terminated; ERR_LIMIT when it does not fit (nothing is
+ * copied then). */
 ERR_MUST_USE enum err str_to_c(struct str s, char *ret_text, size_t size);
 /* 64-bit keyed hash (SipHash-2-4 under a key drawn at start): safe against chosen keys. */
 uint64_t str_hash(struct str s);

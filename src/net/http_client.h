@@ -1,6 +1,7 @@
 /*
- * HTTP client for calls to payment providers: one thread with a libcurl multi handle, bounded in flight and queued, a
- * total deadline per call over DNS, TLS, headers and body, a capped response, no redirects, no environment proxies.
+ * HTTP client for calls to payment providers: one thread with a libcurl multi handle, bounded in
+ * flight and queued, a total deadline per call over DNS, TLS, headers and body, a capped response,
+ * no redirects, no environment proxies.
  */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
@@ -21,8 +22,8 @@ struct http_call {
     const char *headers[HTTP_CALL_HEADERS_MAX]; /* "Name: value"; NULL ends */
     struct str body;
     int64_t timeout_ms;
-    size_t response_max; /* bytes kept; a longer body fails the call */
-    const char *basic_user; /* HTTP basic auth user (password empty), or NULL */
+    size_t response_max;                     /* bytes kept; a longer body fails the call */
+    const char *basic_user;                  /* HTTP basic auth user (password empty), or NULL */
     void (*on_done)(struct http_call *call); /* on the client's thread */
     void *ctx;
     /* Set before on_done. */
@@ -39,11 +40,14 @@ struct http_client_options {
     const char *ca_file; /* NULL: system's */
 };
 
-ERR_MUST_USE enum err http_client_new(const struct http_client_options *options, struct http_client **ret_client);
+ERR_MUST_USE enum err http_client_new(const struct http_client_options *options,
+                                      struct http_client **ret_client);
 /* Any thread. ERR_FULL, ERR_CLOSED. */
 ERR_MUST_USE enum err http_client_submit(struct http_client *client, struct http_call *call);
-/* Runs fn(ctx) on the client's thread every interval until the client is freed (at most 4 tickers). */
-ERR_MUST_USE enum err http_client_every(struct http_client *client, int64_t interval_ms, void (*fn)(void *ctx), void *ctx);
+/* Runs fn(ctx) on the client's thread every interval until the client is freed (at most 4 tickers).
+ */
+ERR_MUST_USE enum err http_client_every(struct http_client *client, int64_t interval_ms,
+                                        void (*fn)(void *ctx), void *ctx);
 /* Fails what is queued or in flight with ERR_CLOSED, joins the thread. NULL is fine. */
 void http_client_free(struct http_client *client);
 void http_call_release(struct http_call *call);

@@ -72,7 +72,7 @@ static int open_listener(const struct addrinfo *address)
 
 static enum err read_port(struct server *server)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof(bound);
     if (getsockname(server->listener_fd, (struct sockaddr *)&bound, &len) != 0)
         return ERR_IO;

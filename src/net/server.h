@@ -1,7 +1,7 @@
 /*
- * HTTP/1.1 server on h2o's event loop: N loop threads, one shared listening socket, optional TLS. Guards what h2o 2.2.5
- * does not: RFC 9112 framing tricks, slow senders and readers, connection cap. Loops only move bytes: on_request runs on
- * a loop thread and must not block.
+ * HTTP/1.1 server on h2o's event loop: N loop threads, one shared listening socket, optional TLS.
+ * Guards what h2o 2.2.5 does not: RFC 9112 framing tricks, slow senders and readers, connection
+ * cap. Loops only move bytes: on_request runs on a loop thread and must not block.
  */
 #ifndef NET_SERVER_H
 #define NET_SERVER_H
@@ -11,13 +11,13 @@
 struct server;
 
 struct server_options {
-    const char *listen;     /* "127.0.0.1:8080", "[::]:8080", port 0: any */
-    unsigned loops;         /* threads, 1-64 */
-    size_t connections_max; /* over it the listener is not read */
-    size_t body_max;        /* bytes of the largest route's body; above it h2o answers 413 */
+    const char *listen;         /* "127.0.0.1:8080", "[::]:8080", port 0: any */
+    unsigned loops;             /* threads, 1-64 */
+    size_t connections_max;     /* over it the listener is not read */
+    size_t body_max;            /* bytes of the largest route's body; above it h2o answers 413 */
     int64_t request_timeout_ms; /* idle, head and body together */
     int64_t send_timeout_ms;    /* TCP_USER_TIMEOUT */
-    const char *tls_cert;   /* PEM paths, or NULL for cleartext */
+    const char *tls_cert;       /* PEM paths, or NULL for cleartext */
     const char *tls_key;
     void (*on_request)(struct request *request, void *ctx);
     void *ctx;
@@ -32,13 +32,15 @@ struct server_stats {
 };
 
 /* Binds and listens. ERR_IO with a line in ret_message (at least 256 bytes) on failure. */
-ERR_MUST_USE enum err server_new(const struct server_options *options, struct server **ret_server, char *ret_message);
+ERR_MUST_USE enum err server_new(const struct server_options *options, struct server **ret_server,
+                                 char *ret_message);
 /* Starts the loop threads. */
 ERR_MUST_USE enum err server_start(struct server *server);
 /* The port that was bound. */
 unsigned server_port(const struct server *server);
 void server_stats(const struct server *server, struct server_stats *ret_stats);
-/* Stops accepting, closes idle connections, waits up to drain_ms for open requests, stops the loops. */
+/* Stops accepting, closes idle connections, waits up to drain_ms for open requests, stops the
+ * loops. */
 void server_stop(struct server *server, int64_t drain_ms);
 void server_free(struct server *server);
 

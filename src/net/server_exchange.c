@@ -354,6 +354,9 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *h2o)
         refuse(exchange, 400, "The framing of the body is ambiguous.");
     } else if (exchange->request.body.len > options->body_max) {
         refuse(exchange, 413, "The body is too large.");
+    } else if (connection->loop->state == LOOP_ABANDONED) {
+        /* What was still in the socket when it was shut down: the application may be gone. */
+        refuse(exchange, 503, "The server is stopping.");
     } else {
         exchange->is_with_app = true;
         counter_add(&connection->loop->counters.requests_open, 1);

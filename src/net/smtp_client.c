@@ -1,11 +1,11 @@
 /*
  * SMTP submission by libcurl's easy interface.
  *
- * Addresses go into commands, so those with control characters, spaces or angle brackets are refused
- * here, whatever the caller has checked.
+ * Addresses go into commands, so those with control characters, spaces or angle brackets are
+ * refused here, whatever the caller has checked.
  *
- * Replies of the 5xx kind are for good (RFC 5321, 4.2.1), but 530, 534, 535 and 538 speak of our login,
- * and 500 to 504 of our commands: these are an operator's to mend, and the mail can wait.
+ * Replies of the 5xx kind are for good (RFC 5321, 4.2.1), but 530, 534, 535 and 538 speak of our
+ * login, and 500 to 504 of our commands: these are an operator's to mend, and the mail can wait.
  */
 #include "net/smtp_client.h"
 

@@ -1,6 +1,6 @@
 /*
- * SMTP submission by libcurl: one message at a time over a connection that is kept. STARTTLS when the
- * server offers it (smtp://), TLS from the start with smtps://; certificates are verified.
+ * SMTP submission by libcurl: one message at a time over a connection that is kept. STARTTLS when
+ * the server offers it (smtp://), TLS from the start with smtps://; certificates are verified.
  */
 #ifndef NET_SMTP_CLIENT_H
 #define NET_SMTP_CLIENT_H
@@ -11,8 +11,8 @@
 
 struct smtp_client;
 
-/* url: smtp://user:password@host:port or smtps://...; user and password percent-encoded. ca_file NULL:
- * the system's. ERR_NOMEM. */
+/* url: smtp://user:password@host:port or smtps://...; user and password percent-encoded. ca_file
+ * NULL: the system's. ERR_NOMEM. */
 ERR_MUST_USE enum err smtp_client_new(const char *url, const char *ca_file,
                                       struct smtp_client **ret_client);
 void smtp_client_free(struct smtp_client *client); /* NULL is fine */

@@ -1,4 +1,5 @@
-/* The bank's state and objects, shared by the files of this folder. See sandbox.c for how they fit. */
+/* The bank's state and objects, shared by the files of this folder. See sandbox.c for how they fit.
+ */
 #ifndef SANDBOX_BANK_H
 #define SANDBOX_BANK_H
 
@@ -161,7 +162,8 @@ struct completion {
     int64_t count, delay_ms;
     bool shuffle, forge;
 };
-/* In a job: ends the session and queues its callbacks. ERR_CONFLICT: the session has ended otherwise. Repeating it is harmless. */
+/* In a job: ends the session and queues its callbacks. ERR_CONFLICT: the session has ended
+ * otherwise. Repeating it is harmless. */
 ERR_MUST_USE enum err session_complete(struct bank *bank, struct writer_tx *tx,
                                        struct session *session,
                                        const struct completion *completion);

@@ -1,6 +1,7 @@
 /*
- * The merchant's side of the bank, and the scripts': sessions, refunds, ledger, control. JSON, authenticated by the shared secret. POSTs
- * that make something carry an Idempotency-Key: the same key gives the same object again, with other contents 409.
+ * The merchant's side of the bank, and the scripts': sessions, refunds, ledger, control. JSON,
+ * authenticated by the shared secret. POSTs that make something carry an Idempotency-Key: the same
+ * key gives the same object again, with other contents 409.
  */
 #include <stddef.h>
 #include <stdio.h>

@@ -1,9 +1,10 @@
 /*
- * Requests of the bank: route, secret, behaviour, then the handler where it belongs (reads on the pool, writes in the writer), and the
- * answer. Small beside src/app, which the bank must not lean on: it stands for somebody else's system.
+ * Requests of the bank: route, secret, behaviour, then the handler where it belongs (reads on the
+ * pool, writes in the writer), and the answer. Small beside src/app, which the bank must not lean
+ * on: it stands for somebody else's system.
  *
- * A part of the bank that is told to hang keeps its requests here, unanswered, until it is told otherwise or stops; that is bounded, and
- * what is beyond is refused.
+ * A part of the bank that is told to hang keeps its requests here, unanswered, until it is told
+ * otherwise or stops; that is bounded, and what is beyond is refused.
  */
 #include "base/clock.h"
 #include "base/crypto.h"

@@ -1,6 +1,7 @@
 /*
- * The buyer's side of the bank: the page to pay on, and the door for scripts that pay without a browser. Whoever knows a session's id may
- * pay it, as with any payment link. The page has no script and loads nothing; its one style carries the answer's nonce.
+ * The buyer's side of the bank: the page to pay on, and the door for scripts that pay without a
+ * browser. Whoever knows a session's id may pay it, as with any payment link. The page has no
+ * script and loads nothing; its one style carries the answer's nonce.
  */
 #include <stddef.h>
 
@@ -96,7 +97,8 @@ void bank_append_money(struct buf *buf, int64_t amount, const char *currency)
     buf_printf(buf, " %s", currency);
 }
 
-/* form_origin: where a form may lead besides here; Chromium follows the policy through redirects. */
+/* form_origin: where a form may lead besides here; Chromium follows the policy through redirects.
+ */
 static struct str page_policy(struct bank_call *call, struct str nonce, const char *form_origin)
 {
     return arena_printf(
@@ -269,7 +271,8 @@ static enum card read_card(struct str value)
     return CARD_UNKNOWN;
 }
 
-/* The form's encoding writes a space as "+" or "%20"; both go, as does every other escape: no card has one. */
+/* The form's encoding writes a space as "+" or "%20"; both go, as does every other escape: no card
+ * has one. */
 static struct str drop_spaces(struct arena *arena, struct str value)
 {
     struct buf *out = buf_new_in(arena, 256);

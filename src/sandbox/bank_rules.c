@@ -1,7 +1,8 @@
 /*
- * The bank's rules: what ends a session, what moves money, and which callbacks tell of it. All in jobs of the writer, so money and the
- * callbacks that announce it are one commit: a callback never tells of money that isn't there, and money is never forgotten to be
- * told (unless a script asks for just that, with count 0).
+ * The bank's rules: what ends a session, what moves money, and which callbacks tell of it. All in
+ * jobs of the writer, so money and the callbacks that announce it are one commit: a callback never
+ * tells of money that isn't there, and money is never forgotten to be told (unless a script asks
+ * for just that, with count 0).
  */
 #include <stdio.h>
 
@@ -157,7 +158,8 @@ static enum err queue_stragglers(struct bank *bank, struct writer_tx *tx,
         struct event_text event = {types[i], session, session->amount, session->currency, NULL};
         struct str body;
         enum err err = event_body(bank, tx, &event, &body);
-        /* A failure that overtakes the success would end the booking for a moment; scripts that want that complete twice. */
+        /* A failure that overtakes the success would end the booking for a moment; scripts that
+         * want that complete twice. */
         int64_t delay_ms = some_ms(completion) + (i == 1 ? 2 * SHUFFLE_MS : 0);
         if (!err)
             err = queue_callback(bank, tx, session, body, FORGERY_NONE, delay_ms);

@@ -1,4 +1,5 @@
-/* SQL of the bank. Each function is one step of a transaction. Texts are copied to the arena given. */
+/* SQL of the bank. Each function is one step of a transaction. Texts are copied to the arena given.
+ */
 #ifndef SANDBOX_BANK_STORE_H
 #define SANDBOX_BANK_STORE_H
 

@@ -1,11 +1,14 @@
 /*
- * The courier carries callbacks to the merchant: rows are the queue, as with any outbox. Due rows are read in order, at most IN_FLIGHT_MAX
- * are under way, each attempt is signed afresh with its own time; what isn't answered with 2xx is tried again with a growing pause for a
- * day. Forgeries are sent once: a merchant that takes one has failed, one that refuses them has not.
+ * The courier carries callbacks to the merchant: rows are the queue, as with any outbox. Due rows
+ * are read in order, at most IN_FLIGHT_MAX are under way, each attempt is signed afresh with its
+ * own time; what isn't answered with 2xx is tried again with a growing pause for a day. Forgeries
+ * are sent once: a merchant that takes one has failed, one that refuses them has not.
  *
- * After a failed connection every other attempt goes to the endpoint that the merchant announced last, for one that came back elsewhere.
+ * After a failed connection every other attempt goes to the endpoint that the merchant announced
+ * last, for one that came back elsewhere.
  *
- * Threads: one of its own reads and starts; answers come on the HTTP client's thread and are written by the writer.
+ * Threads: one of its own reads and starts; answers come on the HTTP client's thread and are
+ * written by the writer.
  */
 #include <assert.h>
 #include <stdlib.h>

@@ -5,8 +5,9 @@
  *                                      └─ writes: writer ── ledger in DIR/bank.db
  *                         courier ── callbacks to the merchant
  *
- * Files: bank_rules.c what moves money; bank_api.c the merchant's side; bank_page.c the buyer's; bank_store.c SQL; courier.c callbacks.
- * Nothing here knows the service that sells: it talks to it over HTTP only, as a bank does.
+ * Files: bank_rules.c what moves money; bank_api.c the merchant's side; bank_page.c the buyer's;
+ * bank_store.c SQL; courier.c callbacks. Nothing here knows the service that sells: it talks to it
+ * over HTTP only, as a bank does.
  */
 #include "sandbox/sandbox.h"
 
@@ -202,7 +203,8 @@ static void stop_courier(struct bank *bank)
     struct courier *courier = atomic_exchange(&bank->courier, NULL);
     struct writer_job barrier = {.apply = nothing_apply};
     if (courier)
-        (void)!writer_run(bank->writer, &barrier); /* a stopped writer runs no effects either */
+        (void)!writer_run_internal(bank->writer,
+                                   &barrier); /* a stopped one runs no effects either */
     courier_stop(courier);
 }
 

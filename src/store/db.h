@@ -1,6 +1,7 @@
 /*
- * A blocking database connection, used by one thread at a time. SQLite behind it today (db_sqlite.c); the interface is what
- * both engines can do. Statements are static constants, prepared once per connection and kept; "$1"-style parameters.
+ * A blocking database connection, used by one thread at a time. SQLite behind it today
+ * (db_sqlite.c); the interface is what both engines can do. Statements are static constants,
+ * prepared once per connection and kept; "$1"-style parameters.
  *
  *     SQL(SQL_EVENT_GET, "SELECT name FROM event WHERE id = $1");
  *     struct db_stmt *stmt = db_stmt(db, &SQL_EVENT_GET);
@@ -40,17 +41,19 @@ void db_close(struct db *db); /* NULL is fine */
 /* Text of the last failure; borrowed until the next call. */
 const char *db_message(const struct db *db);
 
-/* The prepared statement, reset and with bindings cleared. Never NULL: a statement that cannot be prepared fails at its first
- * step. One use at a time per connection. */
+/* The prepared statement, reset and with bindings cleared. Never NULL: a statement that cannot be
+ * prepared fails at its first step. One use at a time per connection. */
 struct db_stmt *db_stmt(struct db *db, struct sql *sql);
 void db_bind_i64(struct db_stmt *stmt, int index, int64_t value);
 void db_bind_f64(struct db_stmt *stmt, int index, double value);
-void db_bind_str(struct db_stmt *stmt, int index, struct str value);  /* borrowed until db_done; data NULL binds "" */
+void db_bind_str(struct db_stmt *stmt, int index,
+                 struct str value); /* borrowed until db_done; data NULL binds "" */
 void db_bind_blob(struct db_stmt *stmt, int index, struct str value); /* the same */
 void db_bind_null(struct db_stmt *stmt, int index);
-/* Runs to the next row. ERR_CONFLICT: a constraint refused it; ERR_TIMEOUT: interrupted; ERR_DENIED: a reader may not write;
- * ERR_AGAIN: another process holds the file; ERR_LIMIT: a value is too large; ERR_CORRUPT, ERR_NOMEM; ERR_IO: everything else
- * (full disk too). At the end or on error the statement is reset. */
+/* Runs to the next row. ERR_CONFLICT: a constraint refused it; ERR_TIMEOUT: interrupted;
+ * ERR_DENIED: a reader may not write; ERR_AGAIN: another process holds the file; ERR_LIMIT: a value
+ * is too large; ERR_CORRUPT, ERR_NOMEM; ERR_IO: everything else (full disk too). At the end or on
+ * error the statement is reset. */
 ERR_MUST_USE enum err db_step(struct db_stmt *stmt, bool *ret_has_row);
 /* Runs to the end, rows ignored. */
 ERR_MUST_USE enum err db_exec(struct db_stmt *stmt);

@@ -1,17 +1,19 @@
 /*
- * The journal: what happened, one row per fact, written in the transaction that made it true. It is the outbox, the
- * hash-chained audit record and the live delta at once.
+ * The journal: what happened, one row per fact, written in the transaction that made it true. It is
+ * the outbox, the hash-chained audit record and the live delta at once.
  *
  *   CREATE TABLE journal(seq INTEGER PRIMARY KEY, shard INTEGER NOT NULL, version INTEGER NOT NULL,
- *     at_ms INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, hash BLOB NOT NULL);         append-only
- *   CREATE TABLE journal_head(shard INTEGER PRIMARY KEY, version INTEGER NOT NULL, hash BLOB NOT NULL);
- *                                                                                                  once per shard and group
+ *     at_ms INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL, hash BLOB NOT NULL);
+ *   CREATE TABLE journal_head(shard INTEGER PRIMARY KEY, version INTEGER NOT NULL,
+ *     hash BLOB NOT NULL);
  *
- * stand in the first migration of every database that has a journal; in one without them appends are ERR_DENIED.
+ * (the first append-only, the second written once per shard and group)
+ * stand in the first migration of every database that has a journal; in one without them appends
+ * are ERR_DENIED.
  *
- * version counts per shard from 1 without gaps. hash = SHA-256(previous hash of the shard (32 zero bytes at first) ||
- * shard || version || at_ms (8 bytes big-endian each) || type length (1 byte) || type || data). Rolled-back jobs leave no trace:
- * heads are restored with the savepoint.
+ * version counts per shard from 1 without gaps. hash = SHA-256(previous hash of the shard (32 zero
+ * bytes at first) || shard || version || at_ms (8 bytes big-endian each) || type length (1 byte) ||
+ * type || data). Rolled-back jobs leave no trace: heads are restored with the savepoint.
  */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
@@ -21,9 +23,10 @@
 
 struct journal;
 
-/* In a job's apply. type: "booking.held" etc., at most 64 bytes; data: a JSON object. ret_version may be NULL. */
-ERR_MUST_USE enum err journal_append(struct journal *journal, uint64_t shard, const char *type, struct str data,
-                                     int64_t *ret_version);
+/* In a job's apply. type: "booking.held" etc., at most 64 bytes; data: a JSON object. ret_version
+ * may be NULL. */
+ERR_MUST_USE enum err journal_append(struct journal *journal, uint64_t shard, const char *type,
+                                     struct str data, int64_t *ret_version);
 
 struct journal_row {
     int64_t seq;
@@ -35,18 +38,21 @@ struct journal_row {
     struct str hash;
 };
 
-/* Committed rows with seq > after in order, at most limit; stops when on_row says not ERR_OK (returned as is). */
+/* Committed rows with seq > after in order, at most limit; stops when on_row says not ERR_OK
+ * (returned as is). */
 ERR_MUST_USE enum err journal_read(struct db *db, int64_t after_seq, size_t limit,
-                                   enum err (*on_row)(const struct journal_row *row, void *ctx), void *ctx);
+                                   enum err (*on_row)(const struct journal_row *row, void *ctx),
+                                   void *ctx);
 /* Version of a shard in the database (0: none). */
 ERR_MUST_USE enum err journal_version(struct db *db, uint64_t shard, int64_t *ret_version);
 /* The same as the running group sees it, rows of its earlier jobs included; in a job's apply. */
-ERR_MUST_USE enum err journal_staged_version(struct journal *journal, uint64_t shard, int64_t *ret_version);
+ERR_MUST_USE enum err journal_staged_version(struct journal *journal, uint64_t shard,
+                                             int64_t *ret_version);
 
-/* Walks the whole journal, recomputes every chain and compares it with the heads. Each finding goes to on_finding as one line;
- * ret_rows: rows seen. ERR_OK also when there are findings. */
-ERR_MUST_USE enum err journal_verify(struct db *db, void (*on_finding)(const char *line, void *ctx), void *ctx,
-                                     uint64_t *ret_rows);
+/* Walks the whole journal, recomputes every chain and compares it with the heads. Each finding goes
+ * to on_finding as one line; ret_rows: rows seen. ERR_OK also when there are findings. */
+ERR_MUST_USE enum err journal_verify(struct db *db, void (*on_finding)(const char *line, void *ctx),
+                                     void *ctx, uint64_t *ret_rows);
 
 /* Used by the writer. */
 ERR_MUST_USE enum err journal_new(struct db *db, struct journal **ret_journal);

@@ -1,6 +1,6 @@
-/* Numbered migrations sql/<service>/NNN_name.sql from the binary, each in its own transaction, recorded in
- * schema_migration(number, name, sha256, at_ms). An applied one whose text changed is ERR_CORRUPT; a database newer than the
- * program is ERR_DENIED. Safe to run again. */
+/* Numbered migrations sql/<service>/NNN_name.sql from the binary, each in its own transaction,
+ * recorded in schema_migration(number, name, sha256, at_ms). An applied one whose text changed is
+ * ERR_CORRUPT; a database newer than the program is ERR_DENIED. Safe to run again. */
 #ifndef STORE_MIGRATE_H
 #define STORE_MIGRATE_H
 

@@ -1,4 +1,5 @@
-/* A pool of threads with a bounded queue; each thread has its own reading connections, one per database given. */
+/* A pool of threads with a bounded queue; each thread has its own reading connections, one per
+ * database given. */
 #ifndef STORE_POOL_H
 #define STORE_POOL_H
 

@@ -276,12 +276,9 @@ static enum err booking_read(struct db_stmt *stmt, struct booking *ret_booking)
     if (!err)
         err = booking_parse_places(&booking, db_col_str(stmt, 9), db_col_str(stmt, 10));
     struct str key_hash = db_col_blob(stmt, 12), body_hash = db_col_blob(stmt, 13);
-    if (err || key_hash.len != 16)
+    if (err || key_hash.len != 16 || body_hash.len != 16)
         return ERR_CORRUPT;
     memcpy(booking.key_hash, key_hash.data, 16);
-    body_hash = db_col_blob(stmt, 13);
-    if (body_hash.len != 16)
-        return ERR_CORRUPT;
     memcpy(booking.body_hash, body_hash.data, 16);
     *ret_booking = booking;
     return ERR_OK;

@@ -7,8 +7,8 @@
  *
  *   valid ──scan──▶ used        used ──scan──▶ 409        revoked ──scan──▶ 410
  *
- * Who may: the event's organizer, by session or by a key with the scope check-in (which opens nothing
- * but the door), and administrators. Everybody else's events are unknown.
+ * Who may: the event's organizer, by session or by a key with the scope check-in (which opens
+ * nothing but the door), and administrators. Everybody else's events are unknown.
  *
  * Scanners without a network take the bundle (public key, revoked tickets) and check codes
  * themselves; see ticket_code.h.

@@ -4,8 +4,9 @@
  * A walk over the event's bookings by id: what is held or waits for its payment is cancelled, what
  * is confirmed gets its money back and its tickets revoked. CANCEL_ROWS bookings make one job; the
  * next one is queued behind waiting requests when it is on disk. The row in event_cancel says how
- * far the walk is and goes when it is done, so a restart takes it up where it was. New bookings
- * can't appear: a hold asks the event's status in its own transaction, and money that comes for a
+ * far the walk is and goes when it is done, so a restart takes it up where it was; so does
+ * event_cancel_retry after a disk that was full. Two walks over one event do no harm: what one has
+ * undone is nothing to do for the other. New bookings can't appear: a hold asks the event's status in its own transaction, and money that comes for a
  * booking cancelled here is given back by the payment's own rules.
  */
 #include "tickets/event_cancel.h"
@@ -17,7 +18,7 @@
 #include <stdlib.h>
 
 #define CANCEL_ROWS     64
-#define CANCELS_MAX     1000 /* resumed at one start; more follow at the next */
+#define CANCELS_MAX     1000 /* resumed at once; more follow at the next start */
 #define CHUNK_ARENA_MAX ((size_t)4 << 20)
 
 struct cancel_walk {
@@ -28,8 +29,8 @@ struct cancel_walk {
     bool is_last;
 };
 
-/* Tickets that can still be given back. Those that were used at the door stay: whether these people get their money is the
- * organizer's to say. */
+/* Tickets that can still be given back. Those that were used at the door stay: whether these people
+ * get their money is the organizer's to say. */
 static size_t pick_tickets(struct ticket *tickets, size_t count)
 {
     size_t picked = 0;
@@ -134,10 +135,12 @@ static void walk_done(struct writer_job *job, enum err outcome)
             return;
     }
     char id[ID_TEXT_SIZE];
-    if (outcome && outcome != ERR_CLOSED)
-        log_error("undoing the sales of a cancelled event stopped until the next start",
+    if (outcome && outcome != ERR_CLOSED) {
+        log_error("undoing the sales of a cancelled event is tried again later",
                   "event=%s error=\"%s\"", id_format(id, "evt", walk->progress.event_id).data,
                   err_name(outcome));
+        atomic_store(&walk->tickets->has_stalled_cancels, true);
+    }
     free(walk);
 }
 
@@ -164,9 +167,8 @@ static void on_cancelled(void *data)
 {
     struct cancelled_effect *effect = data;
     enum err err = start_walk(effect->tickets, (struct cancel_progress){effect->event_id, 0});
-    if (err && err != ERR_CLOSED)
-        log_error("the sales of a cancelled event are undone at the next start", "error=\"%s\"",
-                  err_name(err));
+    if (err)
+        atomic_store(&effect->tickets->has_stalled_cancels, true);
 }
 
 enum err event_cancel_stage(struct tickets *tickets, struct writer_tx *tx, uint64_t event_id)
@@ -207,9 +209,17 @@ enum err event_cancel_resume(struct tickets *tickets)
     if (!walks)
         return ERR_NOMEM;
     walks->job = (struct writer_job){.apply = list_apply, .done = list_done};
-    enum err err = writer_run(tickets->writer, &walks->job);
+    enum err err = writer_run_internal(tickets->writer, &walks->job);
     for (size_t i = 0; !err && i < walks->count; i++)
         err = start_walk(tickets, walks->items[i]);
     free(walks);
     return err;
+}
+
+void event_cancel_retry(struct tickets *tickets)
+{
+    if (!atomic_exchange(&tickets->has_stalled_cancels, false))
+        return;
+    if (event_cancel_resume(tickets) != ERR_OK)
+        atomic_store(&tickets->has_stalled_cancels, true);
 }

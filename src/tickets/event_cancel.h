@@ -1,4 +1,5 @@
-/* What follows from cancelling an event: open holds end, confirmed bookings are refunded, in small jobs behind waiting requests. */
+/* What follows from cancelling an event: open holds end, confirmed bookings are refunded, in small
+ * jobs behind waiting requests. */
 #ifndef TICKETS_EVENT_CANCEL_H
 #define TICKETS_EVENT_CANCEL_H
 
@@ -9,5 +10,7 @@ ERR_MUST_USE enum err event_cancel_stage(struct tickets *tickets, struct writer_
                                          uint64_t event_id);
 /* At start: takes up what a stop or crash interrupted. Before requests. */
 ERR_MUST_USE enum err event_cancel_resume(struct tickets *tickets);
+/* Takes up what the writer could not do, if anything; from time to time. Not on the writer. */
+void event_cancel_retry(struct tickets *tickets);
 
 #endif

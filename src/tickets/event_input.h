@@ -1,6 +1,7 @@
 /*
- * What an organizer may say about an event, and whether it makes sense. Pure functions over a decoded body: the same ones run on
- * the pool, to refuse early, and in the writer, on the row as it is then.
+ * What an organizer may say about an event, and whether it makes sense. Pure functions over a
+ * decoded body: the same ones run on the pool, to refuse early, and in the writer, on the row as it
+ * is then.
  */
 #ifndef TICKETS_EVENT_INPUT_H
 #define TICKETS_EVENT_INPUT_H
@@ -30,7 +31,8 @@ struct event_subject {
     bool is_new;
 };
 
-/* Applies the input and checks what comes out; every fault goes to errors. Strings stay the input's. now_ms decides what "future" is. */
+/* Applies the input and checks what comes out; every fault goes to errors. Strings stay the
+ * input's. now_ms decides what "future" is. */
 void event_input_apply(const struct event_input *input, struct event_subject *subject,
                        int64_t now_ms, struct field_errors *errors);
 /* What an event needs before it can be sold. */
@@ -38,7 +40,8 @@ void event_check_publishable(const struct event_subject *subject, int64_t now_ms
                              struct field_errors *errors);
 bool event_has_price(const int64_t prices[static EVENT_PRICES_MAX]);
 
-/* Draft to published, either to cancelled; everything else is ERR_CONFLICT. The only function that moves a status. */
+/* Draft to published, either to cancelled; everything else is ERR_CONFLICT. The only function that
+ * moves a status. */
 ERR_MUST_USE enum err event_set_status(struct event *event, enum event_status status);
 
 /* ISO 4217, alphabetic, in circulation. */

@@ -25,7 +25,8 @@ ERR_MUST_USE enum err event_area_next(struct db *db, uint64_t event_id, uint32_t
 ERR_MUST_USE enum err event_area_insert(struct db *db, uint64_t event_id,
                                         const struct model_area *area);
 
-/* ERR_CONFLICT: somebody has a claim on the seat; ret_is_new is false when it was blocked before. */
+/* ERR_CONFLICT: somebody has a claim on the seat; ret_is_new is false when it was blocked before.
+ */
 ERR_MUST_USE enum err event_seat_block(struct db *db, uint64_t event_id, uint32_t seat_no,
                                        bool *ret_is_new);
 /* ret_was_blocked is false when there was nothing to do. */

@@ -23,7 +23,8 @@ void event_write_summary(struct json_writer *writer, const struct event_row *row
 /* Venue, categories and prices of a model; event and prices may be newer ones. */
 void event_view_from_model(const struct event_model *model, const struct event *event,
                            const int64_t *prices, struct event_view *ret_view);
-/* Places that have a price, and those of them that are free, under prices. Walks all seats: not for loops. */
+/* Places that have a price, and those of them that are free, under prices. Walks all seats: not for
+ * loops. */
 void event_count_places(const struct event_model *model, const int64_t *prices,
                         int64_t *ret_available, int64_t *ret_total);
 

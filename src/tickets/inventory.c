@@ -184,6 +184,7 @@ struct install_job {
     struct writer_job job;
     struct inventory *inventory;
     struct event_model *model;
+    bool is_refreshed; /* it shows a transaction that may have been lost since */
 };
 
 struct install_effect {
@@ -236,8 +237,9 @@ static enum err install_apply(struct writer_job *job, struct writer_tx *tx)
     enum err err = journal_staged_version(tx->journal, model->event.id, &version);
     if (err)
         return err;
-    if (version != atomic_load(&model->version)) {
+    if (version != atomic_load(&model->version) || install->is_refreshed) {
         bool is_same_event = false;
+        install->is_refreshed = true;
         err = inventory_store_refresh(tx->db, model, &is_same_event);
         if (err)
             return err;

@@ -1,5 +1,5 @@
-/* A layout's lifetime and look-ups; layout_store.c reads it. Nothing of a layout changes once it is loaded but its reference count and the list of
- * rendered maps. */
+/* A layout's lifetime and look-ups; layout_store.c reads it. Nothing of a layout changes once it is
+ * loaded but its reference count and the list of rendered maps. */
 #include "tickets/layout.h"
 
 #include "tickets/seatmap.h"

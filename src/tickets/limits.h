@@ -11,11 +11,13 @@
 #define HOLD_EXTENSION_MS_MAX                                                                      \
     (10 * 60 * 1000) /* once, while our breaker proves the provider is down */
 #define IDEMPOTENCY_MS       (24 * 60 * 60 * 1000LL)
-#define EXPIRY_CHUNK_MAX     64 /* holds freed in one write */
+#define EXPIRY_CHUNK_MAX     64   /* holds freed in one write */
+#define EXPIRY_RETRY_MS      2000 /* after a write that failed for want of disk or memory */
 #define OPEN_HOLDS_MAX       4000000
 #define BACKSTOP_INTERVAL_MS 30000
 #define BACKSTOP_OVERDUE_MS  30000
 #define BACKSTOP_ROWS_MAX    1000
+#define BACKSTOP_AGAIN_MS    1000 /* when it found as many */
 
 #define PLAN_SEATS_MAX      250000
 #define PLAN_SECTIONS_MAX   2000
@@ -48,7 +50,8 @@
 #define MAIL_TIMEOUT_MS   30000                       /* of one message, name to reply */
 #define MAIL_FACT_AGE_MS  (7 * 24 * 60 * 60 * 1000LL) /* older news is not mailed any more */
 #define MAIL_KEPT_MS      (30 * 24 * 60 * 60 * 1000LL)
-#define MAIL_POLL_MS      500  /* how often the journal is looked at */
-#define MAIL_CURSOR_ROWS  5000 /* rows without mail after which the cursor is written all the same */
+#define MAIL_POLL_MS      500 /* how often the journal is looked at */
+/* Rows without mail after which the cursor is written all the same. */
+#define MAIL_CURSOR_ROWS 5000
 
 #endif

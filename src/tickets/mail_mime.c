@@ -7,8 +7,9 @@
  *       text/html                        quoted-printable
  *     application/pdf                    base64
  *
- * Boundaries begin with "=_", which neither quoted-printable nor base64 can contain (RFC 2045, 6.7),
- * and end with the local part of the message id: the same mail has the same bytes, however often it is made.
+ * Boundaries begin with "=_", which neither quoted-printable nor base64 can contain (RFC
+ * 2045, 6.7), and end with the local part of the message id: the same mail has the same bytes,
+ * however often it is made.
  */
 #include "tickets/mail_mime.h"
 

@@ -14,8 +14,8 @@ struct mail_message {
     struct str from_name, from_address; /* the name may be empty */
     struct str to_name, to_address;
     struct str subject;
-    struct str
-        message_id; /* without angle brackets: [A-Za-z0-9._-] before the @; makes the boundaries too */
+    struct str message_id; /* without angle brackets: [A-Za-z0-9._-] before the @; makes the
+                              boundaries too */
     int64_t date_ms;
     struct str text, html;      /* lines end with \n */
     struct str file, file_name; /* a PDF; empty: none */

@@ -9,11 +9,13 @@
  * Invariants
  *  1. The cursor moves in the transaction that writes the rows of what was read.
  *  2. A fact becomes one row, however often it is read (dedupe_key).
- *  3. A mail that went out is recorded before another one is looked at: a full disk makes the worker
- *     wait, not send again and again. A crash in between repeats one mail, under the same Message-ID.
+ *  3. A mail that went out is recorded before another one is looked at: a full disk makes the
+ *     worker wait, not send again and again. A crash in between repeats one mail, under the same
+ *     Message-ID.
  *
- * Threads: the consumer's and the worker's. mail.db has one connection; db_lock lends it. The worker
- * sleeps on wakeup, under wake_lock, until the next row is due, it is woken, or the test clock jumps.
+ * Threads: the consumer's and the worker's. mail.db has one connection; db_lock lends it. The
+ * worker sleeps on wakeup, under wake_lock, until the next row is due, it is woken, or the test
+ * clock jumps.
  */
 #include "tickets/mailer.h"
 

@@ -14,22 +14,24 @@
  *
  * What money does when it meets a booking (settle):
  *
- *   held, payment_pending     confirmed                          (event cancelled: failed and
- * refunded) expired, failed           by the event's policy: taken back and confirmed when every
- * place is free, else refunded ("late") cancelled                 refunded ("cancelled") confirmed
- * refunded ("already_paid") amount or currency differ refunded ("mismatch"), and the booking failed
+ *   held, payment_pending      confirmed (event cancelled: failed and refunded)
+ *   expired, failed            by the event's policy: taken back and confirmed when every place
+ *                              is free, else refunded ("late")
+ *   cancelled                  refunded ("cancelled")
+ *   confirmed                  refunded ("already_paid")
+ *   amount or currency differ  refunded ("mismatch"), and the booking failed
  *
  * Invariants
  *  1. Facts may come in any order and any number of times: a provider's event counts once
- * (provider_event), a provider's reference counts once (capture). Callbacks and answers take the
- * same path (payment_apply).
+ *     (provider_event), a provider's reference counts once (capture). Callbacks and answers take
+ *     the same path (payment_apply).
  *  2. captured is the sum of the capture rows, refunded the sum of the refund rows, refunded <=
- * captured (CHECK). Money in a foreign currency enters both sums alike, so that captured - refunded
- * is what the booking is worth.
+ *     captured (CHECK). Money in a foreign currency enters both sums alike, so that captured -
+ *     refunded is what the booking is worth.
  *  3. succeeded beats failed and closed, whatever came first. Nothing leaves SUCCEEDED; refunds are
- * rows of their own.
+ *     rows of their own.
  *  4. Money is booked and its consequence (confirmed or refund row) is decided in the same
- * transaction.
+ *     transaction.
  */
 #include "base/rand.h"
 #include "tickets/booking_store.h"

@@ -186,6 +186,7 @@ void payments_stop(struct payments *payments)
     /* Effects that are on their way to wake us have run when a job behind them has. */
     __atomic_store_n(&tickets->payments, NULL, __ATOMIC_RELEASE);
     struct writer_job barrier = {.apply = nothing_apply};
-    (void)!writer_run(tickets->writer, &barrier); /* a stopped writer runs no effects either */
+    (void)!writer_run_internal(tickets->writer,
+                               &barrier); /* a stopped one runs no effects either */
     payments_free(payments);
 }

@@ -402,7 +402,7 @@ static void ask_all(struct payments *payments)
     struct ask_job ask;
     do {
         ask = (struct ask_job){.job = {.apply = ask_apply}};
-        enum err err = writer_run(payments->tickets->writer, &ask.job);
+        enum err err = writer_run_internal(payments->tickets->writer, &ask.job);
         if (err) {
             log_warn("open payments could not be brought forward", "error=\"%s\"", err_name(err));
             return;

@@ -1,6 +1,7 @@
 /*
- * A seating plan as organizers send it: open JSON, parsed and checked whole before a row is written. Numbers are given out here:
- * sections, seats and areas count from 0 in the order of the document.
+ * A seating plan as organizers send it: open JSON, parsed and checked whole before a row is
+ * written. Numbers are given out here: sections, seats and areas count from 0 in the order of the
+ * document.
  */
 #ifndef TICKETS_PLAN_H
 #define TICKETS_PLAN_H
@@ -18,8 +19,9 @@ struct plan {
     struct layout_area *areas;
 };
 
-/* Checks everything and collects up to FIELD_ERRORS_MAX errors, each with its path below prefix ("seating_plan"). ERR_INVALID with errors;
- * ERR_NOMEM. Texts are borrowed from the tree, the arrays lie in the arena. Any thread; milliseconds for large plans. */
+/* Checks everything and collects up to FIELD_ERRORS_MAX errors, each with its path below prefix
+ * ("seating_plan"). ERR_INVALID with errors; ERR_NOMEM. Texts are borrowed from the tree, the
+ * arrays lie in the arena. Any thread; milliseconds for large plans. */
 ERR_MUST_USE enum err plan_parse(struct arena *arena, const struct json_node *document,
                                  const char *prefix, struct field_errors *errors,
                                  struct plan *ret_plan);

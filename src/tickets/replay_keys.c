@@ -201,7 +201,8 @@ static void *load_main(void *ctx)
     while (load_some(keys, db, &before_seq)) {
     }
     db_close(db);
-    atomic_store(&keys->is_loaded, true);
+    if (!atomic_load(&keys->is_stopping))
+        atomic_store(&keys->is_loaded, true);
     return NULL;
 }
 

@@ -19,8 +19,8 @@ struct report {
 };
 
 /*
- * Booked places and money are read from the tickets, held, blocked and free ones from the model: they
- * may be some transactions apart while a sale runs. ret_report is overwritten. Pool threads.
+ * Booked places and money are read from the tickets, held, blocked and free ones from the model:
+ * they may be some transactions apart while a sale runs. ret_report is overwritten. Pool threads.
  */
 ERR_MUST_USE enum err report_make(struct db *db, const struct event_model *model,
                                   struct arena *arena, struct report *ret_report);

@@ -1,4 +1,5 @@
-/* CSV (RFC 4180): CRLF, every field in quotes, and no field that a spreadsheet takes for a formula. */
+/* CSV (RFC 4180): CRLF, every field in quotes, and no field that a spreadsheet takes for a formula.
+ */
 #ifndef TICKETS_REPORT_CSV_H
 #define TICKETS_REPORT_CSV_H
 

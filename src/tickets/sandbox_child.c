@@ -1,9 +1,12 @@
 /*
- * The bank's process. One thread watches over it from fork to end, because the kernel ties the child's death signal to the thread that
- * made it: it starts the program, reads the line that says where it listens, waits for its end, and starts it again after a
- * growing pause. The port stays the same: buyers hold links to it. It is also kept over restarts of ours, when it is free (DIR/sandbox/url).
+ * The bank's process. One thread watches over it from fork to end, because the kernel ties the
+ * child's death signal to the thread that made it: it starts the program, reads the line that says
+ * where it listens, waits for its end, and starts it again after a growing pause. The port stays
+ * the same: buyers hold links to it. It is also kept over restarts of ours, when it is free
+ * (DIR/sandbox/url).
  *
- * The secret is made once (DIR/sandbox/secret, for its owner's eyes) and read by the bank from there, so it stands in no command line.
+ * The secret is made once (DIR/sandbox/secret, for its owner's eyes) and read by the bank from
+ * there, so it stands in no command line.
  *
  * Threads: start and stop from one thread; url and secret from any after start.
  */

@@ -1,10 +1,11 @@
 /*
  * The search service: its database, and the thread that follows the tickets journal.
  *
- * A journal row only says that an event changed; what it is now is read from the tickets database itself, so rows may be
- * repeated, skipped over or arrive in bunches without harm. Rows of a batch and the cursor are one job of the search writer. Batches
- * without events (an on-sale writes thousands of holds a second) move the cursor in memory and on disk only now and then:
- * after a crash they are read again.
+ * A journal row only says that an event changed; what it is now is read from the tickets database
+ * itself, so rows may be repeated, skipped over or arrive in bunches without harm. Rows of a batch
+ * and the cursor are one job of the search writer. Batches without events (an on-sale writes
+ * thousands of holds a second) move the cursor in memory and on disk only now and then: after a
+ * crash they are read again.
  */
 #include "tickets/search.h"
 

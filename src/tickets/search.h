@@ -1,8 +1,10 @@
 /*
- * Search over published events: an own database file (data_dir/search.db) that follows the tickets journal and is asked by GET /v1/events. It is
- * never the truth: deleted, it is built again from the journal.
+ * Search over published events: an own database file (data_dir/search.db) that follows the tickets
+ * journal and is asked by GET /v1/events. It is never the truth: deleted, it is built again from
+ * the journal.
  *
- * search_routes belong to the search service, whose database the pool opens beside the others; they are not among the tickets routes.
+ * search_routes belong to the search service, whose database the pool opens beside the others; they
+ * are not among the tickets routes.
  */
 #ifndef TICKETS_SEARCH_H
 #define TICKETS_SEARCH_H

@@ -1,6 +1,7 @@
 /*
- * The table: a slot per hash of the query; a newer answer takes an older one's slot, so there is nothing to evict. A generation says
- * whether a kept answer is of the index as it is now, so clearing is one increment.
+ * The table: a slot per hash of the query; a newer answer takes an older one's slot, so there is
+ * nothing to evict. A generation says whether a kept answer is of the index as it is now, so
+ * clearing is one increment.
  */
 #include "tickets/search_cache.h"
 

@@ -1,6 +1,7 @@
 /*
- * Answers of common searches, kept for SEARCH_CACHE_MS at most and until the index changes. A mutex around a small table: it is held
- * for a look-up, never while an answer is made or sent; bodies are reference counted.
+ * Answers of common searches, kept for SEARCH_CACHE_MS at most and until the index changes. A mutex
+ * around a small table: it is held for a look-up, never while an answer is made or sent; bodies are
+ * reference counted.
  */
 #ifndef TICKETS_SEARCH_CACHE_H
 #define TICKETS_SEARCH_CACHE_H

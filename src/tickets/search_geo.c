@@ -1,4 +1,5 @@
-/* Spherical geometry; the boxes follow Bronshtein's bounding coordinates, widened by a margin for the R*Tree's single precision. */
+/* Spherical geometry; the boxes follow Bronshtein's bounding coordinates, widened by a margin for
+ * the R*Tree's single precision. */
 #include "tickets/search_geo.h"
 
 #include <math.h>
@@ -49,7 +50,8 @@ size_t geo_boxes(struct geo_point center, double radius_km, struct geo_box ret_b
     return 2;
 }
 
-/* Which of count stripes of CELL_DEGREES a coordinate lies in; the upper end belongs to the last. */
+/* Which of count stripes of CELL_DEGREES a coordinate lies in; the upper end belongs to the last.
+ */
 static int stripe(double value, double origin, int count)
 {
     int index = (int)floor((value - origin) / CELL_DEGREES);

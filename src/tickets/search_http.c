@@ -1,6 +1,7 @@
 /*
- * GET /v1/events. The answer to a query that was asked in the last half minute comes from memory, on the loop; every other from a
- * reading connection. Distances are put into the stored summaries as their last member.
+ * GET /v1/events. The answer to a query that was asked in the last half minute comes from memory,
+ * on the loop; every other from a reading connection. Distances are put into the stored summaries
+ * as their last member.
  */
 #include "tickets/search.h"
 

@@ -3,11 +3,13 @@
  *
  *   nothing but filters   the next rows of an ordinary index
  *   words                 up to four lists of the word index, one grade after the other
- *   place                 venues in the R*Tree's box, by exact distance; of each its events by date until the page is full
- *   words and place       the first candidates of the words within the squares of the map that the radius touches, by distance
+ *   place                 venues in the R*Tree's box, by exact distance; of each its events by date
+ * until the page is full words and place       the first candidates of the words within the squares
+ * of the map that the radius touches, by distance
  *
- * A page ends with a position and a key; the next one begins behind them, whatever was added or removed meanwhile. The
- * position is the grade, the venue or the distance in millimetres, as the way has it.
+ * A page ends with a position and a key; the next one begins behind them, whatever was added or
+ * removed meanwhile. The position is the grade, the venue or the distance in millimetres, as the
+ * way has it.
  */
 #include "tickets/search_query.h"
 
@@ -132,7 +134,8 @@ static void measure(const struct search_query *query, struct search_page *page)
     qsort(page->hits, page->count, sizeof(page->hits[0]), compare_hits);
 }
 
-/* Beginnings of words count only where no event has the words themselves: a page must not depend on the one before. */
+/* Beginnings of words count only where no event has the words themselves: a page must not depend on
+ * the one before. */
 static enum err find_candidates(struct db *db, const struct grading *grading, struct arena *arena)
 {
     struct search_page *page = grading->page;
@@ -215,7 +218,8 @@ static enum err find_places(struct db *db, const struct search_query *query, str
     return err;
 }
 
-/* Index of the venue that the page before ended at; the beginning when it has no events any more. */
+/* Index of the venue that the page before ended at; the beginning when it has no events any more.
+ */
 static size_t resume_at(const struct search_query *query, const struct places *places)
 {
     for (size_t i = 0; query->has_cursor && i < places->count; i++) {
@@ -261,7 +265,8 @@ static enum err run_near(struct db *db, const struct search_query *query, struct
 
 /* --- The way --- */
 
-/* What the word index found has no summaries yet; an event that has gone in between leaves the page. */
+/* What the word index found has no summaries yet; an event that has gone in between leaves the
+ * page. */
 static enum err fill_summaries(struct db *db, struct search_page *page, struct arena *arena)
 {
     enum err err = search_summaries(db, page->hits, page->count, arena);

@@ -1,8 +1,9 @@
 /*
  * SQL of the search database.
  *
- * A document's key is its start in seconds, shifted, plus bits of the event's id. Ordinary indexes end in the key and the word
- * indexes are ordered by it, so every question is a range read in order of date.
+ * A document's key is its start in seconds, shifted, plus bits of the event's id. Ordinary indexes
+ * end in the key and the word indexes are ordered by it, so every question is a range read in order
+ * of date.
  */
 #include "tickets/search_store.h"
 

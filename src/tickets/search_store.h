@@ -14,7 +14,8 @@ struct search_doc {
     struct str name, description, venue, city, city_key, category, summary;
 };
 
-/* Writing, in a job's apply. Replaces what the index has of the event; needs the arena for what it reads. */
+/* Writing, in a job's apply. Replaces what the index has of the event; needs the arena for what it
+ * reads. */
 ERR_MUST_USE enum err search_doc_put(struct db *db, const struct search_doc *doc);
 /* Nothing to do when it isn't there. */
 ERR_MUST_USE enum err search_doc_remove(struct db *db, uint64_t event_id);
@@ -47,7 +48,8 @@ struct search_match {
     struct str expression;
     struct str unless; /* what all text must not match; empty: nothing */
 };
-/* Events that match, by date, without their summaries: search_summaries fills in those that are shown. */
+/* Events that match, by date, without their summaries: search_summaries fills in those that are
+ * shown. */
 ERR_MUST_USE enum err search_match(struct db *db, const struct search_match *match,
                                    const struct search_range *range, struct search_hit *ret_hits,
                                    size_t *ret_count);

@@ -1,16 +1,18 @@
 /*
  * Folding and expressions.
  *
- * The word index folds by itself (unicode61, accents removed); what is folded here is only compared as a whole: the
- * names of cities. The table covers letters that decompose into a base letter and accents. Letters such as o with a stroke or
- * sharp s don't, neither here nor there, and are only made lower case.
+ * The word index folds by itself (unicode61, accents removed); what is folded here is only compared
+ * as a whole: the names of cities. The table covers letters that decompose into a base letter and
+ * accents. Letters such as o with a stroke or sharp s don't, neither here nor there, and are only
+ * made lower case.
  */
 #include "tickets/search_text.h"
 
 #define TITLE_COLUMNS "{name venue city category}"
 #define TEXT_COLUMNS  "{name description venue city category}"
 
-/* Lower-case base letters of U+00C0 to U+017F, from the decompositions of Unicode; a dot: has none, see lower_latin. */
+/* Lower-case base letters of U+00C0 to U+017F, from the decompositions of Unicode; a dot: has none,
+ * see lower_latin. */
 static const char latin_base[] = "aaaaaa.ceeeeiiii" /* 0C0 */
                                  ".nooooo..uuuuy.." /* 0D0 */
                                  "aaaaaa.ceeeeiiii" /* 0E0 */
@@ -164,8 +166,9 @@ static void put_quoted(struct buf *buf, struct str text)
     buf_append_char(buf, '"');
 }
 
-/* columns : ("a" "b"), the last word as a beginning when is_prefix. Words side by side must all be there, and one that holds
- * nothing for the index (a lone dash of a foreign script) is passed over. */
+/* columns : ("a" "b"), the last word as a beginning when is_prefix. Words side by side must all be
+ * there, and one that holds nothing for the index (a lone dash of a foreign script) is passed over.
+ */
 static void put_words(struct buf *buf, const char *columns, const struct search_words *words,
                       bool is_prefix)
 {

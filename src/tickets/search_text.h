@@ -1,4 +1,5 @@
-/* Words of a search: folding, and the expression that the word index understands. Pure functions, any thread. */
+/* Words of a search: folding, and the expression that the word index understands. Pure functions,
+ * any thread. */
 #ifndef TICKETS_SEARCH_TEXT_H
 #define TICKETS_SEARCH_TEXT_H
 
@@ -12,15 +13,18 @@ struct search_words {
     struct str items[SEARCH_WORDS_MAX]; /* borrowed from the text */
 };
 
-/* Splits at spaces and leaves out what has neither letter nor digit; words beyond the maximum are dropped. */
+/* Splits at spaces and leaves out what has neither letter nor digit; words beyond the maximum are
+ * dropped. */
 void search_words_split(struct str text, struct search_words *ret_words);
 
-/* Lower case without accents, for Latin, Greek and Cyrillic: what "the same city" means. Spaces at the ends go, runs of them become one. */
+/* Lower case without accents, for Latin, Greek and Cyrillic: what "the same city" means. Spaces at
+ * the ends go, runs of them become one. */
 struct str search_fold(struct arena *arena, struct str text);
 
 /*
- * How well an event matches, best first. In each grade events are in order of date, so a search is a walk over four lists and
- * nothing is scored: with a million events, scoring a common word costs ten times what the whole answer may.
+ * How well an event matches, best first. In each grade events are in order of date, so a search is
+ * a walk over four lists and nothing is scored: with a million events, scoring a common word costs
+ * ten times what the whole answer may.
  */
 enum search_grade {
     GRADE_NAME,   /* all words in the name */
@@ -36,9 +40,9 @@ struct search_terms {
     struct str cells;              /* ready list of cells: "g45012 OR g45013"; empty: none */
 };
 
-/* The expression of a grade, without what better grades have; what GRADE_TEXT has must be left out of GRADE_PREFIX by the caller, by
- * search_expression_all. False: this grade can't have any (a last word of one letter
- * is no beginning). Words are quoted, so nothing a user types is syntax. */
+/* The expression of a grade, without what better grades have; what GRADE_TEXT has must be left out
+ * of GRADE_PREFIX by the caller, by search_expression_all. False: this grade can't have any (a last
+ * word of one letter is no beginning). Words are quoted, so nothing a user types is syntax. */
 bool search_expression(const struct search_terms *terms, enum search_grade grade,
                        struct buf *expression);
 /* All words anywhere, without filters. */

@@ -1,6 +1,7 @@
 /*
- * The static map of an event: sections, rows, seats and areas as JSON, plain and compressed, rendered once and kept with the
- * layout for as long as the layout lives. Events with the same areas share one.
+ * The static map of an event: sections, rows, seats and areas as JSON, plain and compressed,
+ * rendered once and kept with the layout for as long as the layout lives. Events with the same
+ * areas share one.
  */
 #ifndef TICKETS_SEATMAP_H
 #define TICKETS_SEATMAP_H
@@ -21,8 +22,9 @@ struct seatmap {
 
 /* The kept map of the event, or NULL. Any thread; valid as long as the model's layout is held. */
 const struct seatmap *seatmap_get(const struct event_model *model);
-/* Renders and keeps it unless it is there. Pool threads: tens of milliseconds. ERR_NOMEM. ret_is_kept is false when the layout has too many
- * maps already (events with areas of their own): then the map is the caller's, to be freed with seatmap_free_all. */
+/* Renders and keeps it unless it is there. Pool threads: tens of milliseconds. ERR_NOMEM.
+ * ret_is_kept is false when the layout has too many maps already (events with areas of their own):
+ * then the map is the caller's, to be freed with seatmap_free_all. */
 ERR_MUST_USE enum err seatmap_render(const struct event_model *model, struct seatmap **ret_map,
                                      bool *ret_is_kept);
 /* The version without rendering. */

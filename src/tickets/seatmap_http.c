@@ -1,9 +1,11 @@
 /*
- * Routes of the map: what never changes (seatmap), how many places are left (availability), and which ones (seats). All three are
- * answered on the loop from the event's model; only a map that nobody asked for yet, and the long form of all seats, go to the pool.
+ * Routes of the map: what never changes (seatmap), how many places are left (availability), and
+ * which ones (seats). All three are answered on the loop from the event's model; only a map that
+ * nobody asked for yet, and the long form of all seats, go to the pool.
  *
- * A map's URL may carry its version (?version=, from the event or the map itself): under it the bytes never change and may
- * be kept for ever. Without it, or with an old one, the answer is the map of today, to be asked for again with its ETag.
+ * A map's URL may carry its version (?version=, from the event or the map itself): under it the
+ * bytes never change and may be kept for ever. Without it, or with an old one, the answer is the
+ * map of today, to be asked for again with its ETag.
  */
 #include "tickets/event_call.h"
 #include "tickets/seatmap.h"
@@ -58,8 +60,8 @@ static struct str map_caching(struct call *call, const struct event_model *model
     return caching(model, STR("public, max-age=60"));
 }
 
-/* Sends the map by reference. A kept one lives as long as its layout, of which the answer holds a reference; another belongs to
- * the answer. */
+/* Sends the map by reference. A kept one lives as long as its layout, of which the answer holds a
+ * reference; another belongs to the answer. */
 static void reply_map(struct call *call, const struct event_model *model, struct seatmap *map,
                       bool is_kept)
 {
@@ -175,7 +177,8 @@ static bool wants_bits(const struct call *call)
     return false;
 }
 
-/* The bits carry no version of their own: it is the ETag, and a header for those who read no ETags. */
+/* The bits carry no version of their own: it is the ETag, and a header for those who read no ETags.
+ */
 static void reply_bits(struct call *call, struct buf *body, struct str version)
 {
     struct response *res = &call->req->res;

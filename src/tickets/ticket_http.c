@@ -1,6 +1,6 @@
 /*
- * Tickets over HTTP: the list of a booking, and each one as QR and PDF. The owner sees them, support
- * and administrators too; for everybody else there is no such thing.
+ * Tickets over HTTP: the list of a booking, and each one as QR and PDF. The owner sees them,
+ * support and administrators too; for everybody else there is no such thing.
  *
  * A revoked ticket is still listed, but gives no code any more that somebody could print.
  */

@@ -31,8 +31,8 @@ struct str event_when(int64_t starts_at, char ret_text[static EVENT_WHEN_SIZE]);
 /* "Berlin, DE" */
 struct str event_address(const struct event_model *model, struct arena *arena);
 
-/* One page each. holder: the name on them, may be empty. Appends to buf; see pdf.h for errors, which
- * are logged. */
+/* One page each. holder: the name on them, may be empty. Appends to buf; see pdf.h for errors,
+ * which are logged. */
 struct ticket_sheets {
     const struct tickets *service;
     const struct event_model *model;

@@ -129,12 +129,11 @@ void tickets_stop(struct tickets *tickets)
 {
     mailer_stop(tickets->mailer);
     tickets->mailer = NULL;
-    search_stop(tickets->search);
     expiry_stop(tickets->expiry);
     replay_keys_stop(tickets->replay_keys);
     payments_stop(tickets->payments);
-    tickets->payments = NULL;
     writer_stop(tickets->writer);
+    search_stop(tickets->search); /* last: the writer's effects wake it */
 }
 
 void tickets_free(struct tickets *tickets)

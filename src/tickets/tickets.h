@@ -24,7 +24,8 @@ struct tickets {
     struct replay_keys *replay_keys;
     struct mailer *mailer;
     struct search *search;
-    char base_url[CONFIG_TEXT_MAX]; /* public, without a slash at the end */
+    _Atomic bool has_stalled_cancels; /* see event_cancel.c */
+    char base_url[CONFIG_TEXT_MAX];   /* public, without a slash at the end */
     uint8_t ticket_public_key[32], ticket_secret_key[64];
     uint64_t ticket_key_id;
 };
@@ -36,7 +37,7 @@ const char *tickets_database_path(const struct tickets *tickets);
 /* Re-arms timers and starts the workers; port: where the server listens. Before requests are
  * served. */
 ERR_MUST_USE enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port);
-/* Workers first, then the writer; after the server has stopped and before app_stop. */
+/* Workers first, then the writer; after the server and the application's pools have stopped. */
 void tickets_stop(struct tickets *tickets);
 void tickets_free(struct tickets *tickets);
 

@@ -1,4 +1,5 @@
-/* Venues: reusable places with a seating plan. Rules and JSON; SQL is in venue_store.c, the import in venue_import_store.c. */
+/* Venues: reusable places with a seating plan. Rules and JSON; SQL is in venue_store.c, the import
+ * in venue_import_store.c. */
 #ifndef TICKETS_VENUE_H
 #define TICKETS_VENUE_H
 
@@ -26,7 +27,8 @@ struct venue_plan {
 /* Strings are copied to the arena. ERR_NOT_FOUND. */
 ERR_MUST_USE enum err venue_load(struct db *db, uint64_t venue_id, struct arena *arena,
                                  struct venue *ret_venue);
-/* Categories and counts of a plan; counts of seats by category cost a walk over the plan's seats. ERR_NOT_FOUND. */
+/* Categories and counts of a plan; counts of seats by category cost a walk over the plan's seats.
+ * ERR_NOT_FOUND. */
 ERR_MUST_USE enum err venue_plan_load(struct db *db, uint64_t venue_id, int64_t plan_version,
                                       struct arena *arena, struct venue_plan *ret_plan);
 /* The categories alone: names and colors in order of category_no. */
@@ -57,8 +59,9 @@ ERR_MUST_USE enum err venue_list(struct db *db, const struct venue_query *query,
 ERR_MUST_USE enum err venue_insert(struct db *db, const struct venue *venue,
                                    const struct plan *plan);
 
-/* Writes the rows of a plan in small jobs that let waiting requests pass; nobody sees them before venue_insert. Not on
- * the writer thread; blocks until all are on disk. What a crash leaves behind is removed by venue_remove_orphans. */
+/* Writes the rows of a plan in small jobs that let waiting requests pass; nobody sees them before
+ * venue_insert. Not on the writer thread; blocks until all are on disk. What a crash leaves behind
+ * is removed by venue_remove_orphans. */
 ERR_MUST_USE enum err venue_import_plan(struct writer *writer, uint64_t venue_id,
                                         int64_t plan_version, const struct plan *plan);
 /* At start, before requests: deletes plan rows that no venue owns. */

@@ -1,7 +1,8 @@
 /*
- * An oval bowl: rings of rows around the floor, cut into sectors, in three tiers with a gangway between them. The number of
- * rings follows from the number of seats, the seats of a ring from its radius; the last ring holds what is left over. Units are a
- * twentieth of a metre, so seats are ten apart, and all coordinates are whole numbers to keep the file small.
+ * An oval bowl: rings of rows around the floor, cut into sectors, in three tiers with a gangway
+ * between them. The number of rings follows from the number of seats, the seats of a ring from its
+ * radius; the last ring holds what is left over. Units are a twentieth of a metre, so seats are ten
+ * apart, and all coordinates are whole numbers to keep the file small.
  */
 #include "tickets/venue_generate.h"
 

@@ -2,9 +2,9 @@
  * Routes of venues.
  *
  * POST /v1/venues does nearly everything in prepare, on the slow pool: it parses and checks the
- * plan, writes its rows in small jobs (venue_import_store.c) and renders the answer. apply only puts the
- * venue's own row, which makes all of it visible, beside the idempotency key in one transaction. A
- * request that dies in between leaves rows nobody sees; the next start removes them.
+ * plan, writes its rows in small jobs (venue_import_store.c) and renders the answer. apply only
+ * puts the venue's own row, which makes all of it visible, beside the idempotency key in one
+ * transaction. A request that dies in between leaves rows nobody sees; the next start removes them.
  */
 #include "tickets/event_call.h"
 #include "tickets/limits.h"

@@ -6,7 +6,7 @@
  * Invariants
  *  1. A plan's rows belong to a venue id that nobody knows yet: no reader can meet half a plan.
  *  2. Sections are on disk before any seat, so that whatever a crash leaves is found through the
- * section table.
+ *     section table.
  *  3. venue_insert makes venue and plan visible in one transaction, after all rows.
  *
  * All SQL of the import is here. Runs on a pool thread, which sleeps while the writer works.

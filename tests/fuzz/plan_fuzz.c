@@ -1,6 +1,7 @@
 /*
- * Fuzz target of the seating plan reader. Whatever comes: no crash, no leak; a refusal names what is wrong; a plan that is taken is
- * consistent, so that what is written to the tables can be read again.
+ * Fuzz target of the seating plan reader. Whatever comes: no crash, no leak; a refusal names what
+ * is wrong; a plan that is taken is consistent, so that what is written to the tables can be read
+ * again.
  *
  * Build with FOYER_FUZZ (clang); run: plan_fuzz tests/fuzz/corpus/plan
  */

@@ -1,6 +1,7 @@
 /*
- * Fuzz target of callback signatures. The input's first line is the header, the rest the body. Whatever comes: no crash, and
- * nothing is taken for signed but what a second, simpler reader finds signed, too.
+ * Fuzz target of callback signatures. The input's first line is the header, the rest the body.
+ * Whatever comes: no crash, and nothing is taken for signed but what a second, simpler reader finds
+ * signed, too.
  *
  * Build with FOYER_FUZZ (clang); run: signature_fuzz tests/fuzz/corpus/signature
  */

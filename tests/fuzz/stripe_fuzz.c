@@ -1,6 +1,6 @@
 /*
- * Fuzz target of what Stripe sends: callbacks, and answers to each kind of call. Whatever comes: no crash, and what is
- * taken for money has an amount, a currency and a reference.
+ * Fuzz target of what Stripe sends: callbacks, and answers to each kind of call. Whatever comes: no
+ * crash, and what is taken for money has an amount, a currency and a reference.
  *
  * Build with FOYER_FUZZ (clang); run: stripe_fuzz tests/fuzz/corpus/stripe
  */

@@ -1,7 +1,7 @@
 /*
  * The walls of the source: a layer includes only what layers.txt lets it, a vendor's header is
- * known to one file (or one folder, where one file can't do), a file has at most 800 lines and a function at most 70. Every finding names
- * its file and line.
+ * known to one file (or one folder, where one file can't do), a file has at most 800 lines and a
+ * function at most 70. Every finding names its file and line.
  *
  * The checker takes any directory: it runs over the project, and over small trees with one fault
  * each, which prove that it sees them.

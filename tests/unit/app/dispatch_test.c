@@ -1,4 +1,5 @@
-/* The way of a request, over a real socket: what is refused, in which order, and where handlers run. */
+/* The way of a request, over a real socket: what is refused, in which order, and where handlers
+ * run. */
 #include "app/service_rig.h"
 
 #define THING "{\"name\":\"chair\"}"

@@ -1,4 +1,5 @@
-/* Idempotency-Key, over a real socket: what was answered first is answered again, and nothing else is. */
+/* Idempotency-Key, over a real socket: what was answered first is answered again, and nothing else
+ * is. */
 #include "app/service_rig.h"
 
 #include "app/idempotency.h"

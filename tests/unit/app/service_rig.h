@@ -316,8 +316,8 @@ static inline int rig_teardown(void **state)
 
 /* --- the client --- */
 
-/* Sends a request; the answer is read by http_receive. head: "POST /t/things" and header lines behind
- * it, each "\r\nname: value". */
+/* Sends a request; the answer is read by http_receive. head: "POST /t/things" and header lines
+ * behind it, each "\r\nname: value". */
 static inline int http_send(const char *head, const char *body)
 {
     struct timeval patience = {.tv_sec = RIG_PATIENCE_NS / 1000000000};

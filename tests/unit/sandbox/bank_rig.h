@@ -58,7 +58,8 @@ static inline void rig_call_done(struct http_call *call)
     sem_post(&mine->done);
 }
 
-/* The status; 0: no answer. The body goes to ret_text (RIG_TEXT_MAX), which may be NULL. headers: NULL ends. */
+/* The status; 0: no answer. The body goes to ret_text (RIG_TEXT_MAX), which may be NULL. headers:
+ * NULL ends. */
 static inline int rig_http(struct http_client *client, const char *method, const char *url,
                            const char *const *headers, const char *body, char *ret_text)
 {

@@ -1,4 +1,5 @@
-/* The bank as its merchant and its buyers meet it: over HTTP, in a process of its own that may be killed. */
+/* The bank as its merchant and its buyers meet it: over HTTP, in a process of its own that may be
+ * killed. */
 #include "sandbox/bank_rig.h"
 
 struct rig {

@@ -1,6 +1,7 @@
 /*
- * The payments worker against a real bank: sessions, outages, lost callbacks, bookings whose time is
- * up, refunds. No callback reaches anybody here (nobody listens), so all that is known was asked.
+ * The payments worker against a real bank: sessions, outages, lost callbacks, bookings whose time
+ * is up, refunds. No callback reaches anybody here (nobody listens), so all that is known was
+ * asked.
  */
 #include "sandbox/bank_rig.h"
 

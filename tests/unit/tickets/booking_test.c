@@ -1,4 +1,5 @@
-/* Bookings: each transition valid, invalid, and valid turning invalid; the claim table as the judge. */
+/* Bookings: each transition valid, invalid, and valid turning invalid; the claim table as the
+ * judge. */
 #include "fixture.h"
 
 #include "tickets/replay_keys.h"
@@ -218,7 +219,8 @@ static void free_of_charge_is_confirmed_at_checkout(void **state)
     assert_int_equal(fixture_count(fixture, "SELECT COUNT(*) FROM payment"), 0);
 }
 
-/* The negative control: with the key's effect switched off both holds succeed, so it is the key that judges. */
+/* The negative control: with the key's effect switched off both holds succeed, so it is the key
+ * that judges. */
 static void without_the_constraint_two_bookings_hold_one_seat(void **state)
 {
     struct fixture *fixture = *state;

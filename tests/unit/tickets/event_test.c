@@ -31,7 +31,8 @@ static void a_new_event_is_a_draft(void **state)
     assert_int_equal(rig_count(rig, "SELECT available FROM event_area WHERE guid = 'floor'"), 10);
 }
 
-/* Each row: members that follow the valid ones (a later one would be a duplicate, so they are new) and the field of the error. */
+/* Each row: members that follow the valid ones (a later one would be a duplicate, so they are new)
+ * and the field of the error. */
 static const struct {
     const char *prices, *more, *field;
 } create_faults[] = {

@@ -1,6 +1,7 @@
 /*
- * A tickets service on real files in a temporary directory, without workers and without HTTP: one venue with one section of
- * FIXTURE_SEATS seats and one area, one published event. Jobs run through the real writer.
+ * A tickets service on real files in a temporary directory, without workers and without HTTP: one
+ * venue with one section of FIXTURE_SEATS seats and one area, one published event. Jobs run through
+ * the real writer.
  */
 #ifndef TESTS_TICKETS_FIXTURE_H
 #define TESTS_TICKETS_FIXTURE_H

@@ -1,4 +1,5 @@
-/* A plan's way through the database and back: import, loading, and what an interrupted import leaves. */
+/* A plan's way through the database and back: import, loading, and what an interrupted import
+ * leaves. */
 #include "tickets/rig.h"
 
 #include "tickets/layout.h"

@@ -1,4 +1,5 @@
-/* Refunds: never more than was captured, exactly once, and the places of refunded tickets are for sale again. */
+/* Refunds: never more than was captured, exactly once, and the places of refunded tickets are for
+ * sale again. */
 #include "tickets/expect.h"
 
 #include "app/bare_call.h"

@@ -1,7 +1,8 @@
 /*
- * The tickets service with its routes on real files in a temporary directory, asked through the application without a socket.
- * Search follows the journal; payments, timers and mail stay off. One venue: sections A (two rows of three seats, the last one
- * accessible) and B (one row of two), a floor for ten.
+ * The tickets service with its routes on real files in a temporary directory, asked through the
+ * application without a socket. Search follows the journal; payments, timers and mail stay off. One
+ * venue: sections A (two rows of three seats, the last one accessible) and B (one row of two), a
+ * floor for ten.
  */
 #ifndef TESTS_TICKETS_RIG_H
 #define TESTS_TICKETS_RIG_H
@@ -311,7 +312,8 @@ static inline void rig_time(int64_t in_ms, char text[static CLOCK_TEXT_SIZE])
 
 #define RIG_DAY_MS INT64_C(86400000)
 
-/* The body of an event in 30 days, on sale since yesterday; more ("" or ",\"name\":...") is appended, prices as given. */
+/* The body of an event in 30 days, on sale since yesterday; more ("" or ",\"name\":...") is
+ * appended, prices as given. */
 static inline const char *rig_event_body(const struct rig *rig, char *text, const char *prices,
                                          const char *more)
 {

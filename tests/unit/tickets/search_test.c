@@ -1,4 +1,5 @@
-/* Search: words, places, dates, pages; the index on its own database, and the way of an event into it. */
+/* Search: words, places, dates, pages; the index on its own database, and the way of an event into
+ * it. */
 #include "tickets/rig.h"
 
 #include <math.h>
@@ -80,7 +81,8 @@ static void distances_are_great_circles(void **state)
                        20015.11, 0.1);
 }
 
-/* Every point within the radius lies in the boxes, wherever the center is. Points are laid in circles around it. */
+/* Every point within the radius lies in the boxes, wherever the center is. Points are laid in
+ * circles around it. */
 static void boxes_hold_everything_within_the_radius(void **state)
 {
     (void)state;
@@ -378,7 +380,8 @@ static void what_users_type_is_never_syntax(void **state)
     assert_finds(index, &query, "1");
 }
 
-/* What is compared whole must not be stricter than what the index folds: every letter, either way. */
+/* What is compared whole must not be stricter than what the index folds: every letter, either way.
+ */
 static void folding_agrees_with_the_index(void **state)
 {
     struct index *index = *state;

@@ -1,4 +1,5 @@
-/* Signatures of callbacks: vectors computed elsewhere, rotation, replay window, forgery, malformed headers. */
+/* Signatures of callbacks: vectors computed elsewhere, rotation, replay window, forgery, malformed
+ * headers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,8 @@
 #define SECRET "whsec_test_secret"
 #define BODY   "{\"id\":\"evt_1\",\"object\":\"event\"}"
 #define AT_S   1700000000LL
-/* printf '1700000000.{"id":"evt_1","object":"event"}' | openssl dgst -sha256 -hmac whsec_test_secret */
+/* printf '1700000000.{"id":"evt_1","object":"event"}' | openssl dgst -sha256 -hmac
+ * whsec_test_secret */
 #define MAC "0c8670ed117751cc551a20e35839447075c42800ea3cf3e8a2fbda99cd1e6edd"
 
 static enum err verify_at(const char *header, const char *secrets, const char *body, int64_t now_ms)
