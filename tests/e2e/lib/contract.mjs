@@ -35,7 +35,7 @@ export class Contract {
         const plain = path.split('?')[0];
         return this.operations
             .filter((operation) => operation.method === method.toLowerCase() && operation.regexp.test(plain))
-            .sort((a, b) => a.parameters - b.parameters)[0];
+            .sort((a, b) => a.parameterCount - b.parameterCount)[0];
     }
 
     check(method, path, answer) {
@@ -68,7 +68,7 @@ function operationOf(pattern, method, operation) {
         ...operation,
         method,
         pattern,
-        parameters: (pattern.match(/\{/g) ?? []).length,
+        parameterCount: (pattern.match(/\{/g) ?? []).length,
         regexp: new RegExp(`^${escaped}$`),
         statuses: new Set(),
     };
