@@ -98,7 +98,8 @@ struct audit_check audit_checks[] = {
     {"payment-amount",
      {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' asks for ' || p.amount || ' ' "
       "|| p.currency || ', its booking "
-      "costs ' || b.amount || ' ' || b.currency FROM payment p LEFT JOIN booking b ON b.event_id = "
+      "costs ' || COALESCE(b.amount || ' ' || b.currency, 'nothing, it is gone') "
+      "FROM payment p LEFT JOIN booking b ON b.event_id = "
       "p.event_id AND "
       "b.id = p.booking_id WHERE b.id IS NULL OR b.amount <> p.amount OR b.currency <> p.currency "
       "LIMIT $1",
