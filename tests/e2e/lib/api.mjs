@@ -40,11 +40,11 @@ export class Api {
     constructor(server, token) {
         this.server = server;
         this.token = token;
-        server.agent ??= null;
-        if (!server.agent || server.agent.port !== server.url) {
+        if (server.agentUrl !== server.url) {
             server.agent?.destroy();
-            server.agent = new http.Agent({ keepAlive: true, maxSockets: 128 });
-            server.agent.port = server.url;
+            const { Agent } = server.url.startsWith('https:') ? https : http;
+            server.agent = new Agent({ keepAlive: true, maxSockets: 128, ca: server.ca });
+            server.agentUrl = server.url;
         }
     }
 

@@ -24,8 +24,8 @@ export class Contract {
         }
     }
 
-    static async load(url) {
-        const { status, json } = await send(`${url}/openapi.json`);
+    static async load(url, ca) {
+        const { status, json } = await send(`${url}/openapi.json`, { ca });
         assert.equal(status, 200, '/openapi.json');
         return new Contract(json);
     }

@@ -123,7 +123,7 @@ export async function startBank(dir = tempDir(), listen = '127.0.0.1:0') {
     return { program, dir, url: program.url, secret, args };
 }
 
-/* options: {args, env, dir, bank, testClock (default true), contract (default true)} */
+/* options: {args, env, dir, bank, ca (of the certificate that args name), testClock (default true), contract (default true)} */
 export class Foyer extends Program {
     constructor(options = {}) {
         const dir = options.dir ?? tempDir();
@@ -134,6 +134,7 @@ export class Foyer extends Program {
         super(args, { FOYER_ADMIN_KEY: ADMIN_KEY, ...options.env });
         this.dir = dir;
         this.ownBank = options.bank;
+        this.ca = options.ca;
         this.hasContract = options.contract !== false;
     }
 
@@ -143,8 +144,7 @@ export class Foyer extends Program {
 
     async start() {
         await super.start();
-        this.contract ??= this.hasContract ? await Contract.load(this.url) : null;
-        this.agent?.destroy();
+        this.contract ??= this.hasContract ? await Contract.load(this.url, this.ca) : null;
         this.anonymous = new Api(this, null);
         this.admin = new Api(this, ADMIN_KEY);
         return this;
