@@ -405,6 +405,18 @@ enum err journal_read(struct db *db, int64_t after_seq, size_t limit,
     }
 }
 
+enum err journal_head_read(struct db *db, uint64_t shard, int64_t *ret_version,
+                           uint8_t ret_hash[static SHA256_SIZE])
+{
+    struct chain chain;
+    enum err err = chain_load(db, shard, &chain);
+    if (err == ERR_OK) {
+        *ret_version = chain.version;
+        memcpy(ret_hash, chain.hash, SHA256_SIZE);
+    }
+    return err;
+}
+
 enum err journal_version(struct db *db, uint64_t shard, int64_t *ret_version)
 {
     struct chain chain;

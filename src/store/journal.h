@@ -45,7 +45,10 @@ ERR_MUST_USE enum err journal_read(struct db *db, int64_t after_seq, size_t limi
                                    void *ctx);
 /* Version of a shard in the database (0: none). */
 ERR_MUST_USE enum err journal_version(struct db *db, uint64_t shard, int64_t *ret_version);
-/* The same as the running group sees it, rows of its earlier jobs included; in a job's apply. */
+/* A shard's head: its version (0: none) and the hash of its last row, which vouches for all before. */
+ERR_MUST_USE enum err journal_head_read(struct db *db, uint64_t shard, int64_t *ret_version,
+                                        uint8_t ret_hash[static SHA256_SIZE]);
+/* The version as the running group sees it, rows of its earlier jobs included; in a job's apply. */
 ERR_MUST_USE enum err journal_staged_version(struct journal *journal, uint64_t shard,
                                              int64_t *ret_version);
 

@@ -50,7 +50,8 @@ void tickets_free(struct tickets *tickets);
     TABLE(payment_routes)                                                                          \
     TABLE(ticket_routes)                                                                           \
     TABLE(checkin_routes)                                                                          \
-    TABLE(report_routes)
+    TABLE(report_routes)                                                                           \
+    TABLE(journal_routes)
 #define TABLE(name)                                                                                \
     extern const struct route name[];                                                              \
     extern const size_t name##_count;

@@ -49,6 +49,7 @@ const EXERCISES = {
     'get /v1/events/{id}/seatmap': () => [server.anonymous, `/v1/events/${event.id}/seatmap`],
     'get /v1/events/{id}/availability': () => [server.anonymous, `/v1/events/${event.id}/availability`],
     'get /v1/events/{id}/seats': () => [server.anonymous, `/v1/events/${event.id}/seats`],
+    'get /v1/events/{id}/journal-head': () => [server.anonymous, `/v1/events/${event.id}/journal-head`],
     'get /v1/events/{id}/report': () => [server.admin, `/v1/events/${event.id}/report`],
     'get /v1/events/{id}/bookings.csv': () => [server.admin, `/v1/events/${event.id}/bookings.csv`],
     'get /v1/events/{id}/check-in-bundle': () => [server.admin, `/v1/events/${event.id}/check-in-bundle`],
