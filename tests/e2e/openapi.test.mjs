@@ -144,6 +144,7 @@ test('routes for people who are logged in are 401 for others, before all else', 
     const open = operations().filter((operation) => !needsAuth(operation)).map(name);
     assert.deepEqual(open.sort(), [
         'get /healthz', 'get /metrics', 'get /openapi.json', 'get /readyz', 'get /v1/events', 'get /v1/events/{id}', 'get /v1/events/{id}/availability',
+        'get /v1/events/{id}/journal-head',
         'get /v1/events/{id}/seatmap', 'get /v1/events/{id}/seats', 'post /v1/payments/webhooks/{provider}', 'post /v1/sessions', 'post /v1/users',
     ], 'a new public route must be meant');
 });
