@@ -426,7 +426,8 @@ static void waiting_done(struct writer_job *job, enum err outcome)
     (void)pthread_mutex_unlock(&writer->run_lock);
 }
 
-enum err writer_run(struct writer *writer, struct writer_job *job)
+static enum err run_and_wait(struct writer *writer, struct writer_job *job,
+                             enum err (*submit)(struct writer *writer, struct writer_job *job))
 {
     assert(writer->state != WRITER_RUNNING || !pthread_equal(writer->thread, pthread_self()));
     struct waiting_job waiting = {
@@ -434,7 +435,7 @@ enum err writer_run(struct writer *writer, struct writer_job *job)
     if (writer->state == WRITER_LOADING) {
         return ERR_AGAIN;
     }
-    enum err err = writer_submit(writer, &waiting.job);
+    enum err err = submit(writer, &waiting.job);
     if (err != ERR_OK) {
         return err;
     }
@@ -444,6 +445,16 @@ enum err writer_run(struct writer *writer, struct writer_job *job)
     }
     (void)pthread_mutex_unlock(&writer->run_lock);
     return waiting.outcome;
+}
+
+enum err writer_run(struct writer *writer, struct writer_job *job)
+{
+    return run_and_wait(writer, job, writer_submit);
+}
+
+enum err writer_run_internal(struct writer *writer, struct writer_job *job)
+{
+    return run_and_wait(writer, job, writer_submit_internal);
 }
 
 void writer_stats(struct writer *writer, struct writer_stats *ret_stats)

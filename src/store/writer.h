@@ -1,14 +1,18 @@
 /*
- * The one door for writes: a thread that owns the writing connection of a service. It takes everything that waits (at most
- * WRITER_GROUP_MAX), runs each job in its own savepoint inside one transaction, commits once, then applies the staged
- * effects and only then tells the jobs. An answer that left is on disk.
+ * The one door for writes: a thread that owns the writing connection of a service. It takes
+ * everything that waits (at most WRITER_GROUP_MAX), runs each job in its own savepoint inside one
+ * transaction, commits once, then applies the staged effects and only then tells the jobs. An
+ * answer that left is on disk.
  *
  * Invariants
- *  1. done() runs after the commit that holds the job's rows, never before, exactly once, in the order of the jobs.
- *  2. Effects of a group run before any done() of it; effects of a job that was rolled back never run.
- *  3. apply() changes nothing but the database, its own job's memory and its staged effects, and may be run again.
- *  4. If the transaction dies (disk full) or COMMIT fails, no answer and no effect of the group leaves: jobs are run again one
- *     by one; those that fail again are told ERR_IO.
+ *  1. done() runs after the commit that holds the job's rows, never before, exactly once, in the
+ *     order of the jobs.
+ *  2. Effects of a group run before any done() of it; effects of a job that was rolled back never
+ *     run.
+ *  3. apply() changes nothing but the database, its own job's memory and its staged effects, and
+ *     may be run again.
+ *  4. If the transaction dies (disk full) or COMMIT fails, no answer and no effect of the group
+ *     leaves: jobs are run again one by one; those that fail again are told ERR_IO.
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
@@ -28,7 +32,7 @@ struct writer_tx {
     struct db *db;
     struct journal *journal;
     struct id_gen *ids;
-    int64_t now_ms; /* one time for the whole group */
+    int64_t now_ms;      /* one time for the whole group */
     struct arena *arena; /* lives until the group's effects have run */
     struct writer *writer;
 };
@@ -37,8 +41,8 @@ struct writer_job {
     struct queue_node node;
     /* In a savepoint. Anything but ERR_OK rolls it back. */
     enum err (*apply)(struct writer_job *job, struct writer_tx *tx);
-    /* On the writer thread: ERR_OK after the commit; else what apply returned, or ERR_IO, ERR_CLOSED. The job is the
-     * callee's again. Must not block. */
+    /* On the writer thread: ERR_OK after the commit; else what apply returned, or ERR_IO,
+     * ERR_CLOSED. The job is the callee's again. Must not block. */
     void (*done)(struct writer_job *job, enum err outcome);
 };
 
@@ -51,7 +55,8 @@ struct writer_stats {
     uint64_t group_ns_total;
 };
 
-/* Opens (creating) the database, migrates it with sql/<service>/ and loads the journal's heads. name: for thread and metrics. */
+/* Opens (creating) the database, migrates it with sql/<service>/ and loads the journal's heads.
+ * name: for thread and metrics. */
 ERR_MUST_USE enum err writer_new(const char *path, const char *service, struct writer **ret_writer);
 /* Why the last writer_new of this thread failed, for the log; "" when there is nothing to add. */
 const char *writer_failure(void);
@@ -65,8 +70,11 @@ ERR_MUST_USE enum err writer_submit(struct writer *writer, struct writer_job *jo
 ERR_MUST_USE enum err writer_submit_internal(struct writer *writer, struct writer_job *job);
 /* Submits and waits until done; not on the writer thread. For start-up, workers and tests. */
 ERR_MUST_USE enum err writer_run(struct writer *writer, struct writer_job *job);
-/* Stages fn(data) to run after the commit; data points to size zeroed bytes to fill in. NULL when out of memory (return ERR_NOMEM
- * from apply). */
+/* The same, but not refused for a full queue: for a worker's own thread, which waits for each of
+ * its jobs. */
+ERR_MUST_USE enum err writer_run_internal(struct writer *writer, struct writer_job *job);
+/* Stages fn(data) to run after the commit; data points to size zeroed bytes to fill in. NULL when
+ * out of memory (return ERR_NOMEM from apply). */
 void *writer_effect(struct writer_tx *tx, void (*fn)(void *data), size_t size);
 void writer_stats(struct writer *writer, struct writer_stats *ret_stats);
 /* Runs what is queued, then stops; later submits get ERR_CLOSED. Checkpoints and closes at free. */

@@ -5,7 +5,12 @@
  * time in the database, so a stale timer does nothing. The heap is guarded by a mutex, taken by the
  * writer's effects (arming) and by the expiry thread. A timer that cannot be armed (memory,
  * OPEN_HOLDS_MAX) is left to the backstop. One job is in flight at a time, so a mass expiry takes
- * turns with the requests that wait in the writer's queue.
+ * turns with the requests that wait in the writer's queue; a full queue does not refuse it, because
+ * it frees the seats that the queue is about.
+ *
+ * When the writer cannot commit (disk full), the batch's timers come back after EXPIRY_RETRY_MS. A
+ * backstop that found as much as it may read goes on after a second, so that whatever has piled up
+ * is worked off soon.
  */
 #include "tickets/expiry.h"
 
@@ -18,6 +23,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "tickets/booking_store.h"
+#include "tickets/event_cancel.h"
 #include "tickets/payment.h"
 #include "tickets/tickets.h"
 
@@ -30,7 +36,8 @@ struct expiry {
     pthread_cond_t wakeup;
     struct heap heap;
     bool is_stopping;
-    int64_t backstop_at_ms;
+    int64_t backstop_at_ms; /* these two are the thread's own */
+    bool is_failing;        /* the last batch could not be written */
     struct metric *expired, *backstop_found;
 };
 
@@ -145,7 +152,7 @@ static enum err batch_write(struct expiry_batch *batch)
 {
     struct expiry *expiry = batch->expiry;
     batch->job = (struct writer_job){.apply = batch_apply, .done = batch_done};
-    enum err err = writer_run(expiry->tickets->writer, &batch->job);
+    enum err err = writer_run_internal(expiry->tickets->writer, &batch->job);
     if (err)
         return err;
     metric_add(expiry->expired, (int64_t)batch->expired_count);
@@ -156,21 +163,49 @@ static enum err batch_write(struct expiry_batch *batch)
     return ERR_OK;
 }
 
-static void batch_run(struct expiry_batch *batch)
+/* The writer's trouble, not a booking's. */
+static bool may_pass(enum err err)
 {
-    if (batch_write(batch) == ERR_OK)
-        return;
-    /* One bad booking must not keep its neighbours' seats: they go one by one. What fails still is
-     * overdue, and the backstop brings it again. */
+    return err == ERR_IO || err == ERR_NOMEM || err == ERR_FULL || err == ERR_TIMEOUT;
+}
+
+static void batch_retry(struct expiry_batch *batch, enum err err)
+{
+    struct expiry *expiry = batch->expiry;
+    if (!expiry->is_failing)
+        log_warn("holds cannot be expired now", "error=\"%s\"", err_name(err));
+    expiry->is_failing = true;
+    int64_t due_ms = clock_now_ms() + EXPIRY_RETRY_MS;
+    for (size_t i = 0; i < batch->count; i++)
+        expiry_arm(expiry, (struct heap_item){due_ms, batch->items[i].shard, batch->items[i].id});
+}
+
+static void batch_run_singly(struct expiry_batch *batch)
+{
     struct expiry_batch single = {.expiry = batch->expiry, .count = 1};
     for (size_t i = 0; i < batch->count; i++) {
         single.items[0] = batch->items[i];
         enum err err = batch_write(&single);
-        if (err)
+        if (may_pass(err))
+            batch_retry(&single, err);
+        else if (err && err != ERR_CLOSED)
             log_error("hold could not be expired", "event=%llu booking=%llu error=\"%s\"",
                       (unsigned long long)single.items[0].shard,
                       (unsigned long long)single.items[0].id, err_name(err));
     }
+}
+
+static void batch_run(struct expiry_batch *batch)
+{
+    enum err err = batch_write(batch);
+    if (!err)
+        batch->expiry->is_failing = false;
+    else if (may_pass(err))
+        batch_retry(batch, err);
+    else if (err != ERR_CLOSED)
+        /* One bad booking must not keep its neighbours' seats: they go one by one. What fails still
+         * is overdue, and the backstop brings it again. */
+        batch_run_singly(batch);
 }
 
 /* --- The thread --- */
@@ -233,11 +268,12 @@ static enum err backstop_row(const struct open_booking *row, void *ctx)
     return ERR_OK;
 }
 
-static void backstop_run(struct expiry *expiry)
+/* Returns when it wants to run again. */
+static int64_t backstop_run(struct expiry *expiry)
 {
     struct backstop *backstop = calloc(1, sizeof(*backstop));
     if (!backstop)
-        return;
+        return clock_now_ms() + BACKSTOP_INTERVAL_MS;
     backstop->expiry = expiry;
     int64_t until_ms = clock_now_ms() - BACKSTOP_OVERDUE_MS;
     enum err err =
@@ -247,7 +283,9 @@ static void backstop_run(struct expiry *expiry)
     metric_add(expiry->backstop_found, (int64_t)backstop->held);
     for (size_t i = 0; i < backstop->count; i++)
         expiry_arm(expiry, backstop->items[i]);
+    bool is_full = backstop->count == BACKSTOP_ROWS_MAX;
     free(backstop);
+    return clock_now_ms() + (is_full ? BACKSTOP_AGAIN_MS : BACKSTOP_INTERVAL_MS);
 }
 
 static void *expiry_main(void *ctx)
@@ -262,8 +300,8 @@ static void *expiry_main(void *ctx)
             batch_run(batch);
             continue;
         }
-        expiry->backstop_at_ms = clock_now_ms() + BACKSTOP_INTERVAL_MS;
-        backstop_run(expiry);
+        expiry->backstop_at_ms = backstop_run(expiry);
+        event_cancel_retry(expiry->tickets);
     }
     free(batch);
     return NULL;
@@ -299,8 +337,10 @@ enum err expiry_start(struct expiry *expiry)
     err = clock_subscribe(on_clock_jump, expiry);
     if (err)
         return err;
-    if (pthread_create(&expiry->thread, NULL, expiry_main, expiry))
+    if (pthread_create(&expiry->thread, NULL, expiry_main, expiry)) {
+        clock_unsubscribe(on_clock_jump, expiry);
         return ERR_NOMEM;
+    }
     expiry->is_running = true;
     return ERR_OK;
 }
