@@ -40,7 +40,7 @@ for who in fan organizer; do
         -d "{\"email\":\"$who@example.com\",\"password\":\"foyer-demo-2026\",\"name\":\"Demo $who\"}" || true
 done
 id=$(sed -n 's/.*"id":"\(usr_[^"]*\)".*/\1/p' "$data/user.json" 2>/dev/null || true)
-[ -n "$id" ] && curl -sf -X PUT "$base/v1/users/$id/roles" -H "$key" -H "$json" -d '{"roles":["organizer"]}' >/dev/null || true
+[ -n "$id" ] && curl -sf -X PUT "$base/v1/users/$id/roles" -H "$key" -H "$json" -d '{"roles":["organizer","admin"]}' >/dev/null || true
 echo
 echo "The pages:      $base/"
 echo "  as a fan:       fan@example.com / foyer-demo-2026"
