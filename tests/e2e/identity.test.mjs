@@ -348,7 +348,6 @@ test('the rate limit of sign-ups says when to come back, and --abuse=off lifts i
     await own.stop();
 
     const open = await Foyer.start({ args: ['--abuse=off'] });
-    const answers = await Promise.all(Array.from({ length: 100 }, () => open.anonymous.post('/v1/users', wrong)));
-    assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([422]));
+    for (let i = 0; i < 100; i++) assert.equal((await open.anonymous.post('/v1/users', wrong)).status, 422);
     await open.stop();
 });
