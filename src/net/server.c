@@ -72,13 +72,16 @@ static int open_listener(const struct addrinfo *address)
 
 static enum err read_port(struct server *server)
 {
-    struct sockaddr_storage bound = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } bound;
     socklen_t len = sizeof(bound);
-    if (getsockname(server->listener_fd, (struct sockaddr *)&bound, &len) != 0)
+    memset(&bound, 0, sizeof(bound));
+    if (getsockname(server->listener_fd, &bound.any, &len) != 0)
         return ERR_IO;
-    server->port = bound.ss_family == AF_INET6
-                       ? ntohs(((const struct sockaddr_in6 *)(const void *)&bound)->sin6_port)
-                       : ntohs(((const struct sockaddr_in *)(const void *)&bound)->sin_port);
+    server->port = ntohs(bound.any.sa_family == AF_INET6 ? bound.v6.sin6_port : bound.v4.sin_port);
     return ERR_OK;
 }
 
