@@ -8,7 +8,7 @@
  *   3 caller   from the cache: 401, 403         ──▶ 3 caller  from the rows
  *   4 permit   logged in, scope, key: 401, 403
  *   5 replay   (only with an Idempotency-Key)   ──▶ 5 replay  answered before?
- *   6 limits   rate, query names: 429, 422
+ *   6 limits   rate, names: 429, 400, 422
  *   7 handle   LOOP: loop() may go to READ
  *              READ:                            ──▶ read()
  *              WRITE: prepare() or              ──▶ prepare()           ──▶ replay again,
@@ -364,13 +364,24 @@ static enum flow check_query_names(struct exchange *x)
     return FLOW_NEXT;
 }
 
+/* Where no body is expected an empty object is none, too; what is in it must not seem understood. */
+static enum flow check_no_fields(struct exchange *x)
+{
+    const struct route *route = x->call.route;
+    bool is_expected = route->request || route->takes_any_body || route->method == HTTP_GET;
+    if (is_expected || x->call.req->body.len == 0)
+        return FLOW_NEXT;
+    return call_decode(&x->call, NULL) ? FLOW_NEXT : FLOW_ANSWER;
+}
+
 static enum flow step_limits(struct exchange *x, struct db *const *databases)
 {
     (void)databases;
     if (x->call.route->idempotency != IDEMPOTENCY_OWN && !call_rate_limit(&x->call))
         return FLOW_ANSWER;
     x->kept_headers = x->call.req->res.header_count;
-    return check_query_names(x);
+    enum flow flow = check_query_names(x);
+    return flow == FLOW_NEXT ? check_no_fields(x) : flow;
 }
 
 /* ---- 7 handle: the writer ---- */

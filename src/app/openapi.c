@@ -228,7 +228,7 @@ static void statuses_of(const struct route *route, struct statuses *statuses)
     bool takes_key = route->method == HTTP_POST && route->idempotency != IDEMPOTENCY_IGNORED;
     bool keeps_answer = takes_key && route->idempotency != IDEMPOTENCY_REFUSED;
     *statuses = (struct statuses){0};
-    statuses->has[400] = route->request || takes_key;
+    statuses->has[400] = route->request || takes_key || (!is_safe && !route->takes_any_body);
     statuses->has[401] = has_auth;
     statuses->has[403] = route->scopes != 0 || (has_auth && !is_safe);
     statuses->has[404] = strchr(route->pattern, '{') != NULL;

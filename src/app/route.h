@@ -153,7 +153,7 @@ static inline bool call_is_answered(const struct call *call)
     return call->req->res.status != 0;
 }
 
-/* Decodes the body by route->request; on errors answers 400 (not JSON) or 422 (fields) and returns
+/* Decodes the body by route->request (NULL: no fields); on errors answers 400 (not JSON) or 422 (fields) and returns
  * false. */
 bool call_decode(struct call *call, void *ret);
 /* Path parameter as id; answers 404 and returns false when it is not one. */

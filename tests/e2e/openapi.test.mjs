@@ -210,6 +210,20 @@ test('JSON routes refuse what is no JSON, no object, of another type, too large,
     }
 });
 
+test('routes without a body take an empty object for none, and nothing in it', async () => {
+    const bare = operations().filter((found) => !jsonOf(found) && !['get'].includes(found.method) && !found.pattern.includes('/webhooks/'));
+    assert.ok(bare.length >= 5);
+    for (const operation of bare) {
+        const [api, path] = await EXERCISES[name(operation)]();
+        const unknown = await api.call(operation.method.toUpperCase(), path, { no_such_field: 1 });
+        assert.equal(unknown.status, 422, `${name(operation)}: ${unknown.text}`);
+        assert.deepEqual(unknown.json.errors.map((error) => error.field), ['no_such_field']);
+        assert.equal((await api.call(operation.method.toUpperCase(), path, '{"a":')).status, 400, name(operation));
+        const empty = await api.call(operation.method.toUpperCase(), path, {});
+        assert.ok(empty.status < 300, `${name(operation)}: ${empty.text}`);
+    }
+});
+
 test('query parameters that a route has not are 422 with their name', async () => {
     const strict = operations().filter((found) => found.method === 'get' && found.responses[422]);
     for (const operation of strict) {
