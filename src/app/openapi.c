@@ -225,16 +225,17 @@ static void statuses_of(const struct route *route, struct statuses *statuses)
 {
     bool has_auth = route->auth != AUTH_NONE;
     bool is_safe = route->method == HTTP_GET;
+    bool takes_json = route->request || (!is_safe && !route->takes_any_body);
     bool takes_key = route->method == HTTP_POST && route->idempotency != IDEMPOTENCY_IGNORED;
     bool keeps_answer = takes_key && route->idempotency != IDEMPOTENCY_REFUSED;
     *statuses = (struct statuses){0};
-    statuses->has[400] = route->request || takes_key || (!is_safe && !route->takes_any_body);
+    statuses->has[400] = takes_json || takes_key;
     statuses->has[401] = has_auth;
     statuses->has[403] = route->scopes != 0 || (has_auth && !is_safe);
     statuses->has[404] = strchr(route->pattern, '{') != NULL;
     statuses->has[413] = !is_safe;
     statuses->has[415] = !is_safe && !route->takes_any_body;
-    statuses->has[422] = route->request || keeps_answer || !route->query || route->query[0] != '*';
+    statuses->has[422] = takes_json || keeps_answer || !route->query || route->query[0] != '*';
     statuses->has[429] = route->rate != RATE_NONE;
     statuses->has[500] = true;
     statuses->has[503] = true;

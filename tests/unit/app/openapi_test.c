@@ -163,7 +163,7 @@ static void statuses_follow_from_the_row(void **state)
     assert_statuses(operation("/v1/things/{id}/parts", "post"),
                     "201 400 401 403 404 409 410 413 415 422 429 500 503");
     assert_statuses(operation("/v1/things/{id}/parts", "get"), "200 401 404 422 429 500 503");
-    assert_statuses(operation("/v1/things", "delete"), "204 413 415 500 503");
+    assert_statuses(operation("/v1/things", "delete"), "204 400 413 415 422 500 503");
     const struct json_node *conflict =
         AT(operation("/v1/things/{id}/parts", "post"), "responses", "410");
     assert_text(AT(conflict, "description"), "revoked");
