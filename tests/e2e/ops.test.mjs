@@ -462,6 +462,21 @@ describe('audit', () => {
         });
     }
 
+    test('has a published head to compare with: it moves with every row, and is what stands in the database', async () => {
+        const own = await Foyer.start();
+        const user = await makeUser(own);
+        const event = await sale(own, HALL);
+        const head = async () => (await own.anonymous.get(`/v1/events/${event.id}/journal-head`)).json;
+        const before = await head();
+        await held(user, event.id, ['S1-R1-1']);
+        const after = await head();
+        assert.ok(after.version > before.version);
+        assert.notEqual(after.hash, before.hash);
+        const stored = await sqlite(own.database, `SELECT lower(hex(hash)) FROM journal_head WHERE version = ${after.version} AND lower(hex(hash)) = '${after.hash}'`);
+        assert.deepEqual(stored, [[after.hash]]);
+        await own.stop();
+    });
+
     test('ends with 2 when it cannot look', async () => {
         const { code, stderr } = await run(['audit', '--data', tempDir()]);
         assert.equal(code, 2);
