@@ -160,6 +160,13 @@ static const struct {
     {"Baxter Theatre", "Cape Town", "ZA", "Cape stories", "theatre", -33.9577, 18.4660, 33},
 };
 
+/* Half past seven in the evening (UTC), so many days from today. */
+static int64_t evening_after(int days)
+{
+    const int64_t day_ms = 24 * 3600 * 1000LL;
+    return (clock_now_ms() / day_ms + days) * day_ms + 19 * 3600000LL + 30 * 60000LL;
+}
+
 /* A catalogue to browse: small halls in ten cities. What fails here shows in the pages only. */
 static void seed_halls(unsigned port)
 {
@@ -179,7 +186,7 @@ static void seed_halls(unsigned port)
         bool is_made = seed_member(buf_str(&answer), "id", venue, sizeof(venue)) == ERR_OK;
         buf_release(&answer);
         buf_clear(&body);
-        clock_format(clock_now_ms() + halls[i].days * 24 * 3600 * 1000LL, starts_at);
+        clock_format(evening_after(halls[i].days), starts_at);
         clock_format(clock_now_ms() - 60000, onsale_at);
         buf_printf(&body,
                    "{\"venue_id\":\"%s\",\"name\":\"%s\",\"description\":\"One night at %s, "

@@ -24,8 +24,10 @@ if ! build/foyer-bench "${arguments[@]}"; then
 fi
 echo
 echo "demo: passed. The stadium is sold out, no seat twice, the bank's ledger reconciles, the audit is clean."
-echo "      The pages: build/foyer serve --data DIR, then http://127.0.0.1:8080/"
-[ "${DEMO_EXIT:-0}" = 1 ] && exit 0
+if [ "${DEMO_EXIT:-0}" = 1 ]; then
+    echo "      The pages: make demo serves them at http://127.0.0.1:$port/ (DEMO_PORT), or build/foyer serve on data of your own."
+    exit 0
+fi
 
 # Two people to try the pages with.
 build/foyer serve --data "$data" --listen "127.0.0.1:$port" --log-level=warn >"$data/ready" &
