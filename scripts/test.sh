@@ -58,14 +58,23 @@ if [ -f tests/e2e/package.json ]; then
     mkdir -p output
     concurrency=
     node --help | grep -q -- --test-concurrency && concurrency=--test-concurrency=$((jobs > 2 ? 2 : jobs))
-    # shellcheck disable=SC2086 # empty on an old node
-    node --test $concurrency --test-reporter=spec --test-reporter-destination=stdout \
-        --test-reporter=tap --test-reporter-destination=output/e2e.tap
-    e2e_status=$?
-    e2e_passed=$(node_count pass output/e2e.tap)
-    e2e_failed=$(node_count 'fail\|cancelled' output/e2e.tap)
-    [ "$e2e_status" -eq 0 ] || [ "$e2e_failed" -gt 0 ] || e2e_failed=1
-    [ "$e2e_passed" -gt 0 ] || [ "$e2e_failed" -gt 0 ] || e2e_failed=1
+    # The release program with everything; then the sanitizers' program with all but the browser.
+    for round in release asan; do
+        program=../../build/foyer
+        files=
+        [ "$round" = release ] || { program=../../build-asan/foyer; files=$(echo ./*.test.mjs); }
+        echo "test: end to end, $round"
+        # shellcheck disable=SC2086 # both are empty or lists
+        FOYER_BIN=$(realpath "$program") node --test $concurrency --test-reporter=spec --test-reporter-destination=stdout \
+            --test-reporter=tap --test-reporter-destination="output/e2e-$round.tap" $files
+        status=$?
+        passed=$(node_count pass "output/e2e-$round.tap")
+        failed=$(node_count 'fail\|cancelled' "output/e2e-$round.tap")
+        [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+        [ "$passed" -gt 0 ] || [ "$failed" -gt 0 ] || failed=1
+        e2e_passed=$((e2e_passed + passed))
+        e2e_failed=$((e2e_failed + failed))
+    done
 fi
 
 echo "unit: $unit_passed passed, $unit_failed failed; end to end: $e2e_passed passed, $e2e_failed failed"
