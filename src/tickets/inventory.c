@@ -19,6 +19,8 @@ struct inventory {
     pthread_mutex_t lock;
     struct map models;  /* event id to struct event_model * */
     struct map layouts; /* venue id mixed with plan version to struct layout * */
+    uint64_t layout_seats, layout_seats_max;
+    size_t hand; /* where in models the search for an idle one goes on */
 };
 
 enum err inventory_new(struct writer *writer, struct inventory **ret_inventory)
@@ -30,6 +32,7 @@ enum err inventory_new(struct writer *writer, struct inventory **ret_inventory)
     pthread_mutex_init(&inventory->lock, NULL);
     map_init(&inventory->models, MODELS_MAX + 1);
     map_init(&inventory->layouts, MODELS_MAX + 1);
+    inventory->layout_seats_max = LAYOUT_SEATS_MAX;
     *ret_inventory = inventory;
     return ERR_OK;
 }
@@ -52,6 +55,11 @@ void inventory_free(struct inventory *inventory)
     free(inventory);
 }
 
+void inventory_set_seats_max(struct inventory *inventory, uint64_t seats_max)
+{
+    inventory->layout_seats_max = seats_max;
+}
+
 void event_model_unref(struct event_model *model)
 {
     if (!model || atomic_fetch_sub(&model->refs, 1) != 1)
@@ -72,6 +80,8 @@ struct event_model *inventory_get(struct inventory *inventory, uint64_t event_id
     if (map_get(&inventory->models, event_id, &value)) {
         model = (struct event_model *)value;
         atomic_fetch_add(&model->refs, 1);
+        if (!atomic_load_explicit(&model->is_fresh, memory_order_relaxed))
+            atomic_store_explicit(&model->is_fresh, true, memory_order_relaxed);
     }
     pthread_mutex_unlock(&inventory->lock);
     return model;
@@ -89,21 +99,25 @@ static enum err layout_get(struct inventory *inventory, struct db *db, uint64_t 
     uint64_t key = layout_key(venue_id, plan_version);
     uintptr_t value;
     pthread_mutex_lock(&inventory->lock);
-    bool is_there = map_get(&inventory->layouts, key, &value);
-    if (is_there)
-        *ret_layout = layout_ref((struct layout *)value);
+    struct layout *layout =
+        map_get(&inventory->layouts, key, &value) ? (struct layout *)value : NULL;
+    if (layout && layout->venue_id == venue_id && layout->plan_version == plan_version)
+        *ret_layout = layout_ref(layout);
+    else
+        layout = NULL;
     pthread_mutex_unlock(&inventory->lock);
-    if (is_there)
+    if (layout)
         return ERR_OK;
-    struct layout *layout;
     enum err err = layout_load(db, venue_id, plan_version, &layout);
     if (err)
         return err;
     pthread_mutex_lock(&inventory->lock);
     /* A full table only means that this plan is loaded again next time. */
     if (!map_has(&inventory->layouts, key) &&
-        map_put(&inventory->layouts, key, (uintptr_t)layout) == ERR_OK)
+        map_put(&inventory->layouts, key, (uintptr_t)layout) == ERR_OK) {
         layout_ref(layout);
+        inventory->layout_seats += layout->seat_count;
+    }
     pthread_mutex_unlock(&inventory->lock);
     *ret_layout = layout;
     return ERR_OK;
@@ -163,6 +177,7 @@ static enum err model_read(struct inventory *inventory, struct db *db, uint64_t 
     if (!model)
         return ERR_NOMEM;
     atomic_init(&model->refs, 1);
+    atomic_init(&model->is_fresh, true);
     arena_init(&model->arena, 4u << 20);
     for (size_t i = 0; i < sizeof(model->prices) / sizeof(model->prices[0]); i++)
         model->prices[i] = PRICE_NONE;
@@ -192,19 +207,60 @@ struct install_effect {
     struct event_model *model; /* with a reference of its own, for the table */
 };
 
-/* Drops one model nobody uses. The lock is held. */
-static void models_evict(struct inventory *inventory)
+/* Takes a model that nobody uses and nobody asked for lately from the table; NULL: none. Who comes by
+ * the first time loses its freshness only. The lock is held. */
+static struct event_model *model_take_idle(struct inventory *inventory)
+{
+    uint64_t key;
+    uintptr_t value;
+    for (size_t looks = 0; looks < 2 * inventory->models.count; looks++) {
+        if (!map_each(&inventory->models, &inventory->hand, &key, &value)) {
+            inventory->hand = 0;
+            if (!map_each(&inventory->models, &inventory->hand, &key, &value))
+                return NULL;
+        }
+        struct event_model *model = (struct event_model *)value;
+        if (atomic_load(&model->refs) > 1 || atomic_exchange(&model->is_fresh, false))
+            continue;
+        map_remove(&inventory->models, key);
+        return model;
+    }
+    return NULL;
+}
+
+/* The same for a plan that no model has any more. The lock is held. */
+static struct layout *layout_take_idle(struct inventory *inventory)
 {
     size_t position = 0;
     uint64_t key;
     uintptr_t value;
-    while (map_each(&inventory->models, &position, &key, &value)) {
-        struct event_model *model = (struct event_model *)value;
-        if (atomic_load(&model->refs) > 1)
+    while (map_each(&inventory->layouts, &position, &key, &value)) {
+        struct layout *layout = (struct layout *)value;
+        if (atomic_load(&layout->refs) > 1)
             continue;
-        map_remove(&inventory->models, key);
+        map_remove(&inventory->layouts, key);
+        inventory->layout_seats -= layout->seat_count;
+        return layout;
+    }
+    return NULL;
+}
+
+/* Makes room for one more model. What is in use stays, even if that is too much. */
+static void models_trim(struct inventory *inventory)
+{
+    for (;;) {
+        pthread_mutex_lock(&inventory->lock);
+        bool is_heavy = inventory->layout_seats > inventory->layout_seats_max ||
+                        inventory->layouts.count > MODELS_MAX;
+        bool is_full = is_heavy || inventory->models.count >= MODELS_MAX;
+        struct layout *layout = is_heavy ? layout_take_idle(inventory) : NULL;
+        struct event_model *model = is_full && !layout ? model_take_idle(inventory) : NULL;
+        pthread_mutex_unlock(&inventory->lock);
+        if (!layout && !model)
+            return;
+        /* Here, not under the lock: there may be megabytes to free. */
+        layout_unref(layout);
         event_model_unref(model);
-        return;
     }
 }
 
@@ -214,9 +270,8 @@ static void install_run(void *data)
     struct inventory *inventory = effect->inventory;
     struct event_model *old = NULL;
     uintptr_t value;
+    models_trim(inventory);
     pthread_mutex_lock(&inventory->lock);
-    if (inventory->models.count >= MODELS_MAX)
-        models_evict(inventory);
     if (map_get(&inventory->models, effect->model->event.id, &value))
         old = (struct event_model *)value;
     atomic_fetch_add(&effect->model->refs, 1);

@@ -6,7 +6,8 @@
  * Loading: a pool thread reads plan, event and claims in one snapshot and remembers the journal
  * version it saw; a small writer job installs the model when the version still stands, or reads the
  * claims again there. From then on every effect reaches it. An edited event drops its model; the
- * next request loads it anew. Idle models leave at MODELS_MAX.
+ * next request loads it anew. Idle models leave at MODELS_MAX, or when the plans in memory have more
+ * than LAYOUT_SEATS_MAX seats, those that were not asked for lately first.
  */
 #ifndef TICKETS_INVENTORY_H
 #define TICKETS_INVENTORY_H
@@ -45,12 +46,15 @@ struct event_model {
     struct str venue_name, venue_city, venue_country;
     struct arena arena;
     _Atomic int refs;
+    _Atomic bool is_fresh; /* asked for since the search for an idle model last came by */
 };
 
 struct inventory;
 
 ERR_MUST_USE enum err inventory_new(struct writer *writer, struct inventory **ret_inventory);
 void inventory_free(struct inventory *inventory);
+/* Only tests change it from LAYOUT_SEATS_MAX; before anything is loaded. */
+void inventory_set_seats_max(struct inventory *inventory, uint64_t seats_max);
 /* The model if it is in memory, with a reference; else NULL. Any thread, does not block. */
 struct event_model *inventory_get(struct inventory *inventory, uint64_t event_id);
 /* Loads it when it is not there. Pool threads only (waits for the writer). ERR_NOT_FOUND. */

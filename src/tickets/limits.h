@@ -27,7 +27,8 @@
 #define PLAN_GUID_MAX       64
 #define PLAN_COORDINATE_MAX 1000000.0
 #define AREA_CAPACITY_MAX   1000000
-#define MODELS_MAX          4096 /* events whose seats are in memory; idle ones leave first */
+#define MODELS_MAX          4096    /* events whose seats are in memory; idle ones leave first */
+#define LAYOUT_SEATS_MAX    4000000 /* of all seating plans in memory; those in use stay */
 #define PRICE_MAX           100000000LL /* minor units of one place */
 #define BLOCK_SEATS_MAX     1000        /* in one request */
 

@@ -1,5 +1,5 @@
 /* The read model when its installation meets writes: in the same group, and in a group that is lost
- * and run again. */
+ * and run again; and which models leave when there are too many. */
 #include "fixture.h"
 
 #include "store/db_internal.h"
@@ -118,6 +118,86 @@ static void a_model_shows_nothing_of_a_group_that_was_lost(void **state)
     event_model_unref(loader.model);
 }
 
+/* --- Too much in memory --- */
+
+#define EVENTS 4
+
+/* Events FIXTURE_EVENT + 1 ... of a venue each, as large as the fixture's. */
+static void add_venues(struct fixture *fixture)
+{
+    for (int i = 1; i < EVENTS; i++) {
+        char sql[2048];
+        snprintf(sql, sizeof(sql),
+                 "CREATE TEMP TABLE v AS SELECT * FROM venue WHERE id = 5;"
+                 "CREATE TEMP TABLE p AS SELECT * FROM plan WHERE venue_id = 5;"
+                 "CREATE TEMP TABLE c AS SELECT * FROM plan_category WHERE venue_id = 5;"
+                 "CREATE TEMP TABLE n AS SELECT * FROM section WHERE venue_id = 5;"
+                 "CREATE TEMP TABLE s AS SELECT * FROM venue_seat WHERE venue_id = 5;"
+                 "CREATE TEMP TABLE e AS SELECT * FROM event WHERE id = %d;"
+                 "UPDATE v SET id = %d; UPDATE p SET venue_id = %d; UPDATE c SET venue_id = %d;"
+                 "UPDATE n SET venue_id = %d; UPDATE s SET venue_id = %d;"
+                 "UPDATE e SET id = %d, venue_id = %d;"
+                 "INSERT INTO venue SELECT * FROM v; INSERT INTO plan SELECT * FROM p;"
+                 "INSERT INTO plan_category SELECT * FROM c; INSERT INTO section SELECT * FROM n;"
+                 "INSERT INTO venue_seat SELECT * FROM s; INSERT INTO event SELECT * FROM e;"
+                 "INSERT INTO event_price VALUES (%d, 0, 4500);"
+                 "DROP TABLE v; DROP TABLE p; DROP TABLE c; DROP TABLE n; DROP TABLE s;"
+                 "DROP TABLE e;",
+                 FIXTURE_EVENT, 5 + i, 5 + i, 5 + i, 5 + i, 5 + i, FIXTURE_EVENT + i, 5 + i,
+                 FIXTURE_EVENT + i);
+        fixture_sql(fixture, sql);
+    }
+}
+
+static struct event_model *load(struct fixture *fixture, unsigned index)
+{
+    struct event_model *model = NULL;
+    assert_int_equal(
+        inventory_load(fixture->tickets->inventory, fixture->reader, FIXTURE_EVENT + index, &model),
+        ERR_OK);
+    assert_int_equal(model->event.id, FIXTURE_EVENT + index);
+    assert_int_equal(model->layout->seat_count, FIXTURE_SEATS);
+    return model;
+}
+
+static bool is_in_memory(struct fixture *fixture, unsigned index)
+{
+    struct event_model *model = inventory_get(fixture->tickets->inventory, FIXTURE_EVENT + index);
+    event_model_unref(model);
+    return model;
+}
+
+static void idle_models_leave_when_their_plans_have_too_many_seats(void **state)
+{
+    struct fixture *fixture = *state;
+    add_venues(fixture);
+    inventory_set_seats_max(fixture->tickets->inventory, 2 * FIXTURE_SEATS);
+    event_model_unref(load(fixture, 0));
+    event_model_unref(load(fixture, 1));
+    assert_true(is_in_memory(fixture, 0) && is_in_memory(fixture, 1));
+    event_model_unref(load(fixture, 2));
+    assert_int_equal(is_in_memory(fixture, 0) + is_in_memory(fixture, 1), 1);
+    assert_true(is_in_memory(fixture, 2));
+}
+
+static void models_in_use_stay_and_follow_commits(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture_hold hold;
+    struct event_model *models[EVENTS];
+    add_venues(fixture);
+    inventory_set_seats_max(fixture->tickets->inventory, FIXTURE_SEATS);
+    for (unsigned i = 0; i < EVENTS; i++)
+        models[i] = load(fixture, i);
+    for (unsigned i = 0; i < EVENTS; i++)
+        assert_true(is_in_memory(fixture, i));
+    assert_int_equal(fixture_hold_pair(fixture, 1, 3, &hold), ERR_OK);
+    assert_int_equal(atomic_load(&models[0]->seats[3]), SEAT_HELD);
+    assert_int_equal(atomic_load(&models[1]->seats[3]), SEAT_FREE);
+    for (unsigned i = 0; i < EVENTS; i++)
+        event_model_unref(models[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -125,6 +205,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_model_installed_behind_a_hold_of_its_group_shows_it),
         TEST(a_model_shows_nothing_of_a_group_that_was_lost),
+        TEST(idle_models_leave_when_their_plans_have_too_many_seats),
+        TEST(models_in_use_stay_and_follow_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
