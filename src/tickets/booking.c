@@ -273,7 +273,8 @@ enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx, struct b
     err = finish_confirmation(tickets, tx, booking, payment_id);
     if (!err)
         err = stage_areas(tickets, tx, booking, 0, -1);
-    return err;
+    /* By now the places are taken: no reason to refuse is left, and the caller would go on. */
+    return err == ERR_CONFLICT ? ERR_CORRUPT : err;
 }
 
 /* --- Ends without a sale --- */

@@ -197,6 +197,21 @@ static void late_money_for_a_cancelled_booking_or_event_takes_nothing_back(void 
     assert_int_equal(fixture_count(fixture, "SELECT COUNT(*) FROM seat_claim"), 0);
 }
 
+static void late_money_is_no_reason_to_refund_in_a_broken_database(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture_hold sold, late;
+    assert_int_equal(fixture_hold_pair(fixture, 1, 3, &sold), ERR_OK);
+    assert_int_equal(do_move(fixture, &sold.booking, confirm), ERR_OK);
+    fixture_sql(fixture, "DELETE FROM seat_claim"); /* its tickets are still valid */
+    assert_int_equal(fixture_hold_pair(fixture, 2, 3, &late), ERR_OK);
+    clock_advance_ms(FIXTURE_TTL_S * 1000 + 1);
+    assert_int_equal(do_move(fixture, &late.booking, expire), ERR_OK);
+    /* ERR_CONFLICT would say that nothing was changed. */
+    assert_int_equal(do_move(fixture, &late.booking, reclaim), ERR_CORRUPT);
+    assert_int_equal(fixture_count(fixture, "SELECT COUNT(*) FROM seat_claim"), 0);
+}
+
 static void a_hold_is_extended_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -300,6 +315,7 @@ int main(void)
         TEST(a_pending_payment_is_not_expired_before_the_provider_was_asked),
         TEST(late_money_takes_the_seats_back_only_when_all_are_free),
         TEST(late_money_for_a_cancelled_booking_or_event_takes_nothing_back),
+        TEST(late_money_is_no_reason_to_refund_in_a_broken_database),
         TEST(a_hold_is_extended_once),
         TEST(free_of_charge_is_confirmed_at_checkout),
         TEST(without_the_constraint_two_bookings_hold_one_seat),
