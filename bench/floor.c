@@ -107,7 +107,8 @@ enum err floor_holds(const char *directory, unsigned group, int64_t duration_ms,
     char path[512];
     struct db *db;
     int64_t number = 0;
-    snprintf(path, sizeof(path), "%s/floor-%u.db", directory, group);
+    static unsigned run; /* a database of its own for each */
+    snprintf(path, sizeof(path), "%s/floor-%u.db", directory, run++);
     enum err err = db_open(path, DB_WRITER, &db);
     if (err)
         return err;
