@@ -99,14 +99,19 @@ static void put_field(struct json_writer *writer, struct str field, struct str m
 
 void problem_fields(struct call *call, const struct field_errors *errors)
 {
+    problem_fields_as(call, PROBLEM_VALIDATION, errors);
+}
+
+void problem_fields_as(struct call *call, enum problem problem, const struct field_errors *errors)
+{
     struct buf *body;
-    struct json_writer writer = problem_begin(call, PROBLEM_VALIDATION, NULL, &body);
+    struct json_writer writer = problem_begin(call, problem, NULL, &body);
     json_key(&writer, "errors");
     json_open_array(&writer);
     for (size_t i = 0; i < errors->count; i++)
         put_field(&writer, errors->items[i].field, errors->items[i].message);
     json_close_array(&writer);
-    problem_end(call, &writer, PROBLEM_VALIDATION, body);
+    problem_end(call, &writer, problem, body);
 }
 
 void problem_field(struct call *call, const char *field, const char *message)

@@ -47,6 +47,8 @@ extern const struct problem_type problem_types[PROBLEM_COUNT];
 void problem_reply(struct call *call, enum problem problem, const char *detail);
 /* 422 with errors:[{field,message}]. */
 void problem_fields(struct call *call, const struct field_errors *errors);
+/* The same list under another problem of status 422. */
+void problem_fields_as(struct call *call, enum problem problem, const struct field_errors *errors);
 /* 422 for a single field. */
 void problem_field(struct call *call, const char *field, const char *message);
 /* With extra members: opens the document; the caller adds members, then problem_end. */

@@ -71,22 +71,6 @@ static void conflicts_reply(struct call *call, const struct event_model *model,
     problem_end(call, &writer, PROBLEM_SEATS_UNAVAILABLE, body);
 }
 
-static void limit_reply(struct call *call, const struct field_errors *errors)
-{
-    struct buf *body;
-    struct json_writer writer = problem_begin(call, PROBLEM_LIMIT_EXCEEDED, NULL, &body);
-    json_key(&writer, "errors");
-    json_open_array(&writer);
-    for (size_t i = 0; i < errors->count; i++) {
-        json_open_object(&writer);
-        json_put_str(&writer, "field", errors->items[i].field);
-        json_put_str(&writer, "message", errors->items[i].message);
-        json_close_object(&writer);
-    }
-    json_close_array(&writer);
-    problem_end(call, &writer, PROBLEM_LIMIT_EXCEEDED, body);
-}
-
 /* Fills hold from the body; false when a refusal was answered, ERR_AGAIN through ret_err when the
  * model is not in memory. */
 static bool hold_decode(struct call *call, struct db *db, struct hold_call *hold, enum err *ret_err)
@@ -112,7 +96,7 @@ static bool hold_decode(struct call *call, struct db *db, struct hold_call *hold
         return false;
     enum err err = hold_resolve(&body, hold->model, booking, &errors);
     if (err == ERR_LIMIT)
-        limit_reply(call, &errors);
+        problem_fields_as(call, PROBLEM_LIMIT_EXCEEDED, &errors);
     else if (err)
         problem_fields(call, &errors);
     return !err;
