@@ -2,7 +2,7 @@
 prefix ?= /usr/local
 FUZZ_SECONDS ?= 60
 .DEFAULT_GOAL := all
-.PHONY: all setup build web demo test tidy format fuzz bench install clean
+.PHONY: all setup build web demo test torture tsan tidy format fuzz bench install clean
 
 all: setup build
 	@echo "built build/foyer ($$(build/foyer version), $$(du -h build/foyer | cut -f1)); try: build/foyer serve"
@@ -23,6 +23,9 @@ demo: all
 test:
 	@scripts/test.sh
 
+torture:
+	@scripts/torture.sh
+
 tidy:
 	@scripts/tidy.sh
 
@@ -32,13 +35,19 @@ format:
 fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz.sh
 
+tsan:
+	@scripts/tsan.sh
+
 bench: all
 	@scripts/bench.sh
 
 install: all
 	install -D -m 755 build/foyer $(DESTDIR)$(prefix)/bin/foyer
 	install -d $(DESTDIR)$(prefix)/lib/systemd/system $(DESTDIR)$(prefix)/share/doc/foyer
-	sed 's|@prefix@|$(prefix)|g' packaging/foyer.service >$(DESTDIR)$(prefix)/lib/systemd/system/foyer.service
+	for unit in foyer.service foyer-audit.service foyer-audit.timer; do \
+	    sed 's|@prefix@|$(prefix)|g' packaging/$$unit >$(DESTDIR)$(prefix)/lib/systemd/system/$$unit; done
+	install -d $(DESTDIR)$(prefix)/share/foyer
+	install -m 644 packaging/prometheus/foyer.rules.yml packaging/grafana/foyer.json $(DESTDIR)$(prefix)/share/foyer/
 	cp -R README.md ARCHITECTURE.md docs $(DESTDIR)$(prefix)/share/doc/foyer/
 
 clean:

@@ -327,7 +327,9 @@ static void on_poll(struct load_conn *conn, const struct load_answer *answer)
     struct buyer *buyer = conn->actor;
     struct booking_state state;
     if (buyer->polls++ > POLLS_MAX) {
-        buyer->sale->tally.unexpected++;
+        if (buyer->sale->tally.unexpected++ < 5)
+            fprintf(stderr, "poll: step %d, mood %d, asked %d times: %d %.*s\n", (int)buyer->step,
+                    (int)buyer->mood, POLLS_MAX, answer->status, STR_ARG(answer->body));
         next_buyer(conn);
         return;
     }

@@ -29,7 +29,8 @@ int child_audit(const struct child *child);
 /* Peak resident memory in MiB, 0 when unknown. */
 int64_t child_memory_mib(const struct child *child);
 
-/* One blocking request with the admin key; the body of the answer is in ret_body (initialised by
+/* One blocking request with the admin key, asked again under its key while the server is busy (503,
+ * for ten seconds); the body of the answer is in ret_body (initialised by
  * the callee, released by the caller). 0 on failure, else the status. */
 int child_request(unsigned port, const char *method, const char *path, struct str body,
                   struct buf *ret_body);

@@ -1,4 +1,10 @@
-/* Load engine; see load.h. */
+/*
+ * Load engine; see load.h.
+ *
+ * It shares the machine with what it measures, so it is made to cost little: answers are parsed
+ * where recv() has put them, and what an actor sends while the answers of one read are handed out
+ * leaves in one write.
+ */
 #include "load.h"
 
 #include <arpa/inet.h>
@@ -8,19 +14,24 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 
 #define LOAD_EVENTS_MAX 512
-#define LOAD_ANSWER_MAX (16u << 20)
-#define LOAD_READ_SIZE  65536
+#define LOAD_BYTES_MAX  (16u << 20)
+#define LOAD_READ_SIZE  131072
+#define LOAD_TURN_NS    1000000
+#define TIMER_OF_BREAK  1 /* shard of heap items that tell an actor of its broken connection */
 
 struct load {
     int epoll_fd;
     size_t count;
     struct load_conn *conns;
     struct heap timers;
+    struct load_source *sources;
+    char bytes[LOAD_READ_SIZE];
 };
 
 enum err load_new(size_t connections, unsigned port, struct load **ret_load)
@@ -35,15 +46,15 @@ enum err load_new(size_t connections, unsigned port, struct load **ret_load)
         return ERR_NOMEM;
     }
     load->count = connections;
-    heap_init(&load->timers, connections * 4);
+    heap_init(&load->timers, connections * 8);
     for (size_t i = 0; i < connections; i++) {
         struct load_conn *conn = &load->conns[i];
         conn->load = load;
         conn->index = i;
         conn->fd = -1;
         conn->port = port;
-        buf_init(&conn->out, LOAD_ANSWER_MAX);
-        buf_init(&conn->in, LOAD_ANSWER_MAX);
+        buf_init(&conn->out, LOAD_BYTES_MAX);
+        buf_init(&conn->in, LOAD_BYTES_MAX);
     }
     *ret_load = load;
     return ERR_OK;
@@ -55,7 +66,11 @@ static void conn_close(struct load_conn *conn)
         close(conn->fd);
     conn->fd = -1;
     conn->wants_write = false;
+    conn->is_broken = false;
+    conn->generation++;
+    conn->out_done = 0;
     buf_clear(&conn->in);
+    buf_clear(&conn->out);
 }
 
 void load_free(struct load *load)
@@ -87,35 +102,74 @@ size_t load_conn_count(const struct load *load)
 
 void load_retarget(struct load_conn *conn, unsigned port)
 {
-    assert(!conn->is_waiting);
+    assert(conn->under_way == 0);
     if (conn->port == port)
         return;
     conn_close(conn);
     conn->port = port;
 }
 
-void load_timer(struct load_conn *conn, int64_t delay_ms)
+/* --- Timers and sources --- */
+
+static void timer_push(struct load_conn *conn, int64_t delay_ms, uint64_t kind)
 {
-    struct heap_item item = {clock_mono_ns() / 1000000 + delay_ms, 0, conn->index};
+    struct heap_item item = {clock_mono_ns() / 1000000 + delay_ms, kind, conn->index};
     enum err err = heap_push(&conn->load->timers, item);
     assert(!err);
     (void)err;
 }
 
-static void conn_answer(struct load_conn *conn, const struct load_answer *answer)
+void load_timer(struct load_conn *conn, int64_t delay_ms)
 {
-    conn->is_waiting = false;
-    conn->on_answer(conn, answer);
+    timer_push(conn, delay_ms, 0);
+}
+
+void load_add_source(struct load *load, struct load_source *source)
+{
+    source->next = load->sources;
+    load->sources = source;
+}
+
+void load_remove_source(struct load *load, struct load_source *source)
+{
+    struct load_source **at = &load->sources;
+    while (*at && *at != source)
+        at = &(*at)->next;
+    if (*at)
+        *at = source->next;
+}
+
+/* --- Connections --- */
+
+/* Takes the oldest request under way off the ring; its start. */
+static int64_t conn_take(struct load_conn *conn)
+{
+    assert(conn->under_way > 0);
+    int64_t started_ns = conn->started_ns[conn->first];
+    conn->first = (conn->first + 1) % LOAD_PIPELINE_MAX;
+    conn->under_way--;
+    return started_ns;
 }
 
 static void conn_broken(struct load_conn *conn)
 {
-    bool was_waiting = conn->is_waiting;
+    unsigned count = conn->under_way;
+    int64_t started_ns[LOAD_PIPELINE_MAX];
+    for (unsigned i = 0; i < count; i++)
+        started_ns[i] = conn_take(conn);
     conn_close(conn);
-    if (was_waiting) {
-        struct load_answer answer = {.latency_ns = clock_mono_ns() - conn->started_ns};
-        conn_answer(conn, &answer);
+    for (unsigned i = 0; i < count; i++) {
+        struct load_answer answer = {.latency_ns = clock_mono_ns() - started_ns[i]};
+        conn->on_answer(conn, &answer);
     }
+}
+
+/* The actor hears of it from a timer: never from inside load_send. */
+static void conn_break_later(struct load_conn *conn)
+{
+    if (!conn->is_broken)
+        timer_push(conn, 1, TIMER_OF_BREAK);
+    conn->is_broken = true;
 }
 
 static void conn_watch(struct load_conn *conn, int op)
@@ -136,7 +190,8 @@ static bool conn_open(struct load_conn *conn)
         return false;
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     if (connect(conn->fd, (struct sockaddr *)&address, sizeof(address)) && errno != EINPROGRESS) {
-        conn_close(conn);
+        close(conn->fd);
+        conn->fd = -1;
         return false;
     }
     conn->wants_write = true;
@@ -152,60 +207,73 @@ static void conn_write(struct load_conn *conn)
         if (n < 0 && errno == EAGAIN)
             break;
         if (n <= 0) {
-            conn_broken(conn);
+            conn_break_later(conn);
             return;
         }
         conn->out_done += (size_t)n;
     }
     bool wants_write = conn->out_done < conn->out.len;
+    if (!wants_write) {
+        conn->out_done = 0;
+        buf_clear(&conn->out);
+    }
     if (wants_write != conn->wants_write) {
         conn->wants_write = wants_write;
         conn_watch(conn, EPOLL_CTL_MOD);
     }
 }
 
-void load_send(struct load_conn *conn, const struct load_request *request)
+static void request_append(struct buf *out, const struct load_request *request)
 {
-    assert(!conn->is_waiting);
-    conn->is_waiting = true;
-    conn->started_ns = request->intended_ns ? request->intended_ns : clock_mono_ns();
-    conn->out_done = 0;
-    buf_clear(&conn->out);
-    buf_append_str(&conn->out, str_from_c(request->method));
-    buf_append_char(&conn->out, ' ');
-    buf_append_str(&conn->out, request->path);
-    buf_append_str(&conn->out, STR(" HTTP/1.1\r\nHost: 127.0.0.1\r\n"));
-    buf_append_str(&conn->out, request->headers);
+    buf_append_str(out, str_from_c(request->method));
+    buf_append_char(out, ' ');
+    buf_append_str(out, request->path);
+    buf_append_str(out, STR(" HTTP/1.1\r\nHost: 127.0.0.1\r\n"));
+    buf_append_str(out, request->headers);
     if (request->body.len)
-        buf_append_str(&conn->out, STR("Content-Type: application/json\r\n"));
-    buf_append_str(&conn->out, STR("Content-Length: "));
-    buf_append_i64(&conn->out, (int64_t)request->body.len);
-    buf_append_str(&conn->out, STR("\r\n\r\n"));
-    buf_append_str(&conn->out, request->body);
-    if (conn->fd < 0) {
-        if (!conn_open(conn))
-            load_timer(conn,
-                       1); /* answered as broken from the timer: never from inside load_send */
-        return;
+        buf_append_str(out, STR("Content-Type: application/json\r\n"));
+    bool has_length = request->body.len > 0 || strcmp(request->method, "GET") != 0;
+    if (has_length) {
+        buf_append_str(out, STR("Content-Length: "));
+        buf_append_i64(out, (int64_t)request->body.len);
+        buf_append_str(out, STR("\r\n"));
     }
-    conn_write(conn);
+    buf_append_str(out, STR("\r\n"));
+    buf_append_str(out, request->body);
 }
 
-/* Length of the head with its blank line; 0 when it is not yet whole. */
-static size_t head_len(struct str in)
+void load_send(struct load_conn *conn, const struct load_request *request)
 {
-    const char *end = in.len ? memmem(in.data, in.len, "\r\n\r\n", 4) : NULL;
-    return end ? (size_t)(end - in.data) + 4 : 0;
+    assert(conn->under_way < LOAD_PIPELINE_MAX);
+    conn->started_ns[(conn->first + conn->under_way++) % LOAD_PIPELINE_MAX] =
+        request->intended_ns ? request->intended_ns : clock_mono_ns();
+    if (conn->is_broken)
+        return; /* answered with the others */
+    request_append(&conn->out, request);
+    if (conn->fd < 0) {
+        if (!conn_open(conn))
+            conn_break_later(conn);
+        return;
+    }
+    if (!conn->is_parsing && !conn->wants_write)
+        conn_write(conn);
 }
+
+/* --- Answers --- */
 
 static size_t content_length(struct str head)
 {
+    static const char name[] = "\r\ncontent-length: "; /* as h2o writes it */
+    const char *at = memmem(head.data, head.len, name, sizeof(name) - 1);
+    if (at)
+        return strtoul(at + sizeof(name) - 1, NULL, 10); /* the head ends in CRLF */
     struct str rest = head;
     while (rest.len) {
         struct str line = str_split(&rest, '\n');
-        struct str name = str_split(&line, ':');
+        struct str field = str_split(&line, ':');
         int64_t len;
-        if (str_eq_ci(name, STR("content-length")) && !str_to_i64(str_trim(line), &len) && len >= 0)
+        if (str_eq_ci(field, STR("content-length")) && !str_to_i64(str_trim(line), &len) &&
+            len >= 0)
             return (size_t)len;
     }
     return 0;
@@ -213,54 +281,92 @@ static size_t content_length(struct str head)
 
 static int status_of(struct str head)
 {
-    int64_t status;
-    return head.len > 12 && !str_to_i64(str_sub(head, 9, 3), &status) ? (int)status : 0;
+    const char *digits = head.data + 9;
+    return head.len > 12 ? (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + digits[2] - '0' : 0;
 }
 
-/* Hands a whole answer to the actor, if there is one. */
-static void conn_parse(struct load_conn *conn)
+/* The first answer in the bytes, and its length; 0 when it is not yet whole. */
+static size_t answer_parse(struct str in, struct load_answer *ret_answer)
 {
-    struct str in = buf_str(&conn->in);
-    size_t head = head_len(in);
-    if (!head || !conn->is_waiting)
-        return;
-    struct load_answer answer = {.status = status_of(str_sub(in, 0, head)),
-                                 .head = str_sub(in, 0, head)};
-    size_t len = answer.status == 204 || answer.status == 304 ? 0 : content_length(answer.head);
-    if (in.len < head + len)
-        return;
-    answer.body = str_sub(in, head, len);
-    answer.latency_ns = clock_mono_ns() - conn->started_ns;
-    /* The actor may send at once: what it was given must survive until it returns, and nothing else
-     * may follow an answer. */
-    struct buf taken = conn->in;
-    buf_init(&conn->in, LOAD_ANSWER_MAX);
-    conn_answer(conn, &answer);
-    if (conn->in.len == 0 && conn->in.data == NULL) {
-        conn->in = taken;
-        buf_clear(&conn->in);
-    } else {
-        buf_release(&taken);
+    const char *end = in.len ? memmem(in.data, in.len, "\r\n\r\n", 4) : NULL;
+    if (!end)
+        return 0;
+    ret_answer->head = str_from(in.data, (size_t)(end - in.data) + 4);
+    ret_answer->status = status_of(ret_answer->head);
+    bool has_body = ret_answer->status != 204 && ret_answer->status != 304;
+    size_t len = has_body ? content_length(ret_answer->head) : 0;
+    if (in.len - ret_answer->head.len < len)
+        return 0;
+    ret_answer->body = str_from(end + 4, len);
+    return ret_answer->head.len + len;
+}
+
+/* Hands out the whole answers in the bytes; how many bytes they were. Stops when the actor has
+ * closed the connection. */
+static size_t conn_parse(struct load_conn *conn, struct str in)
+{
+    unsigned generation = conn->generation;
+    size_t done = 0;
+    while (conn->generation == generation && conn->under_way > 0) {
+        struct load_answer answer = {0};
+        size_t len = answer_parse(str_from(in.data + done, in.len - done), &answer);
+        if (!len)
+            break;
+        done += len;
+        answer.latency_ns = clock_mono_ns() - conn_take(conn);
+        conn->on_answer(conn, &answer);
     }
+    return done;
+}
+
+/* What was read: parsed where it is, unless the beginning of an answer waits for it. */
+static void conn_take_bytes(struct load_conn *conn, struct str bytes)
+{
+    unsigned generation = conn->generation;
+    bool was_waiting = conn->in.len > 0;
+    struct buf kept = conn->in; /* whatever the actor does, what it was given must survive it */
+    conn->is_parsing = true;
+    if (was_waiting) {
+        buf_append_str(&kept, bytes);
+        bytes = buf_str(&kept);
+    }
+    buf_init(&conn->in, LOAD_BYTES_MAX);
+    size_t done = conn_parse(conn, bytes);
+    conn->is_parsing = false;
+    if (conn->generation == generation) {
+        size_t left = bytes.len - done;
+        if (was_waiting) {
+            memmove(kept.data, kept.data + done, left);
+            kept.len = left;
+        } else {
+            buf_append(&kept, bytes.data + done, left);
+        }
+    } else {
+        buf_clear(&kept);
+    }
+    conn->in = kept;
+    if (conn->fd >= 0 && conn->out.len > 0 && !conn->wants_write && !conn->is_broken)
+        conn_write(conn);
 }
 
 static void conn_read(struct load_conn *conn)
 {
-    char bytes[LOAD_READ_SIZE];
+    struct load *load = conn->load;
     for (;;) {
-        ssize_t n = recv(conn->fd, bytes, sizeof(bytes), 0);
+        ssize_t n = recv(conn->fd, load->bytes, sizeof(load->bytes), 0);
         if (n < 0 && errno == EAGAIN)
-            break;
+            return;
         if (n <= 0) {
             conn_broken(conn);
             return;
         }
-        buf_append(&conn->in, bytes, (size_t)n);
-        if ((size_t)n < sizeof(bytes))
-            break;
+        conn_take_bytes(conn, str_from(load->bytes, (size_t)n));
+        if ((size_t)n < sizeof(load->bytes) || conn->fd < 0)
+            return;
     }
-    conn_parse(conn);
 }
+
+/* --- The loop --- */
 
 static void timers_run(struct load *load)
 {
@@ -269,18 +375,34 @@ static void timers_run(struct load *load)
     while ((first = heap_peek(&load->timers)) && first->due_ms <= now_ms) {
         struct heap_item item = heap_pop(&load->timers);
         struct load_conn *conn = &load->conns[item.id];
-        if (conn->is_waiting && conn->fd < 0)
-            conn_broken(conn);
-        else if (conn->on_timer)
+        if (item.shard == TIMER_OF_BREAK) {
+            if (conn->is_broken)
+                conn_broken(conn);
+        } else if (conn->on_timer) {
             conn->on_timer(conn);
+        }
     }
+}
+
+/* Until the next source is due, a millisecond at most. */
+static int64_t sources_run(struct load *load)
+{
+    int64_t now_ns = clock_mono_ns(), next_ns = now_ns + LOAD_TURN_NS;
+    for (struct load_source *source = load->sources; source; source = source->next) {
+        int64_t due_ns = source->on_turn(source, now_ns);
+        if (due_ns < next_ns)
+            next_ns = due_ns;
+    }
+    int64_t wait_ns = next_ns - clock_mono_ns();
+    return wait_ns > 0 ? wait_ns : 0;
 }
 
 void load_run(struct load *load, int64_t until_ns, bool (*is_over)(void *ctx), void *ctx)
 {
     struct epoll_event events[LOAD_EVENTS_MAX];
     while (clock_mono_ns() < until_ns && !(is_over && is_over(ctx))) {
-        int count = epoll_wait(load->epoll_fd, events, LOAD_EVENTS_MAX, 1);
+        struct timespec wait = {.tv_nsec = sources_run(load)};
+        int count = epoll_pwait2(load->epoll_fd, events, LOAD_EVENTS_MAX, &wait, NULL);
         for (int i = 0; i < count; i++) {
             struct load_conn *conn = events[i].data.ptr;
             if (conn->fd >= 0 && (events[i].events & EPOLLOUT))

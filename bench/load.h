@@ -1,13 +1,16 @@
 /*
- * Load engine: one thread, epoll, keep-alive HTTP/1.1 connections with one request at a time each.
- * A scenario gives every connection an actor; the engine tells it when an answer is there, when its
- * connection broke and when its timer is due. Only loopback addresses are accepted.
+ * Load engine: one thread, epoll, keep-alive HTTP/1.1 connections with up to LOAD_PIPELINE_MAX
+ * requests under way on each. A scenario gives every connection an actor; the engine tells it when
+ * an answer is there, when its connection broke and when its timer is due. Arrivals at a given rate
+ * are a source (arrivals.h). Only loopback addresses are accepted.
  */
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 
 #include "base/buf.h"
 #include "base/heap.h"
+
+#define LOAD_PIPELINE_MAX 64
 
 struct load;
 
@@ -27,9 +30,10 @@ struct load_conn {
     /* The engine's own. */
     int fd;
     unsigned port;
-    bool is_waiting; /* for an answer */
-    bool wants_write;
-    int64_t started_ns;
+    bool wants_write, is_parsing, is_broken;
+    unsigned generation;       /* counts closings */
+    unsigned first, under_way; /* of started_ns, a ring: answers come in order */
+    int64_t started_ns[LOAD_PIPELINE_MAX];
     struct buf out, in;
     size_t out_done;
 };
@@ -42,18 +46,27 @@ struct load_request {
     int64_t intended_ns; /* 0: now */
 };
 
+/* Sends by itself: asked at every turn of the loop, says when it wants to be asked next. */
+struct load_source {
+    struct load_source *next; /* the engine's */
+    int64_t (*on_turn)(struct load_source *source, int64_t now_ns);
+};
+
 /* connections: all to 127.0.0.1:port; opened lazily. */
 ERR_MUST_USE enum err load_new(size_t connections, unsigned port, struct load **ret_load);
 void load_free(struct load *load);
 struct load_conn *load_conn_at(struct load *load, size_t index);
 size_t load_conn_count(const struct load *load);
-/* The connection must not be waiting. A broken or closed one is opened anew. */
+/* Fewer than LOAD_PIPELINE_MAX requests must be under way. A broken or closed connection is opened
+ * anew. Never answers before it returns. */
 void load_send(struct load_conn *conn, const struct load_request *request);
 /* Moves an idle connection to another port of 127.0.0.1. */
 void load_retarget(struct load_conn *conn, unsigned port);
 /* on_timer after delay_ms. */
 void load_timer(struct load_conn *conn, int64_t delay_ms);
-/* Runs until is_over(ctx) or until_ns (monotonic); is_over is asked about every millisecond. */
+void load_add_source(struct load *load, struct load_source *source);
+void load_remove_source(struct load *load, struct load_source *source);
+/* Runs until is_over(ctx) or until_ns (monotonic); is_over is asked at least every millisecond. */
 void load_run(struct load *load, int64_t until_ns, bool (*is_over)(void *ctx), void *ctx);
 
 #endif

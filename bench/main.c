@@ -1,4 +1,4 @@
-/* foyer-bench SCENARIO [--seconds N] [--connections N] [--buyers N] [--json FILE] */
+/* foyer-bench SCENARIO [--seconds N] [--connections N] [--buyers N] [--rate N] [--json FILE] */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,17 +14,25 @@ static const struct {
     const char *help;
 } scenarios[] = {
     {"holds", scenario_holds, "durable two-seat holds per second beside the bare writer"},
+    {"steady", scenario_steady, "latency of holds at a steady rate"},
+    {"refused", scenario_refused, "refused holds on taken seats beside a bare HTTP server"},
+    {"availability", scenario_availability, "availability and seat states beside the same"},
+    {"browse", scenario_browse, "event pages, search and availability while holds run"},
+    {"purchases", scenario_purchases, "whole purchases at the sandbox bank"},
+    {"expiry", scenario_expiry, "50,000 holds that end at once while new ones arrive"},
+    {"idle", scenario_idle, "thousands of idle connections beside a steady mix"},
     {"demo", scenario_demo, "sells a whole stadium to thousands of simulated buyers"},
+    {"search", scenario_search, "searches over many events in real cities at a steady rate"},
 };
 #define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
 
 static int usage(void)
 {
     fprintf(stderr, "usage: foyer-bench SCENARIO [--seconds N] [--connections N] [--buyers N] "
-                    "[--plan FILE] [--data DIR] "
+                    "[--rate N] [--events N] [--plan FILE] [--data DIR] "
                     "[--json FILE]\n");
     for (size_t i = 0; i < SCENARIO_COUNT; i++)
-        fprintf(stderr, "  %-10s %s\n", scenarios[i].name, scenarios[i].help);
+        fprintf(stderr, "  %-13s %s\n", scenarios[i].name, scenarios[i].help);
     return 2;
 }
 
@@ -34,8 +42,10 @@ int main(int argc, char **argv)
         {"seconds", required_argument, NULL, 's'},
         {"connections", required_argument, NULL, 'c'},
         {"buyers", required_argument, NULL, 'b'},
+        {"rate", required_argument, NULL, 'r'},
         {"plan", required_argument, NULL, 'p'},
         {"data", required_argument, NULL, 'd'},
+        {"events", required_argument, NULL, 'e'},
         {"json", required_argument, NULL, 'j'},
         {NULL, 0, NULL, 0},
     };
@@ -54,11 +64,17 @@ int main(int argc, char **argv)
         case 'b':
             options.buyers = atoi(optarg);
             break;
+        case 'r':
+            options.rate = atoi(optarg);
+            break;
         case 'p':
             options.plan = optarg;
             break;
         case 'd':
             options.data = optarg;
+            break;
+        case 'e':
+            options.events = atoi(optarg);
             break;
         case 'j':
             json_path = optarg;

@@ -20,6 +20,24 @@ void report_floor(struct report *report, const char *name, double value)
     report_add(report, name, value, true);
 }
 
+void report_aim(struct report *report, struct report_aim aim)
+{
+    assert(report->aim_count < REPORT_AIMS_MAX);
+    report->aims[report->aim_count++] = aim;
+}
+
+static bool has_aim(const struct report_aim *aim)
+{
+    return aim->at_least > 0 || aim->at_most > 0;
+}
+
+bool report_aim_is_met(const struct report_aim *aim)
+{
+    double value = !aim->is_ratio ? aim->value : aim->floor > 0 ? aim->value / aim->floor : 0;
+    return (aim->at_least <= 0 || value >= aim->at_least) &&
+           (aim->at_most <= 0 || value <= aim->at_most);
+}
+
 void report_latency(struct report *report, const struct hist *hist, const char *const names[4])
 {
     report_figure(report, names[0], hist_ms(hist, 0.50));
@@ -34,6 +52,10 @@ void report_print(const struct report *report)
     for (unsigned i = 0; i < report->count; i++)
         printf("  %-28s %14.2f%s\n", report->lines[i].name, report->lines[i].value,
                report->lines[i].is_floor ? "  (floor)" : "");
+    for (unsigned i = 0; i < report->aim_count; i++)
+        if (has_aim(&report->aims[i]))
+            printf("  aim %s: %s\n", report_aim_is_met(&report->aims[i]) ? "met   " : "MISSED",
+                   report->aims[i].what);
 }
 
 static void write_lines(FILE *file, const struct report *report, bool floors)
@@ -44,6 +66,21 @@ static void write_lines(FILE *file, const struct report *report, bool floors)
             continue;
         fprintf(file, "%s\"%s\":%.3f", separator, report->lines[i].name, report->lines[i].value);
         separator = ",";
+    }
+}
+
+static void write_aims(FILE *file, const struct report *report)
+{
+    for (unsigned i = 0; i < report->aim_count; i++) {
+        const struct report_aim *aim = &report->aims[i];
+        fprintf(file,
+                "%s{\"what\":\"%s\",\"value\":%.3f,\"floor\":%.3f,\"is_ratio\":%s,"
+                "\"at_least\":%.3f,\"at_most\":%.3f,\"met\":%s}",
+                i ? "," : "", aim->what, aim->value, aim->floor, aim->is_ratio ? "true" : "false",
+                aim->at_least, aim->at_most,
+                !has_aim(aim)            ? "null"
+                : report_aim_is_met(aim) ? "true"
+                                         : "false");
     }
 }
 
@@ -59,6 +96,8 @@ bool report_write(const struct report *report, const char *json_path)
     write_lines(file, report, false);
     fprintf(file, "},\"floors\":{");
     write_lines(file, report, true);
-    fprintf(file, "}}\n");
+    fprintf(file, "},\"aims\":[");
+    write_aims(file, report);
+    fprintf(file, "]}\n");
     return fclose(file) == 0;
 }

@@ -8,12 +8,22 @@ struct scenario_options {
     int seconds;      /* 0: the scenario's own */
     int connections;  /* 0: the scenario's own */
     int buyers;       /* 0: the scenario's own */
+    int rate;         /* arrivals a second; 0: the scenario's own */
     const char *plan; /* demo: seating plan to sell, or NULL */
-    const char *data; /* demo: keep the data here, or NULL */
+    const char *data; /* demo, search: keep the data here, or NULL */
+    int events;       /* search: 0: the scenario's own */
 };
 
 /* Fills the report; false when it could not run at all. */
 bool scenario_holds(const struct scenario_options *options, struct report *report);
+bool scenario_steady(const struct scenario_options *options, struct report *report);
+bool scenario_refused(const struct scenario_options *options, struct report *report);
+bool scenario_availability(const struct scenario_options *options, struct report *report);
+bool scenario_browse(const struct scenario_options *options, struct report *report);
+bool scenario_purchases(const struct scenario_options *options, struct report *report);
+bool scenario_expiry(const struct scenario_options *options, struct report *report);
+bool scenario_idle(const struct scenario_options *options, struct report *report);
 bool scenario_demo(const struct scenario_options *options, struct report *report);
+bool scenario_search(const struct scenario_options *options, struct report *report);
 
 #endif

@@ -1,26 +1,31 @@
 #!/bin/bash
-# Runs the bench scenarios at a size for two cores and prints one table. Results are kept as build/bench/NAME.json.
-# Usage: bench.sh [SCENARIO]...
+# Runs the bench scenarios at a size for two cores and prints one table: each figure with its floor from the same
+# run, their ratio, the aim, and whether it is met. All results are kept as build/bench/NAME.json.
+# Usage: bench.sh [SCENARIO]...     BENCH_FLAGS: more flags for each, as "--seconds 2"
+# search takes SEARCH_EVENTS (200,000) and SEARCH_DATA, a directory that keeps the seeded events for the next run.
 set -u
 cd "$(dirname "$0")/.." || exit 2
-[ $# -gt 0 ] || set -- holds
+# A line for each: the name, then flags for it alone.
+scenarios="holds
+steady
+refused
+availability
+browse
+purchases
+expiry
+idle
+search --events ${SEARCH_EVENTS:-200000}${SEARCH_DATA:+ --data $SEARCH_DATA}"
+if [ $# -eq 0 ]; then
+    set -- $(echo "$scenarios" | cut -d' ' -f1)
+fi
 mkdir -p build/bench
 failed=0
-for scenario in "$@"; do
-    echo "bench: $scenario"
-    build/foyer-bench "$scenario" --json "build/bench/$scenario.json" || failed=$((failed + 1))
+for name in "$@"; do
+    flags=$(echo "$scenarios" | sed -n "s/^$name //p")
+    echo "bench: $name"
+    rm -f "build/bench/$name.json"
+    # shellcheck disable=SC2086 # the flags are words
+    build/foyer-bench "$name" $flags ${BENCH_FLAGS:-} --json "build/bench/$name.json" || failed=$((failed + 1))
 done
-node -e '
-const fs = require("fs");
-const number = (value) => typeof value === "number" ? value.toLocaleString("en", { maximumFractionDigits: 2 }) : String(value);
-console.log("\n" + "scenario".padEnd(16) + "figure".padEnd(36) + "value".padStart(16));
-for (const name of process.argv.slice(1)) {
-    const path = `build/bench/${name}.json`;
-    if (!fs.existsSync(path)) continue;
-    const result = JSON.parse(fs.readFileSync(path, "utf8"));
-    const rows = [["ok", result.ok], ...Object.entries(result.figures),
-        ...Object.entries(result.floors).map(([key, value]) => [`floor: ${key}`, value])];
-    for (const [key, value] of rows)
-        console.log(name.padEnd(16) + key.padEnd(36) + number(value).padStart(16));
-}' "$@"
+node scripts/bench_table.mjs "$@"
 [ "$failed" -eq 0 ]

@@ -47,8 +47,14 @@ check_node() {
         exit 1
     }
 }
+# Not a package of its own: see there.
+get_promtool() {
+    [ -z "${1:-}" ] || scripts/promtool.sh >/dev/null
+}
+cd "$(dirname "$0")/.."
 if [ -z "$missing" ] && command -v npm >/dev/null; then
     check_node
+    get_promtool "${1:-}"
     exit 0
 fi
 
@@ -84,4 +90,5 @@ if ! command -v npm >/dev/null; then
     run apt-get install -q -y --no-install-recommends npm
 fi
 check_node
+get_promtool "${1:-}"
 echo "setup: done"

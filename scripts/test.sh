@@ -62,7 +62,7 @@ if [ -f tests/e2e/package.json ]; then
     for round in release asan; do
         program=../../build/foyer
         files=
-        [ "$round" = release ] || { program=../../build-asan/foyer; files=$(echo ./*.test.mjs); }
+        [ "$round" = release ] || { program=../../build-asan/foyer; files=$(echo ./*.test.mjs); export TORTURE_ROUNDS=15; }
         echo "test: end to end, $round"
         # shellcheck disable=SC2086 # both are empty or lists
         FOYER_BIN=$(realpath "$program") node --test $concurrency --test-reporter=spec --test-reporter-destination=stdout \

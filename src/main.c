@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/backup.h"
 #include "app/commands.h"
 #include "app/data_dir.h"
 #include "base/crypto.h"
@@ -28,8 +29,6 @@
 #include "tickets/tickets.h"
 #include "tickets/venue_generate.h"
 
-#define REQUEST_TIMEOUT_MS   30000
-#define SEND_TIMEOUT_MS      30000
 #define BODY_SLACK_BYTES     (64u << 10)
 #define DESCRIPTORS_RESERVED 256 /* databases, pipes, outgoing connections */
 
@@ -111,8 +110,9 @@ static enum err make_server(struct serving *serving)
         .loops = loop_count(config),
         .connections_max = connections_max(config),
         .body_max = ROUTE_BODY_MAX + BODY_SLACK_BYTES,
-        .request_timeout_ms = REQUEST_TIMEOUT_MS,
-        .send_timeout_ms = SEND_TIMEOUT_MS,
+        .request_timeout_ms = config->request_timeout_ms,
+        .send_timeout_ms = config->send_timeout_ms,
+        .send_rate_min = config->send_rate_min,
         .tls_cert = config->tls_cert[0] ? config->tls_cert : NULL,
         .tls_key = config->tls_key[0] ? config->tls_key : NULL,
         .on_request = app_on_request,
@@ -222,10 +222,14 @@ static int command_audit(int argc, char *const *argv)
     char message[256];
     char *rest[64];
     int rest_count = 0;
-    bool is_json = false;
+    struct audit_options options = {0};
     for (int i = 0; i < argc && rest_count < 64; i++) {
         if (strcmp(argv[i], "--json") == 0)
-            is_json = true;
+            options.is_json = true;
+        else if (strcmp(argv[i], "--quick") == 0)
+            options.is_quick = true;
+        else if (strcmp(argv[i], "--textfile") == 0 && i + 1 < argc)
+            options.textfile = argv[++i];
         else
             rest[rest_count++] = argv[i];
     }
@@ -236,7 +240,26 @@ static int command_audit(int argc, char *const *argv)
     log_set_level(config.log_level);
     if (crypto_init() != ERR_OK)
         return 2;
-    return audit_main(&config, is_json);
+    return audit_main(&config, &options);
+}
+
+static int command_backup(int argc, char *const *argv)
+{
+    static struct backup_args args;
+    int status = backup_args_parse(argc, argv, "--to", &args);
+    if (status == 0)
+        status = crypto_init() == ERR_OK ? backup_run(&args) : 1;
+    return status;
+}
+
+/* What was put back is audited before anybody may trust it. */
+static int command_restore(int argc, char *const *argv)
+{
+    static struct backup_args args;
+    int status = backup_args_parse(argc, argv, "--from", &args);
+    if (status == 0)
+        status = crypto_init() == ERR_OK ? restore_run(&args) : 1;
+    return status == 0 ? audit_main(&args.config, &(struct audit_options){0}) : status;
 }
 
 static int command_version(int argc, char *const *argv)
@@ -255,7 +278,13 @@ static const struct {
     int (*run)(int argc, char *const *argv);
 } commands[] = {
     {"serve", "run the server", command_serve},
-    {"audit", "prove that no seat was sold twice and the money reconciles [--json]", command_audit},
+    {"audit",
+     "prove that no seat was sold twice and the money reconciles [--json] [--quick] [--textfile "
+     "PATH]",
+     command_audit},
+    {"backup", "--to DIR: copy all databases, also beside a running server", command_backup},
+    {"restore", "--from DIR: put a backup into an empty data directory, and audit it",
+     command_restore},
     {"config", "print the effective configuration and where each value came from", command_config},
     {"migrate", "bring the databases to this version's schema without serving", command_migrate},
     {"admin", "create-key --name NAME [--scopes LIST]: make an API key offline", command_admin},

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "app/app_internal.h"
@@ -115,6 +116,11 @@ static int64_t requests_open(void *server)
     return (int64_t)server_stats_of(server).requests_open;
 }
 
+static int64_t connections_shed(void *server)
+{
+    return (int64_t)server_stats_of(server).shed;
+}
+
 static int64_t refused_malformed(void *server)
 {
     return (int64_t)server_stats_of(server).refused_malformed;
@@ -129,6 +135,9 @@ void app_show_server(struct app *app, struct server *server)
                     server);
     metric_gauge_fn("foyer_requests_open", NULL, "Requests that are not yet answered.",
                     requests_open, server);
+    metric_counter_fn("foyer_connections_shed_total", NULL,
+                      "Connections closed for the memory of their bodies.", connections_shed,
+                      server);
     metric_counter_fn("foyer_requests_malformed_total", NULL,
                       "Refused because their framing could be read in two ways.", refused_malformed,
                       server);
@@ -172,6 +181,26 @@ static int64_t process_cpu(void *ctx)
            (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000000;
 }
 
+/* ---- the disk of the data: ctx is the application ---- */
+
+static int64_t disk_free(void *ctx)
+{
+    const struct app *app = ctx;
+    struct statvfs disk;
+    if (statvfs(app->config->data, &disk) != 0)
+        return 0;
+    return (int64_t)(disk.f_bavail * disk.f_frsize);
+}
+
+static int64_t disk_size(void *ctx)
+{
+    const struct app *app = ctx;
+    struct statvfs disk;
+    if (statvfs(app->config->data, &disk) != 0)
+        return 0;
+    return (int64_t)(disk.f_blocks * disk.f_frsize);
+}
+
 static int64_t is_ready(void *ctx)
 {
     return app_is_ready(ctx);
@@ -189,6 +218,8 @@ void app_metrics_register(struct app *app)
     metric_gauge_fn("foyer_pool_queue", "pool=\"slow\"", "Tasks that wait for a pool thread.",
                     pool_queue, app->pools[POOL_SLOW]);
     metric_gauge_fn("foyer_ready", NULL, "1 when /readyz says so.", is_ready, app);
+    metric_gauge_fn("foyer_disk_free_bytes", NULL, "Free on the disk of the data.", disk_free, app);
+    metric_gauge_fn("foyer_disk_size_bytes", NULL, "Size of the disk of the data.", disk_size, app);
     metric_gauge_fn("process_resident_memory_bytes", NULL, "Memory in use.", process_memory, app);
     metric_gauge_fn("process_open_fds", NULL, "Open descriptors.", process_fds, app);
     metric_counter_fn("process_cpu_seconds_total", NULL, "Processor time.", process_cpu, app);

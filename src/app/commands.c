@@ -108,9 +108,8 @@ struct create_key {
     char *rest[ARGUMENTS_MAX]; /* what is left for the configuration */
 };
 
-/* Takes "--name VALUE" or "--name=VALUE"; false when the argument is something else. */
-static bool take_value(int argc, char *const *argv, int *index, const char *flag,
-                       const char **ret_value)
+bool command_take_value(int argc, char *const *argv, int *index, const char *flag,
+                        const char **ret_value)
 {
     struct str argument = str_from_c(argv[*index]);
     size_t len = strlen(flag);
@@ -132,8 +131,8 @@ static bool parse_create_key(int argc, char *const *argv, struct create_key *ret
     if (argc < 1 || strcmp(argv[0], "create-key") != 0 || argc > ARGUMENTS_MAX)
         return false;
     for (int i = 1; i < argc; i++) {
-        if (!take_value(argc, argv, &i, "--name", &args.name) &&
-            !take_value(argc, argv, &i, "--scopes", &args.scopes))
+        if (!command_take_value(argc, argv, &i, "--name", &args.name) &&
+            !command_take_value(argc, argv, &i, "--scopes", &args.scopes))
             args.rest[args.rest_count++] = argv[i];
     }
     *ret_args = args;

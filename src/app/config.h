@@ -37,6 +37,9 @@ struct config {
     int64_t loops;                   /* 0: cores */
     int64_t readers;                 /* pool threads, default 4 */
     int64_t connections_max;
+    int64_t request_timeout_ms;
+    int64_t send_timeout_ms;
+    int64_t send_rate_min;
     int64_t drain_ms;
     bool test_clock;
     bool abuse; /* --abuse=on|off */

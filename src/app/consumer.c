@@ -33,13 +33,14 @@ struct consumer {
     _Atomic bool is_woken; /* set under the lock, read without */
     bool is_stopping;      /* under the lock */
     _Atomic int64_t cursor;
+    _Atomic int64_t caught_up_ns; /* when it last had read all there was; monotonic */
     struct metric *failures;
 };
 
 struct batch {
     struct arena *arena;
     size_t count;
-    struct journal_row rows[CONSUMER_BATCH_MAX];
+    struct journal_row rows[]; /* batch_max */
 };
 
 static enum err batch_add(const struct journal_row *row, void *ctx)
@@ -58,7 +59,8 @@ static enum err run_batch(struct consumer *consumer, struct batch *batch, size_t
 {
     int64_t cursor = atomic_load(&consumer->cursor);
     batch->count = 0;
-    enum err err = journal_read(consumer->source, cursor, CONSUMER_BATCH_MAX, batch_add, batch);
+    enum err err =
+        journal_read(consumer->source, cursor, consumer->options.batch_max, batch_add, batch);
     if (err == ERR_NOMEM && batch->count > 1) { /* take what fits; the rest comes next */
         batch->count--;
         err = ERR_OK;
@@ -68,6 +70,8 @@ static enum err run_batch(struct consumer *consumer, struct batch *batch, size_t
                                          consumer->options.ctx);
     if (err == ERR_OK && batch->count > 0)
         atomic_store(&consumer->cursor, batch->rows[batch->count - 1].seq);
+    if (err == ERR_OK && batch->count < CONSUMER_BATCH_MAX)
+        atomic_store(&consumer->caught_up_ns, clock_mono_ns());
     *ret_count = err == ERR_OK ? batch->count : 0;
     return err;
 }
@@ -102,6 +106,11 @@ static bool is_stopping(struct consumer *consumer)
     return is_stopping;
 }
 
+static bool run_idle(struct consumer *consumer)
+{
+    return consumer->options.on_idle && consumer->options.on_idle(consumer->options.ctx);
+}
+
 static void run(struct consumer *consumer, struct batch *batch)
 {
     int64_t pause_ms = PAUSE_MS_MIN;
@@ -120,8 +129,9 @@ static void run(struct consumer *consumer, struct batch *batch)
         } else {
             pause_ms = PAUSE_MS_MIN;
             /* Something came: look again at once, there may be more. */
-            goes_on = count > 0 ? !is_stopping(consumer)
-                                : wait_ms(consumer, consumer->options.interval_ms, false);
+            goes_on = count > 0 || run_idle(consumer)
+                          ? !is_stopping(consumer)
+                          : wait_ms(consumer, consumer->options.interval_ms, false);
         }
     }
 }
@@ -131,7 +141,8 @@ static void *consumer_main(void *ctx)
     struct consumer *consumer = ctx;
     struct arena arena;
     arena_init(&arena, BATCH_BYTES_MAX);
-    struct batch *batch = calloc(1, sizeof(*batch));
+    struct batch *batch =
+        calloc(1, sizeof(*batch) + consumer->options.batch_max * sizeof(batch->rows[0]));
     if (batch) {
         batch->arena = &arena;
         run(consumer, batch);
@@ -145,12 +156,20 @@ static int64_t cursor_metric(void *ctx)
     return consumer_cursor(ctx);
 }
 
+static int64_t behind_metric(void *ctx)
+{
+    struct consumer *consumer = ctx;
+    return (clock_mono_ns() - atomic_load(&consumer->caught_up_ns)) / 1000000000;
+}
+
 static void register_metrics(struct consumer *consumer)
 {
     char labels[LABELS_SIZE];
     (void)snprintf(labels, sizeof(labels), "consumer=\"%s\"", consumer->name); /* it is short */
     metric_gauge_fn("foyer_consumer_cursor", labels, "Journal sequence that is done with.",
                     cursor_metric, consumer);
+    metric_gauge_fn("foyer_consumer_behind_seconds", labels,
+                    "Since it last had read the whole journal.", behind_metric, consumer);
     consumer->failures = metric_counter("foyer_consumer_failures_total", labels,
                                         "Batches that have to be repeated.");
 }
@@ -159,8 +178,11 @@ static void consumer_init(struct consumer *consumer, const struct consumer_optio
 {
     pthread_condattr_t attributes;
     consumer->options = *options;
+    if (consumer->options.batch_max == 0)
+        consumer->options.batch_max = CONSUMER_BATCH_MAX;
     (void)snprintf(consumer->name, sizeof(consumer->name), "%s", options->name); /* cut to fit */
     atomic_store(&consumer->cursor, options->cursor);
+    atomic_store(&consumer->caught_up_ns, clock_mono_ns());
     (void)pthread_condattr_init(&attributes); /* these cannot fail on Linux */
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&consumer->wakeup, &attributes);

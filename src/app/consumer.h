@@ -9,7 +9,7 @@
 
 #include "store/journal.h"
 
-#define CONSUMER_BATCH_MAX 500
+#define CONSUMER_BATCH_MAX 500 /* rows, unless the options say otherwise */
 
 struct consumer;
 
@@ -18,10 +18,14 @@ struct consumer_options {
     const char *source_path; /* database with the journal, opened as reader */
     int64_t cursor;          /* seq of the last row done */
     int64_t interval_ms;
+    size_t batch_max; /* rows handed on at once; 0: CONSUMER_BATCH_MAX */
     /* Rows (with data copied) of one batch in order; source may be used for further reads. ERR_OK
      * moves the cursor on; anything else repeats the batch after a growing pause. */
     enum err (*on_batch)(const struct journal_row *rows, size_t count, struct db *source,
                          void *ctx);
+    /* There is nothing new: may do a piece of what can wait. True: there is more of it. NULL: none.
+     */
+    bool (*on_idle)(void *ctx);
     void *ctx;
 };
 

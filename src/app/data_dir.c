@@ -55,8 +55,8 @@ static void write_holder(int fd)
         (void)!pwrite(fd, text, (size_t)len, 0);
 }
 
-enum err data_dir_lock(const char *path, int *ret_fd,
-                       char ret_message[static DATA_DIR_MESSAGE_SIZE])
+static enum err lock_directory(const char *path, int *ret_fd,
+                               char ret_message[static DATA_DIR_MESSAGE_SIZE])
 {
     char lock_path[PATH_MAX];
     if (make_with_parents(path) != ERR_OK ||
@@ -86,6 +86,75 @@ enum err data_dir_lock(const char *path, int *ret_fd,
     write_holder(fd);
     *ret_fd = fd;
     return ERR_OK;
+}
+
+/* ---- a restore that is under way ---- */
+
+#define RESTORING "restoring"
+
+static bool is_restoring(const char *path)
+{
+    char marker[PATH_MAX];
+    return data_dir_path(path, RESTORING, marker, sizeof(marker)) == ERR_OK &&
+           access(marker, F_OK) == 0;
+}
+
+static bool directory_sync(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_synced = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        (void)close(fd); /* synced, or failed already */
+    return is_synced;
+}
+
+enum err data_dir_lock(const char *path, int *ret_fd,
+                       char ret_message[static DATA_DIR_MESSAGE_SIZE])
+{
+    int fd;
+    enum err err = lock_directory(path, &fd, ret_message);
+    if (err != ERR_OK)
+        return err;
+    if (is_restoring(path)) {
+        (void)snprintf(ret_message, DATA_DIR_MESSAGE_SIZE,
+                       "%.150s: a restore into it did not finish; run foyer restore again", path);
+        (void)close(fd); /* nothing was written but the process id */
+        return ERR_CONFLICT;
+    }
+    *ret_fd = fd;
+    return ERR_OK;
+}
+
+enum err data_dir_lock_restoring(const char *path, int *ret_fd, bool *ret_is_again,
+                                 char ret_message[static DATA_DIR_MESSAGE_SIZE])
+{
+    enum err err = lock_directory(path, ret_fd, ret_message);
+    if (err == ERR_OK)
+        *ret_is_again = is_restoring(path);
+    return err;
+}
+
+enum err data_dir_restore_begin(const char *path)
+{
+    char marker[PATH_MAX];
+    if (data_dir_path(path, RESTORING, marker, sizeof(marker)) != ERR_OK)
+        return ERR_LIMIT;
+    int fd = open(marker, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return ERR_IO;
+    (void)close(fd); /* its existence is what counts */
+    return directory_sync(path) ? ERR_OK : ERR_IO;
+}
+
+enum err data_dir_restore_end(const char *path)
+{
+    char marker[PATH_MAX];
+    if (data_dir_path(path, RESTORING, marker, sizeof(marker)) != ERR_OK)
+        return ERR_LIMIT;
+    /* The files' names first: without the marker they must be there. */
+    if (!directory_sync(path) || unlink(marker) != 0)
+        return ERR_IO;
+    return directory_sync(path) ? ERR_OK : ERR_IO;
 }
 
 enum err data_dir_path(const char *path, const char *name, char *ret_path, size_t size)

@@ -1,7 +1,7 @@
 /*
  * The pages: a single-page application built into web/dist and carried in the binary. A path with
  * a dot in its last segment is a file; every other path is one of the application's own addresses
- * and gets index.html.
+ * and gets index.html, unless it is one that a proxy may take for another ("//x", "/a/../b").
  *
  * Files under /assets/ have a hash of their content in the name and never change; everything else
  * is asked for again (ETag). A file x with a twin x.gz is sent compressed to those who accept it.
@@ -16,6 +16,7 @@
 #include "app/problem.h"
 #include "base/crypto.h"
 #include "base/embed.h"
+#include "net/router.h"
 
 #define ROOT       "web/dist/"
 #define ETAG_BYTES 12
@@ -243,7 +244,7 @@ void pages_reply(const struct pages *pages, struct call *call)
 {
     struct request *request = call->req;
     const struct page *page = pages->index;
-    if (is_api(request->path)) {
+    if (is_api(request->path) || !router_is_plain_path(request)) {
         problem_reply(call, PROBLEM_NOT_FOUND, NULL);
         return;
     }

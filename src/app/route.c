@@ -23,6 +23,10 @@
 void reply_json(struct call *call, int status, struct buf *body)
 {
     struct response *res = &call->req->res;
+    if (body->is_starved) {
+        problem_retry(call, PROBLEM_OVERLOADED, NULL, 1);
+        return;
+    }
     if (body->overflow) {
         problem_reply(call, PROBLEM_INTERNAL, NULL);
         return;

@@ -1,6 +1,7 @@
 /*
  * Arena: a list of blocks, the newest first; allocation moves a mark in the newest. Blocks double
  * from ARENA_BLOCK_MIN to ARENA_BLOCK_MAX, so a small request costs one malloc and a large one few.
+ * A reset arena takes the blocks it has kept, the smallest first, before it asks for more.
  * The cap counts the bytes handed out (rounded to the alignment), not the blocks.
  *
  * Under AddressSanitizer every allocation has a block of its own size, so that a step over its end
@@ -42,7 +43,7 @@ void arena_init(struct arena *arena, size_t max_bytes)
     *arena = (struct arena){.max_bytes = max_bytes};
 }
 
-void arena_release(struct arena *arena)
+static void run_cleanups(struct arena *arena)
 {
     /* Taken off the list first: a cleanup may itself allocate or register. */
     while (arena->cleanups) {
@@ -50,13 +51,46 @@ void arena_release(struct arena *arena)
         arena->cleanups = cleanup->next;
         cleanup->fn(cleanup->ptr);
     }
-    struct arena_block *block = arena->blocks;
+}
+
+static void free_blocks(struct arena_block *block)
+{
     while (block) {
         struct arena_block *next = block->next;
         free(block);
         block = next;
     }
+}
+
+void arena_release(struct arena *arena)
+{
+    run_cleanups(arena);
+    free_blocks(arena->blocks);
+    free_blocks(arena->spares);
     arena_init(arena, arena->max_bytes);
+}
+
+void arena_reset(struct arena *arena, size_t kept_bytes)
+{
+    if (ARENA_BLOCK_MIN == 0)
+        kept_bytes = 0; /* what is used after it must be seen */
+    run_cleanups(arena);
+    struct arena_block *spares = arena->spares, *block = arena->blocks;
+    for (const struct arena_block *spare = spares; spare; spare = spare->next)
+        kept_bytes -= spare->size < kept_bytes ? spare->size : kept_bytes;
+    while (block) {
+        struct arena_block *next = block->next;
+        if (block->size <= kept_bytes) {
+            kept_bytes -= block->size;
+            block->next = spares;
+            spares = block;
+        } else {
+            free(block);
+        }
+        block = next;
+    }
+    arena_init(arena, arena->max_bytes);
+    arena->spares = spares;
 }
 
 static size_t next_block_size(const struct arena *arena, size_t size)
@@ -69,8 +103,24 @@ static size_t next_block_size(const struct arena *arena, size_t size)
     return wanted > size ? wanted : size;
 }
 
+/* A kept block that is large enough; NULL: none. */
+static struct arena_block *take_spare(struct arena *arena, size_t size)
+{
+    struct arena_block *block = arena->spares;
+    if (!block || block->size < size)
+        return NULL;
+    arena->spares = block->next;
+    return block;
+}
+
 static bool add_block(struct arena *arena, size_t size)
 {
+    struct arena_block *spare = take_spare(arena, size);
+    if (spare) {
+        *spare = (struct arena_block){.next = arena->blocks, .size = spare->size};
+        arena->blocks = spare;
+        return true;
+    }
     size_t block_size = next_block_size(arena, size);
     struct arena_block *block = malloc(sizeof(*block) + block_size);
     if (!block)

@@ -16,6 +16,7 @@ struct arena_cleanup;
 
 struct arena {
     struct arena_block *blocks;
+    struct arena_block *spares; /* empty ones that arena_reset has kept */
     struct arena_cleanup *cleanups;
     size_t used_bytes; /* handed out, all blocks */
     size_t max_bytes;
@@ -26,6 +27,8 @@ struct arena {
 void arena_init(struct arena *arena, size_t max_bytes);
 /* Runs the cleanups, newest first, and frees every block. The arena may be used again after it. */
 void arena_release(struct arena *arena);
+/* The same, but keeps blocks of kept_bytes at most for the next use; arena_release frees them. */
+void arena_reset(struct arena *arena, size_t kept_bytes);
 /* 16-byte aligned, zeroed. NULL when over the cap or out of memory (then overflow is set). */
 void *arena_alloc(struct arena *arena, size_t size);
 #define ARENA_NEW(arena, type)          ((type *)arena_alloc((arena), sizeof(type)))

@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BUF_CAP_MIN  ((size_t)255)
-#define I64_TEXT_MAX 20
+#define BUF_CAP_MIN      ((size_t)255)
+#define BUF_CAP_IN_ARENA ((size_t)511) /* most answers of a hold and all journal rows fit */
+#define I64_TEXT_MAX     20
 
 void buf_init(struct buf *buf, size_t max_bytes)
 {
@@ -24,7 +25,8 @@ void buf_init(struct buf *buf, size_t max_bytes)
 
 void buf_release(struct buf *buf)
 {
-    free(buf->data);
+    if (!buf->is_borrowed)
+        free(buf->data);
     buf_init(buf, buf->max);
 }
 
@@ -39,13 +41,19 @@ struct buf *buf_new_in(struct arena *arena, size_t max_bytes)
     if (!buf)
         return NULL;
     buf_init(buf, max_bytes);
+    size_t cap = buf->max < BUF_CAP_IN_ARENA ? buf->max : BUF_CAP_IN_ARENA;
+    buf->data = arena_alloc(arena, cap + 1);
+    if (!buf->data)
+        return NULL;
+    buf->cap = cap;
+    buf->is_borrowed = true;
     return arena_on_release(arena, release_buf, buf) == ERR_OK ? buf : NULL;
 }
 
 void buf_clear(struct buf *buf)
 {
     buf->len = 0;
-    buf->overflow = false;
+    buf->overflow = buf->is_starved = false;
 }
 
 static bool grow(struct buf *buf, size_t needed)
@@ -55,9 +63,14 @@ static bool grow(struct buf *buf, size_t needed)
         cap = cap <= (SIZE_MAX - 1) / 2 ? cap * 2 + 1 : needed;
     if (cap > buf->max)
         cap = buf->max;
-    char *data = realloc(buf->data, cap + 1);
+    char *data = realloc(buf->is_borrowed ? NULL : buf->data, cap + 1);
     if (!data)
         return false;
+    if (buf->is_borrowed) {
+        assert(buf->data);
+        memcpy(data, buf->data, buf->len);
+    }
+    buf->is_borrowed = false;
     buf->data = data;
     buf->cap = cap;
     return true;
@@ -71,6 +84,7 @@ char *buf_reserve(struct buf *buf, size_t len)
         return buf->data + buf->len;
     if (!fits || !grow(buf, buf->len + len)) {
         buf->overflow = true;
+        buf->is_starved |= fits;
         return NULL;
     }
     return buf->data + buf->len;

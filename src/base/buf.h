@@ -10,12 +10,15 @@ struct buf {
     size_t len;
     size_t cap;
     size_t max;
-    bool overflow; /* checked once, by whoever uses the result */
+    bool overflow;    /* checked once, by whoever uses the result */
+    bool is_starved;  /* the overflow was for want of memory, not of room below max */
+    bool is_borrowed; /* data is an arena's, not the heap's */
 };
 
 void buf_init(struct buf *buf, size_t max_bytes);
 void buf_release(struct buf *buf);
-/* A buffer whose memory is freed with the arena (for answers). NULL when out of memory. */
+/* A buffer whose memory is freed with the arena (for answers); the first bytes are the arena's own.
+ * NULL when out of memory. */
 struct buf *buf_new_in(struct arena *arena, size_t max_bytes);
 void buf_clear(struct buf *buf);
 void buf_append(struct buf *buf, const void *data, size_t len);

@@ -1,5 +1,8 @@
 /*
- * Cryptography by libsodium; the only file that includes its header. Stateless but for the key of
+ * Cryptography by libsodium; the only file that includes its header. SHA-256 alone is OpenSSL's:
+ * it uses the processor's instructions for it where there are any, and every request takes three
+ * hashes, every journal row one. Its low-level functions allocate nothing and cannot fail, which
+ * the newer interface cannot say. Stateless but for the key of
  * the string hash, which is drawn once with the library's own start. Whatever needs the library
  * started (randomness, the hash key) starts it by itself, so a unit test may use maps and ids
  * without ceremony; crypto_init makes a failure visible at start.
@@ -13,12 +16,14 @@
 #include "base/buf_internal.h"
 #include "base/crypto_internal.h"
 
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <assert.h>
+#include <openssl/sha.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
 
-static_assert(SHA256_SIZE == crypto_hash_sha256_BYTES, "size of SHA-256");
+static_assert(SHA256_SIZE == SHA256_DIGEST_LENGTH, "size of SHA-256");
 static_assert(ED25519_PUBLIC_SIZE == crypto_sign_PUBLICKEYBYTES, "size of a public key");
 static_assert(ED25519_SECRET_SIZE == crypto_sign_SECRETKEYBYTES, "size of a secret key");
 static_assert(ED25519_SIG_SIZE == crypto_sign_BYTES, "size of a signature");
@@ -84,16 +89,16 @@ void crypto_random_seeded(uint64_t seed, uint64_t turn, void *ret_bytes, size_t 
 
 void crypto_sha256(struct str data, uint8_t ret_hash[static SHA256_SIZE])
 {
-    (void)crypto_hash_sha256(ret_hash, bytes_of(data), data.len); /* always 0 */
+    crypto_sha256_2(data, STR_NONE, ret_hash);
 }
 
 void crypto_sha256_2(struct str a, struct str b, uint8_t ret_hash[static SHA256_SIZE])
 {
-    crypto_hash_sha256_state state;
-    (void)crypto_hash_sha256_init(&state); /* these three always give 0 */
-    (void)crypto_hash_sha256_update(&state, bytes_of(a), a.len);
-    (void)crypto_hash_sha256_update(&state, bytes_of(b), b.len);
-    (void)crypto_hash_sha256_final(&state, ret_hash);
+    SHA256_CTX state;
+    (void)SHA256_Init(&state); /* these three always give 1 */
+    (void)SHA256_Update(&state, bytes_of(a), a.len);
+    (void)SHA256_Update(&state, bytes_of(b), b.len);
+    (void)SHA256_Final(ret_hash, &state);
 }
 
 void crypto_hmac_sha256(struct str key, struct str data, uint8_t ret_mac[static SHA256_SIZE])

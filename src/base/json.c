@@ -7,8 +7,15 @@
  * trusted with, so a scan over the brackets refuses deep documents before. NUL inside strings and
  * keys, invalid UTF-8, duplicate keys and integers beyond 64 bits are refused by the library
  * itself.
+ *
+ * A tree is many small pieces of memory. Those of a small document come out of the arena it will be
+ * released with; those of a large one, and whatever would take half of what the arena has left, out
+ * of the heap. A byte in front of each piece says which.
  */
 #include "base/json.h"
+
+#include <pthread.h>
+#include <stdlib.h>
 
 /* The library has enumerators, macros and a function of the same names as our header: they step
  * aside here. */
@@ -20,6 +27,49 @@
 #undef JSON_ARRAY
 #undef json_is_object
 #undef json_is_array
+
+#define SMALL_TEXT_MAX 4096
+#define PIECE_HEAD     16 /* keeps the alignment */
+
+enum piece_owner {
+    PIECE_OF_HEAP,
+    PIECE_OF_ARENA
+};
+
+/* Of the parsing that runs on this thread. */
+static _Thread_local struct {
+    struct arena *arena; /* NULL: all from the heap */
+    bool has_heap_pieces;
+    bool was_refused; /* memory: the library takes its end within a token for the text's fault */
+} memory;
+
+static void *lib_malloc(size_t size)
+{
+    struct arena *arena = memory.arena;
+    bool is_fit = size <= SIZE_MAX - PIECE_HEAD;
+    size += PIECE_HEAD;
+    bool is_in_arena = is_fit && arena && size <= (arena->max_bytes - arena->used_bytes) / 2;
+    char *piece = is_in_arena ? arena_alloc(arena, size) : is_fit ? malloc(size) : NULL;
+    if (!piece) {
+        memory.was_refused = true;
+        return NULL;
+    }
+    piece[0] = is_in_arena ? PIECE_OF_ARENA : PIECE_OF_HEAP;
+    memory.has_heap_pieces |= !is_in_arena;
+    return piece + PIECE_HEAD;
+}
+
+static void lib_free(void *data)
+{
+    char *piece = data ? (char *)data - PIECE_HEAD : NULL;
+    if (piece && piece[0] == PIECE_OF_HEAP)
+        free(piece);
+}
+
+static void set_up_library(void)
+{
+    json_set_alloc_funcs(lib_malloc, lib_free);
+}
 
 static json_t *lib_value(const struct json_node *node)
 {
@@ -127,12 +177,6 @@ static const char *what_is_wrong(const json_error_t *error)
     }
 }
 
-static bool is_out_of_memory(const json_error_t *error)
-{
-    enum json_error_code code = json_error_code(error);
-    return code == json_error_unknown || code == json_error_out_of_memory;
-}
-
 static void release_tree(void *ptr)
 {
     json_decref(ptr);
@@ -141,19 +185,27 @@ static void release_tree(void *ptr)
 enum err json_parse(struct arena *arena, struct str text, struct json_node **ret_node,
                     struct str *ret_message)
 {
-    json_error_t error = {.text = ""}; /* the library leaves its code alone when memory runs out */
+    json_error_t error = {.text = ""};
     if (!is_fit(arena, text, ret_message))
         return ERR_INVALID;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, set_up_library); /* cannot fail with a valid control */
+    memory.arena = text.len <= SMALL_TEXT_MAX ? arena : NULL;
+    memory.has_heap_pieces = false;
+    memory.was_refused = false;
     json_t *root = json_loadb(text.data ? text.data : "", text.len,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-    if (!root && is_out_of_memory(&error))
+    memory.arena = NULL;
+    if (memory.was_refused) {
+        json_decref(root);
         return ERR_NOMEM;
+    }
     if (!root) {
         *ret_message = arena_printf(arena, "line %d, column %d: %s", error.line, error.column,
                                     what_is_wrong(&error));
         return ERR_INVALID;
     }
-    if (arena_on_release(arena, release_tree, root) != ERR_OK)
+    if (memory.has_heap_pieces && arena_on_release(arena, release_tree, root) != ERR_OK)
         return ERR_NOMEM;
     *ret_node = our_node(root);
     return ERR_OK;

@@ -166,8 +166,10 @@ void json_i64(struct json_writer *writer, int64_t value)
 void json_f64(struct json_writer *writer, double value)
 {
     begin_item(writer);
-    if (isfinite(value))
+    if (isfinite(value) && fabs(value) < 1e308)
         buf_printf(writer->buf, "%.10g", value + 0.0); /* "-0" would come back as the integer 0 */
+    else if (isfinite(value)) /* rounded to ten digits it may be more than a double can be */
+        buf_printf(writer->buf, "%.17g", value);
     else
         buf_append_str(writer->buf, STR("null"));
 }

@@ -6,7 +6,8 @@
  * Names and values are told apart in the format itself, before it is rendered: every value is
  * preceded by a separator byte that the format gets in place of "name=". What an argument contains,
  * spaces, quotes or "x=", therefore stays inside its value, and no client can write a member of the
- * log.
+ * log. An argument may hold the separator too: then the line is rendered once more, with one that
+ * stands nowhere in it.
  */
 #include "base/log.h"
 
@@ -55,6 +56,7 @@ void log_set_request_id(struct str request_id)
 }
 
 struct log_fields {
+    char separator;
     char format[LOG_FORMAT_MAX + 1]; /* values only, a separator before each */
     size_t count;
     char names[LOG_FIELDS_MAX][LOG_NAME_MAX + 1];
@@ -103,9 +105,10 @@ static const char *copy_value(struct log_fields *fields, size_t *used, const cha
 }
 
 /* The format of the caller, taken apart into names and a format of the values. */
-static void split_format(struct log_fields *fields, const char *text)
+static void split_format(struct log_fields *fields, char separator, const char *text)
 {
     size_t used = 0;
+    fields->separator = separator;
     fields->count = 0;
     while (*text && used < LOG_FORMAT_MAX && fields->count < LOG_FIELDS_MAX) {
         if (*text == ' ') {
@@ -118,12 +121,20 @@ static void split_format(struct log_fields *fields, const char *text)
         else
             add_name(fields, "detail", strlen("detail"));
         text += len > 0 ? len + 1 : 0;
-        fields->format[used++] = SEPARATOR;
+        fields->format[used++] = separator;
         text = copy_value(fields, &used, text);
     }
     /* A format too long is a mistake of the programmer, as is one with too many names. */
     assert(*text == '\0');
     fields->format[used] = '\0';
+}
+
+/* One member for all values; '\0' divides nothing. */
+static void add_only_name(struct log_fields *fields)
+{
+    fields->separator = '\0';
+    fields->count = 0;
+    add_name(fields, "detail", strlen("detail"));
 }
 
 /* Adds the member, its value halved until it fits; false when not even the name does. */
@@ -151,9 +162,7 @@ static void put_fields(struct json_writer *writer, const struct log_fields *fiel
     if (values.len > 0)
         values = str_sub(values, 1, values.len); /* the first separator */
     for (size_t i = 0; i < fields->count && is_whole; i++) {
-        /* The last takes the rest: an argument may hold the separator too. */
-        struct str value = i + 1 < fields->count ? str_split(&values, SEPARATOR) : values;
-        is_whole = put_cut(writer, fields->names[i], value);
+        is_whole = put_cut(writer, fields->names[i], str_split(&values, fields->separator));
     }
 }
 
@@ -167,6 +176,44 @@ static struct str render(const struct log_fields *fields, char *text, size_t siz
     if (len < 0)
         return STR_NONE;
     return str_from(text, (size_t)len < size ? (size_t)len : size - 1);
+}
+
+static size_t count_char(struct str text, char c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += text.data[i] == c;
+    return count;
+}
+
+/* A control character that the text has not; 0: it has them all. */
+static char unused_separator(struct str text)
+{
+    char c = SEPARATOR;
+    while (c > 0 && str_find(text, c, 0) < text.len)
+        c--;
+    return c;
+}
+
+/* The values, rendered so that each can be told from the next. */
+static struct str render_apart(struct log_fields *fields, const char *format, char *text,
+                               size_t size, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    split_format(fields, SEPARATOR, format);
+    struct str values = render(fields, text, size, args);
+    bool is_cut = values.len + 1 == size;
+    if (is_cut || count_char(values, SEPARATOR) != fields->count) {
+        char separator = unused_separator(values);
+        if (separator)
+            split_format(fields, separator, format);
+        else /* somebody means it: all of it is one value */
+            add_only_name(fields);
+        values = render(fields, text, size, again);
+    }
+    va_end(again);
+    return values;
 }
 
 void log_write(enum log_level level, const char *message, const char *format, ...)
@@ -189,9 +236,8 @@ void log_write(enum log_level level, const char *message, const char *format, ..
         (void)put_cut(&writer, "request_id", current_request_id); /* the same */
     if (format) {
         va_list args;
-        split_format(&fields, format);
         va_start(args, format);
-        put_fields(&writer, &fields, render(&fields, values, sizeof(values), args));
+        put_fields(&writer, &fields, render_apart(&fields, format, values, sizeof(values), args));
         va_end(args);
     }
     buf.cap = buf.max = LOG_LINE_MAX;

@@ -46,7 +46,7 @@ static const struct {
     [HEAD_LENGTH_TWICE] = {400, "There is more than one Content-Length header."},
     [HEAD_BAD_LENGTH] = {400, "The Content-Length header is malformed."},
     [HEAD_LENGTH_AND_CODING] = {400, "Content-Length and Transfer-Encoding exclude each other."},
-    [HEAD_BAD_CODING] = {400, "Transfer-Encoding must be a single \"chunked\", in HTTP/1.1."},
+    [HEAD_BAD_CODING] = {400, "Transfer-Encoding must be chunked, once, in HTTP/1.1."},
 };
 
 int head_fault_status(enum head_fault fault)

@@ -51,7 +51,7 @@ struct head {
 enum head_fault head_parse(struct str raw, struct head *ret_head);
 /* 400, 414 or 431. */
 int head_fault_status(enum head_fault fault);
-/* One sentence for the client; static. */
+/* One sentence for the client; static; JSON takes it as it is. */
 const char *head_fault_detail(enum head_fault fault);
 
 #endif

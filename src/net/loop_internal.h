@@ -13,6 +13,8 @@
 #include "net/server_internal.h"
 
 #define REQUEST_ID_MADE_SIZE 17
+#define LINGER_MS            3000
+#define MEMORY_LOOK_MS       1000
 
 /* An accepted socket; lives until the socket is disposed of. */
 struct connection {
@@ -22,7 +24,12 @@ struct connection {
     struct exchange
         *exchange; /* the request it works on, until the answer is sent; NULL between requests */
     bool is_tls;
+    bool is_shed;    /* closed for the memory it took */
+    bool may_be_cut; /* an answer took so long that its deadline may have cut the connection */
     char peer_ip[46];
+    int linger_fd; /* duplicate of the descriptor once a request was refused, else -1 */
+    size_t lingered_bytes;
+    h2o_timeout_entry_t linger_timer;
 };
 
 /* A request as the application sees it, with what it hangs on. */
@@ -34,6 +41,8 @@ struct exchange {
     struct exchange *next_spare;
     bool is_with_app; /* handed out and not answered; the loop's view */
     bool must_close;  /* no further request on this connection */
+    int64_t sending_since_ns;
+    h2o_timeout_entry_t send_timer; /* while the answer is being sent */
     char made_id[REQUEST_ID_MADE_SIZE];
     struct head head; /* last: it is large and not cleared */
 };
@@ -45,6 +54,7 @@ struct loop_counters {
     _Atomic uint64_t requests;
     _Atomic uint64_t requests_open;
     _Atomic uint64_t malformed;
+    _Atomic uint64_t shed;
 };
 
 struct server_loop {
@@ -58,6 +68,11 @@ struct server_loop {
     h2o_socket_t *listener; /* NULL once draining */
     bool is_paused;         /* the listener is not read */
     h2o_timeout_entry_t accept_retry;
+    h2o_timeout_t linger_timeout;
+    h2o_timeout_t send_timeout;
+    size_t bodies_max; /* of all connections of this loop */
+    h2o_timeout_t memory_timeout;
+    h2o_timeout_entry_t memory_timer;
     h2o_linklist_t connections;
     unsigned drain_ticks; /* 0: serving */
     uint64_t id_state;
@@ -97,6 +112,19 @@ void exchange_install(h2o_hostconf_t *host);
 /* Sends the answer that another thread left; node is that of the request. On the loop. */
 void exchange_send(struct queue_node *node);
 void exchange_free_spares(struct server_loop *loop);
+
+/* server_linger.c */
+
+/* The connection ends with the answer that is about to be sent, and more may come in. */
+void linger_prepare(struct connection *connection);
+/* The connection's socket was closed. False when it does not linger; else it has another socket,
+ * whose on_close is the caller's to set. */
+bool linger_begin(struct connection *connection);
+
+/* server_memory.c */
+
+void memory_watch_start(struct server_loop *loop);
+void memory_watch_stop(struct server_loop *loop);
 
 /* server_loop.c */
 

@@ -169,7 +169,7 @@ static bool is_plain_segment(struct str segment)
     size_t len = 0;
     for (size_t i = 0; i < segment.len;) {
         int byte = url_next_byte(segment, false, &i);
-        if (byte < 0 || byte == '/' || byte == '\0')
+        if (byte < 0 || byte == '/' || byte == '\\' || byte == '\0')
             return false;
         if (len < sizeof(decoded))
             decoded[len++] = (char)byte;
@@ -177,6 +177,18 @@ static bool is_plain_segment(struct str segment)
     bool is_dots =
         (len == 1 && decoded[0] == '.') || (len == 2 && decoded[0] == '.' && decoded[1] == '.');
     return len > 0 && !is_dots;
+}
+
+bool router_is_plain_path(struct request *request)
+{
+    struct str decoded;
+    struct str rest = str_sub(request->path, 1, request->path.len);
+    while (rest.len > 0) {
+        struct str segment = str_split(&rest, '/');
+        if (!is_plain_segment(segment))
+            return false;
+    }
+    return url_decode(&request->arena, request->path, false, &decoded) == ERR_OK;
 }
 
 static bool split_path(struct str path, struct walk *walk)

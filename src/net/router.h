@@ -20,5 +20,8 @@ ERR_MUST_USE enum err router_add(struct router *router, enum http_method method,
  * (ret_allow, arena, is the value for Allow). HEAD matches GET routes. */
 ERR_MUST_USE enum err router_match(const struct router *router, struct request *request,
                                    const void **ret_value, struct str *ret_allow);
+/* False for a path that others on the way may take for another one: an empty segment (but the last),
+ * "." or "..", an encoded slash, a backslash, a NUL, a bad escape, bytes that are not UTF-8. */
+bool router_is_plain_path(struct request *request);
 
 #endif

@@ -22,10 +22,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SERVER_MESSAGE_SIZE 256
-#define LISTEN_BACKLOG      4096
+#define SERVER_MESSAGE_SIZE   256
+#define SEND_RATE_MIN_DEFAULT 16000
+#define BODIES_MAX_DEFAULT    ((size_t)512 << 20)
+#define LISTEN_BACKLOG        4096
 /* What a client may pile up in the kernel behind its request; h2o would take in all of it. */
 #define LISTEN_RCVBUF_BYTES (128 * 1024)
+/* What of an answer may wait in the kernel for a client that does not read; the kernel doubles it.
+ * Left alone it takes 4 MiB a connection, which no figure of ours would show. */
+#define LISTEN_SNDBUF_BYTES (256 * 1024)
 
 static enum err fail(char *ret_message, const char *what, const char *why)
 {
@@ -54,11 +59,13 @@ static int open_listener(const struct addrinfo *address)
     int on = 1;
     int off = 0;
     int rcvbuf = LISTEN_RCVBUF_BYTES;
+    int sndbuf = LISTEN_SNDBUF_BYTES;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
     bool is_set = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-                  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) == 0;
+                  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) == 0 &&
+                  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)) == 0;
     if (is_set && address->ai_family == AF_INET6)
         is_set = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0;
     if (is_set && bind(fd, address->ai_addr, address->ai_addrlen) == 0 &&
@@ -111,6 +118,10 @@ static struct server *server_alloc(const struct server_options *options)
     if (!server)
         return NULL;
     server->options = *options;
+    if (options->bodies_max == 0)
+        server->options.bodies_max = BODIES_MAX_DEFAULT;
+    if (options->send_rate_min == 0)
+        server->options.send_rate_min = SEND_RATE_MIN_DEFAULT;
     server->listener_fd = -1;
     server->refs = 1;
     /* On Linux these cannot fail: they only fill in the structs. */
@@ -123,7 +134,8 @@ enum err server_new(const struct server_options *options, struct server **ret_se
                     char *ret_message)
 {
     assert(options->loops >= 1 && options->loops <= 64 && options->connections_max >= 1);
-    assert(options->request_timeout_ms > 0 && options->send_timeout_ms > 0 && options->on_request);
+    assert(options->request_timeout_ms > 0 && options->send_timeout_ms > 0 &&
+           options->send_rate_min >= 0 && options->on_request);
     struct server *server = server_alloc(options);
     if (!server)
         return ERR_NOMEM;

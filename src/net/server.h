@@ -15,9 +15,11 @@ struct server_options {
     unsigned loops;             /* threads, 1-64 */
     size_t connections_max;     /* over it the listener is not read */
     size_t body_max;            /* bytes of the largest route's body; above it h2o answers 413 */
+    size_t bodies_max;          /* bytes of all bodies that are coming in; 0: 512 MiB */
     int64_t request_timeout_ms; /* idle, head and body together */
-    int64_t send_timeout_ms;    /* TCP_USER_TIMEOUT */
-    const char *tls_cert;       /* PEM paths, or NULL for cleartext */
+    int64_t send_timeout_ms;    /* in which nothing of an answer is taken */
+    int64_t send_rate_min; /* bytes a second; a whole answer has the time-out and this; 0: 16,000 */
+    const char *tls_cert;  /* PEM paths, or NULL for cleartext */
     const char *tls_key;
     void (*on_request)(struct request *request, void *ctx);
     void *ctx;
@@ -29,6 +31,7 @@ struct server_stats {
     uint64_t requests_total;
     uint64_t requests_open;     /* handed to on_request, not yet answered */
     uint64_t refused_malformed; /* by the framing guard */
+    uint64_t shed;              /* closed because bodies took more than bodies_max */
 };
 
 /* Binds and listens. ERR_IO with a line in ret_message (at least 256 bytes) on failure. */

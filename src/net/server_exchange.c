@@ -17,13 +17,18 @@
 #include "net/loop_internal.h"
 
 #include "base/clock.h"
+#include "net/chunk_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define SPARES_MAX         256
+#define SPARE_BYTES_KEPT   ((size_t)8 << 10) /* of an exchange's arena, for the next request */
 #define PROBLEM_BYTES_MAX  512
 #define PROBLEM_MEDIA_TYPE "application/problem+json"
 
@@ -84,6 +89,18 @@ static const struct {
     {503, "Service Unavailable"},
     {504, "Gateway Timeout"},
 };
+
+/*
+ * h2o's library exports its decoder of chunked bodies and calls it by name, so this one, of the
+ * program itself, is the one it finds. Declared here, because the header is not installed. The
+ * struct is h2o's: its first field is set for us, the rest is zero.
+ */
+ssize_t phr_decode_chunked(struct chunk_decoder *decoder, char *data, size_t *size);
+ssize_t phr_decode_chunked(struct chunk_decoder *decoder, char *data, size_t *size)
+{
+    return chunk_decode(decoder, data, size);
+}
+_Static_assert(sizeof(struct chunk_decoder) == 16, "h2o makes room for as much");
 
 static const char *reason_of(int status)
 {
@@ -178,6 +195,21 @@ static void set_head(h2o_req_t *h2o, const struct request *request)
     add_header(h2o, STR("x-request-id"), request->id);
 }
 
+/* The kernel's own time-out begins anew with every byte that the client takes. */
+static void on_send_late(h2o_timeout_entry_t *entry)
+{
+    struct exchange *exchange = container_of(entry, struct exchange, send_timer);
+    struct server_loop *loop = exchange->loop;
+    const struct server_options *options = &loop->server->options;
+    int64_t elapsed_ms = (clock_mono_ns() - exchange->sending_since_ns) / 1000000;
+    int64_t body_bytes = (int64_t)exchange->request.res.body.len;
+    int64_t allowed_ms = options->send_timeout_ms + body_bytes * 1000 / options->send_rate_min;
+    if (elapsed_ms < allowed_ms)
+        h2o_timeout_link(loop->context.loop, &loop->send_timeout, entry);
+    else /* h2o sees that it cannot write, and closes; or the client has gone already */
+        (void)shutdown(h2o_socket_get_fd(exchange->connection->socket), SHUT_RDWR);
+}
+
 static void send_answer(struct exchange *exchange)
 {
     static h2o_generator_t generator = {NULL, NULL};
@@ -193,6 +225,9 @@ static void send_answer(struct exchange *exchange)
     h2o->res.content_length = has_body ? request->res.body.len : SIZE_MAX;
     has_body = has_body && request->res.body.len > 0 && request->method != HTTP_HEAD;
     h2o_iovec_t body = {(char *)request->res.body.data, request->res.body.len};
+    exchange->sending_since_ns = clock_mono_ns();
+    exchange->send_timer.cb = on_send_late;
+    h2o_timeout_link(h2o->conn->ctx->loop, &exchange->loop->send_timeout, &exchange->send_timer);
     h2o_start_response(h2o, &generator);
     h2o_send(h2o, &body, has_body ? 1 : 0, H2O_SEND_STATE_FINAL);
 }
@@ -231,25 +266,36 @@ static void refuse(struct exchange *exchange, int status, const char *detail)
     request->res.content_type = STR(PROBLEM_MEDIA_TYPE);
     request->res.body = str_from(text.base, text.len);
     exchange->must_close = true;
+    linger_prepare(exchange->connection);
     counter_add(&exchange->loop->counters.malformed, 1);
     send_answer(exchange);
 }
 
 /* --- exchanges --- */
 
+static int64_t send_timeout_ns(const struct server_loop *loop)
+{
+    return loop->server->options.send_timeout_ms * 1000000;
+}
+
 static void release_exchange(struct exchange *exchange)
 {
     struct server_loop *loop = exchange->loop;
     struct response *res = &exchange->request.res;
     assert(!exchange->is_with_app);
+    h2o_timeout_unlink(&exchange->send_timer);
+    if (exchange->sending_since_ns > 0 &&
+        clock_mono_ns() - exchange->sending_since_ns > send_timeout_ns(loop) / 2)
+        exchange->connection->may_be_cut = true;
     if (res->body_release)
         res->body_release(res->body_ptr);
-    arena_release(&exchange->request.arena);
     exchange->connection->exchange = NULL;
     if (loop->spare_count == SPARES_MAX) {
+        arena_release(&exchange->request.arena);
         free(exchange);
         return;
     }
+    arena_reset(&exchange->request.arena, SPARE_BYTES_KEPT);
     exchange->next_spare = loop->spares;
     loop->spares = exchange;
     loop->spare_count++;
@@ -265,6 +311,7 @@ void exchange_free_spares(struct server_loop *loop)
     while (loop->spares) {
         struct exchange *exchange = loop->spares;
         loop->spares = exchange->next_spare;
+        arena_release(&exchange->request.arena);
         free(exchange);
     }
     loop->spare_count = 0;
@@ -275,16 +322,19 @@ static struct exchange *make_exchange(struct connection *connection, h2o_req_t *
 {
     struct server_loop *loop = connection->loop;
     struct exchange *exchange = loop->spares;
+    struct arena arena;
+    arena_init(&arena, REQUEST_ARENA_MAX);
     if (exchange) {
         loop->spares = exchange->next_spare;
         loop->spare_count--;
+        arena = exchange->request.arena; /* reset, with what it has kept */
     } else {
         exchange = malloc(sizeof(*exchange));
         if (!exchange)
             return NULL;
     }
     memset(exchange, 0, offsetof(struct exchange, head));
-    arena_init(&exchange->request.arena, REQUEST_ARENA_MAX);
+    exchange->request.arena = arena;
     exchange->loop = loop;
     exchange->connection = connection;
     exchange->h2o = h2o;
@@ -331,12 +381,25 @@ static bool is_framed_alike(const struct head *head, const h2o_req_t *h2o)
     return head->is_chunked || h2o->entity.len == (head->has_length ? head->length : 0);
 }
 
+/* h2o does not look whether an answer could be written: it goes on with what the client has
+ * pipelined behind it, and works for nobody. */
+static bool is_cut(const struct connection *connection)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof(info);
+    if (!connection->may_be_cut)
+        return false;
+    if (getsockopt(h2o_socket_get_fd(connection->socket), IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return true;
+    return info.tcpi_state != TCP_ESTABLISHED && info.tcpi_state != TCP_CLOSE_WAIT;
+}
+
 static int on_request(h2o_handler_t *handler, h2o_req_t *h2o)
 {
     (void)handler;
     struct connection *connection = connection_of(h2o);
     const struct server_options *options = &connection->loop->server->options;
-    struct exchange *exchange = make_exchange(connection, h2o);
+    struct exchange *exchange = is_cut(connection) ? NULL : make_exchange(connection, h2o);
     if (!exchange) {
         h2o_send_error_503(h2o, "Service Unavailable", "", H2O_SEND_ERROR_HTTP1_CLOSE_CONNECTION);
         return 0;
@@ -381,6 +444,7 @@ static void on_setup_stream(h2o_filter_t *filter, h2o_req_t *h2o, h2o_ostream_t 
     (void)filter;
     struct connection *connection = connection_of(h2o);
     if (!connection->exchange && h2o->res.status >= 400) {
+        linger_prepare(connection);
         char *id_text = h2o_mem_alloc_pool(&h2o->pool, REQUEST_ID_MADE_SIZE);
         struct str id = make_id(connection->loop, id_text);
         struct problem_stream *stream = (void *)h2o_add_ostream(h2o, sizeof(*stream), slot);

@@ -5,8 +5,9 @@
  * Connections. All loops read one listening socket, each through a duplicate of its own, and take a
  * few connections per wake-up, so that none of them takes a burst alone. A loop at its share of the
  * cap stops reading the listener (whoever accepts at the descriptor limit spins) and goes on when a
- * connection closes. h2o bounds the time of reading a request (idle, head and body together), the
- * kernel that of sending an answer (TCP_USER_TIMEOUT).
+ * connection closes. h2o bounds the time of reading a request (idle, head and body together). The
+ * kernel drops a client that takes nothing of its answer for a while (TCP_USER_TIMEOUT);
+ * server_exchange.c drops one that takes it in drips.
  *
  * Answers from other threads are linked into a list under the loop's lock; the first one sends the
  * wake-up, later ones travel with it. The lock is held until the wake-up is sent: without it the
@@ -134,11 +135,24 @@ static void on_accept_retry(h2o_timeout_entry_t *entry)
     resume_listener(container_of(entry, struct server_loop, accept_retry));
 }
 
+static void on_connection_closed(void *data);
+
+static void watch_close(struct connection *connection)
+{
+    connection->socket->on_close.cb = on_connection_closed;
+    connection->socket->on_close.data = connection;
+}
+
 static void on_connection_closed(void *data)
 {
     struct connection *connection = data;
     struct server_loop *loop = connection->loop;
     assert(!connection->exchange);
+    if (linger_begin(connection)) {
+        watch_close(connection);
+        return;
+    }
+    h2o_timeout_unlink(&connection->linger_timer);
     h2o_linklist_unlink(&connection->link);
     free(connection);
     counter_add(&loop->counters.open, (uint64_t)-1);
@@ -172,10 +186,10 @@ static void open_connection(struct server_loop *loop, h2o_socket_t *socket)
     connection->loop = loop;
     connection->socket = socket;
     connection->is_tls = loop->accept.ssl_ctx;
+    connection->linger_fd = -1;
     h2o_linklist_insert(&loop->connections, &connection->link);
     format_peer(socket, connection->peer_ip);
-    socket->on_close.cb = on_connection_closed;
-    socket->on_close.data = connection;
+    watch_close(connection);
     unsigned timeout_ms = (unsigned)loop->server->options.send_timeout_ms;
     /* Fails on sockets that are gone already; the loop will see it. */
     (void)setsockopt(h2o_socket_get_fd(socket), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms,
@@ -285,6 +299,9 @@ static void open_loop(struct server_loop *loop)
         h2o_config_register_host(&loop->config, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     exchange_install(host);
     h2o_context_init(&loop->context, h2o_evloop_create(), &loop->config);
+    h2o_timeout_init(loop->context.loop, &loop->linger_timeout, LINGER_MS);
+    h2o_timeout_init(loop->context.loop, &loop->send_timeout, (uint64_t)options->send_timeout_ms);
+    memory_watch_start(loop);
     h2o_multithread_register_receiver(loop->context.queue, &loop->receiver, on_wakeup);
     loop->accept.ctx = &loop->context;
     loop->accept.hosts = loop->config.hosts;
@@ -313,6 +330,9 @@ static void close_loop(struct server_loop *loop)
         (void)h2o_evloop_run(evloop, 0); /* fails on a signal only: then it is tried again */
     } while (h2o_linklist_is_linked(&loop->wakeup.link));
     h2o_multithread_unregister_receiver(loop->context.queue, &loop->receiver);
+    memory_watch_stop(loop);
+    h2o_timeout_dispose(evloop, &loop->linger_timeout);
+    h2o_timeout_dispose(evloop, &loop->send_timeout);
     h2o_context_dispose(&loop->context);
     h2o_config_dispose(&loop->config);
     h2o_evloop_destroy(evloop);
@@ -386,6 +406,7 @@ struct server_loop *server_loop_start(struct server *server, unsigned index, int
     loop->listener_fd = take_fd;
     loop->connections_max = options->connections_max / options->loops +
                             (index < options->connections_max % options->loops);
+    loop->bodies_max = options->bodies_max / options->loops;
     loop->replies_tail = &loop->replies;
     h2o_linklist_init_anchor(&loop->connections);
     (void)pthread_mutex_init(&loop->lock, NULL); /* cannot fail on Linux */
@@ -408,6 +429,7 @@ void server_loop_stats(const struct server_loop *loop, struct server_stats *stat
     stats->connections_open += counter_get(&loop->counters.open);
     stats->requests_total += counter_get(&loop->counters.requests);
     stats->requests_open += counter_get(&loop->counters.requests_open);
+    stats->shed += counter_get(&loop->counters.shed);
     stats->refused_malformed += counter_get(&loop->counters.malformed);
 }
 

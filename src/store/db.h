@@ -35,7 +35,9 @@ enum db_mode {
 };
 #define DB_READ_MS_MAX 1000
 
-/* path: the database file; the writer creates it. ERR_IO, ERR_CORRUPT. */
+/* path: the database file; the writer creates it. DB_IN_MEMORY: an empty one that this connection
+ * has for itself, gone when it closes (DB_WRITER only). ERR_IO, ERR_CORRUPT. */
+#define DB_IN_MEMORY ":memory:"
 ERR_MUST_USE enum err db_open(const char *path, enum db_mode mode, struct db **ret_db);
 void db_close(struct db *db); /* NULL is fine */
 /* Text of the last failure; borrowed until the next call. */

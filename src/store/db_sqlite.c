@@ -69,6 +69,7 @@ struct db {
     sqlite3 *handle;
     bool has_begun; /* db_begin without db_commit or db_rollback */
     bool in_snapshot;
+    bool has_leftover;        /* a transaction that could not be ended for want of memory */
     unsigned active_count;    /* statements with is_active */
     int64_t read_deadline_ns; /* readers: of the running statements or the snapshot */
     int wal_pages;
@@ -191,10 +192,10 @@ static enum err require_wal(struct db *db)
     return err;
 }
 
-static enum err set_up_writer(struct db *db)
+static enum err set_up_writer(struct db *db, bool is_in_memory)
 {
     enum err err = run_pragmas(db, "PRAGMA page_size=4096");
-    if (err == ERR_OK) {
+    if (err == ERR_OK && !is_in_memory) {
         err = require_wal(db);
     }
     if (err == ERR_OK) {
@@ -241,7 +242,8 @@ enum err db_open(const char *path, enum db_mode mode, struct db **ret_db)
     enum err err = code == SQLITE_OK ? ERR_OK : err_of_sqlite(code);
     if (err == ERR_OK) {
         (void)sqlite3_busy_timeout(db->handle, DB_BUSY_MS);
-        err = mode == DB_WRITER ? set_up_writer(db) : set_up_reader(db);
+        err = mode == DB_WRITER ? set_up_writer(db, strcmp(path, DB_IN_MEMORY) == 0)
+                                : set_up_reader(db);
     }
     if (err != ERR_OK) {
         db_close(db);
@@ -410,9 +412,22 @@ void db_bind_null(struct db_stmt *stmt, int index)
     }
 }
 
+/* Tries again to end what could not be ended. Until then nothing may run in it: it would be thrown
+ * away with it, or read what is long past. */
+static enum err end_leftover(struct db *db)
+{
+    int code = sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    db->has_leftover = !sqlite3_get_autocommit(db->handle);
+    return db->has_leftover ? db_failed(db, code) : ERR_OK;
+}
+
 /* May this connection run something now? Starts the time limit of a read. */
 static enum err check_may_run(struct db *db)
 {
+    enum err err = db->has_leftover ? end_leftover(db) : ERR_OK;
+    if (err != ERR_OK) {
+        return err;
+    }
     if (db->has_begun && sqlite3_get_autocommit(db->handle)) {
         db_set_message(db, "the transaction is gone");
         return ERR_IO;
@@ -515,9 +530,14 @@ double db_col_f64(struct db_stmt *stmt, int column)
     return sqlite3_column_double(stmt->handle, column);
 }
 
+/* Not by sqlite3_column_text(): for the NUL it puts behind the text it may have to copy it, and when
+ * there is no memory for that it says NULL, which would pass for an empty text. */
 struct str db_col_str(struct db_stmt *stmt, int column)
 {
-    const char *data = (const char *)sqlite3_column_text(stmt->handle, column);
+    const char *data = sqlite3_column_blob(stmt->handle, column);
+    if (!data && !db_col_is_null(stmt, column)) {
+        data = "";
+    }
     return str_from(data, (size_t)sqlite3_column_bytes(stmt->handle, column));
 }
 
@@ -562,6 +582,7 @@ void db_snapshot_end(struct db *db)
         /* Nothing was written, so there is nothing to lose. */
         (void)!db_exec(db_stmt(db, &SQL_COMMIT));
     }
+    db->has_leftover = !sqlite3_get_autocommit(db->handle);
 }
 
 void db_end_reads(struct db *db)
@@ -595,10 +616,11 @@ void db_rollback(struct db *db)
 {
     reset_active(db);
     if (!sqlite3_get_autocommit(db->handle)) {
-        /* Fails only if the engine has rolled back already. */
+        /* Fails if the engine has rolled back already, or for want of memory. */
         (void)!db_exec(db_stmt(db, &SQL_ROLLBACK));
     }
     db->has_begun = false;
+    db->has_leftover = !sqlite3_get_autocommit(db->handle);
 }
 
 enum err db_savepoint(struct db *db)

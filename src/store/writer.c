@@ -28,11 +28,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define WRITER_MAGIC           0x77726974u
-#define WRITER_ARENA_BYTES_MAX ((size_t)32 << 20)
-#define WRITER_NODE            0
-#define THREAD_NAME_MAX        16
-#define FAILURE_MAX            512
+#define WRITER_MAGIC            0x77726974u
+#define WRITER_ARENA_BYTES_MAX  ((size_t)32 << 20)
+#define WRITER_ARENA_BYTES_KEPT ((size_t)512 << 10) /* from one group to the next */
+#define WRITER_NODE             0
+#define THREAD_NAME_MAX         16
+#define FAILURE_MAX             512
 
 struct effect {
     struct effect *next;
@@ -197,7 +198,7 @@ static enum err group_run(struct writer *writer, struct writer_job **jobs, size_
 static enum err group_try(struct writer *writer, struct writer_job **jobs, size_t count,
                           enum err *ret_outcomes)
 {
-    arena_release(&writer->arena);
+    arena_reset(&writer->arena, WRITER_ARENA_BYTES_KEPT);
     writer->arena.overflow = false;
     effects_reset(writer);
     enum err err = db_begin(writer->db);
@@ -225,7 +226,7 @@ static void group_answer(struct writer *writer, struct writer_job **jobs, size_t
     for (size_t i = 0; i < count; i++) {
         jobs[i]->done(jobs[i], outcomes[i]); /* the job may be gone from here on */
     }
-    arena_release(&writer->arena);
+    arena_reset(&writer->arena, WRITER_ARENA_BYTES_KEPT);
 }
 
 static void run_one_by_one(struct writer *writer)

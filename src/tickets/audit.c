@@ -1,71 +1,120 @@
 /*
- * `foyer audit`: asks the questions of audit_store.c and recomputes every hash chain of the
- * journal, all in one snapshot, so it may run beside a live server. Findings are named and printed;
- * at most FINDINGS_MAX of each kind.
+ * `foyer audit`: asks the questions of audit_tables, recomputes every hash chain of the journal,
+ * and looks at the file and its schema, all in one snapshot, so it may run beside a live server.
+ * Findings are named and printed; at most FINDINGS_MAX of each kind.
+ *
+ * A question that cannot be answered (a damaged page, a table that is gone) does not keep the
+ * others from being asked; it is printed like a finding, and the exit status says that not all
+ * could be read.
  */
 #include "tickets/audit.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "store/journal.h"
 #include "tickets/audit_store.h"
 
-#define FINDINGS_MAX 100
+#define FINDINGS_MAX       100
+#define FINDINGS_BYTES_MAX (16u << 20)
 
 struct audit {
     struct db *db;
-    bool is_json;
+    const struct audit_options *options;
     struct buf findings; /* JSON array items */
     struct json_writer writer;
+    const char *check; /* the one that runs */
+    size_t shown;      /* of its findings */
     size_t count;
+    size_t oversold; /* those of oversell_checks */
+    size_t unread;   /* checks that could not be answered; their lines are counted in count */
+    size_t checks;
     uint64_t journal_rows;
+    struct audit_totals totals;
 };
 
-static void finding_add(struct audit *audit, const char *check, struct str line)
+/* These say that a place was sold to two. */
+static const char *const oversell_checks[] = {"seat-in-two-bookings", "seat-in-journal",
+                                              "area-counter"};
+
+static bool is_oversell(const char *check)
+{
+    for (size_t i = 0; i < sizeof(oversell_checks) / sizeof(oversell_checks[0]); i++) {
+        if (strcmp(check, oversell_checks[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void finding_add(struct audit *audit, struct str line)
 {
     audit->count++;
-    if (!audit->is_json) {
-        printf("  %s: %.*s\n", check, STR_ARG(line));
+    audit->oversold += is_oversell(audit->check);
+    if (audit->shown++ >= FINDINGS_MAX)
+        return;
+    if (!audit->options->is_json) {
+        printf("  %s: %.*s\n", audit->check, STR_ARG(line));
         return;
     }
     json_open_object(&audit->writer);
-    json_put_str(&audit->writer, "check", str_from_c(check));
+    json_put_str(&audit->writer, "check", str_from_c(audit->check));
     json_put_str(&audit->writer, "finding", line);
     json_close_object(&audit->writer);
 }
 
-static enum err audit_check_run(struct audit *audit, struct audit_check *check)
+static void on_finding(const char *line, void *ctx)
 {
+    finding_add(ctx, str_from_c(line));
+}
+
+static void check_begin(struct audit *audit, const char *name)
+{
+    audit->check = name;
+    audit->shown = 0;
+}
+
+static void check_end(struct audit *audit, enum err err)
+{
+    audit->checks++;
+    if (!err)
+        return;
+    char line[512];
+    audit->unread++;
+    audit->shown = 0;
+    (void)snprintf(line, sizeof(line), "could not be read: %s (%s)", db_message(audit->db),
+                   err_name(err)); /* a cut line is good enough */
+    finding_add(audit, str_from_c(line));
+}
+
+static void check_run(struct audit *audit, struct audit_check *check)
+{
+    check_begin(audit, check->name);
     struct db_stmt *stmt = db_stmt(audit->db, &check->sql);
     db_bind_i64(stmt, 1, FINDINGS_MAX);
     bool has_row;
     enum err err;
     while (!(err = db_step(stmt, &has_row)) && has_row)
-        finding_add(audit, check->name, db_col_str(stmt, 0));
-    if (err)
-        fprintf(stderr, "audit: %s could not be checked: %s\n", check->name, db_message(audit->db));
-    return err;
+        finding_add(audit, db_col_str(stmt, 0));
+    check_end(audit, err);
 }
 
-static void on_chain_finding(const char *line, void *ctx)
+static void checks_run(struct audit *audit)
 {
-    finding_add(ctx, "journal-chain", str_from_c(line));
-}
-
-static enum err audit_run(struct audit *audit, struct audit_totals *ret_totals)
-{
-    enum err err = db_snapshot_begin(audit->db);
-    if (err)
-        return err;
-    for (size_t i = 0; !err && i < audit_check_count; i++)
-        err = audit_check_run(audit, &audit_checks[i]);
-    if (!err)
-        err = journal_verify(audit->db, on_chain_finding, audit, &audit->journal_rows);
-    if (!err)
-        err = audit_store_totals(audit->db, ret_totals);
-    db_snapshot_end(audit->db);
-    return err;
+    check_begin(audit, "schema");
+    check_end(audit, audit_store_schema(audit->db, on_finding, audit));
+    if (!audit->options->is_quick)
+        check_run(audit, &audit_file_check);
+    for (size_t i = 0; i < AUDIT_TABLES; i++) {
+        for (size_t j = 0; j < audit_tables[i].count; j++)
+            check_run(audit, &audit_tables[i].checks[j]);
+    }
+    check_begin(audit, "journal-chain");
+    check_end(audit, journal_verify(audit->db, on_finding, audit, &audit->journal_rows));
+    check_begin(audit, "totals");
+    check_end(audit, audit_store_totals(audit->db, &audit->totals));
 }
 
 struct total_line {
@@ -77,10 +126,14 @@ static void report_text(const struct audit *audit, const struct total_line *line
 {
     for (size_t i = 0; i < count; i++)
         printf("  %-20s %lld\n", lines[i].name, (long long)lines[i].value);
-    if (audit->count)
-        printf("audit: %zu contradictions found\n", audit->count);
+    if (audit->unread)
+        printf("audit: %zu questions could not be answered, ", audit->unread);
     else
-        printf("audit: clean, every invariant holds\n");
+        printf("audit: ");
+    if (audit->count)
+        printf("%zu contradictions found\n", audit->count - audit->unread);
+    else
+        printf("clean, every invariant holds\n");
 }
 
 static void report_json(struct audit *audit, const struct total_line *lines, size_t count)
@@ -96,8 +149,9 @@ static void report_json(struct audit *audit, const struct total_line *lines, siz
     printf("%.*s\n", STR_ARG(buf_str(&audit->findings)));
 }
 
-static void audit_report(struct audit *audit, const struct audit_totals *totals)
+static void audit_report(struct audit *audit)
 {
+    const struct audit_totals *totals = &audit->totals;
     const struct total_line lines[] = {
         {"seats_booked", totals->seats_booked},
         {"seats_held", totals->seats_held},
@@ -109,37 +163,84 @@ static void audit_report(struct audit *audit, const struct audit_totals *totals)
         {"refunded", totals->refunded},
         {"refunds_pending", totals->refunds_pending},
         {"journal_rows", (int64_t)audit->journal_rows},
-        {"checks", (int64_t)audit_check_count + 1},
+        {"checks", (int64_t)audit->checks},
     };
-    if (audit->is_json)
+    if (audit->options->is_json)
         report_json(audit, lines, sizeof(lines) / sizeof(lines[0]));
     else
         report_text(audit, lines, sizeof(lines) / sizeof(lines[0]));
 }
 
-int audit_main(const struct config *config, bool is_json)
+/* Written aside and renamed, so that nobody reads half of it. A read that failed is unanswered. */
+static enum err textfile_write(const struct audit *audit, const char *path, int64_t began_ns,
+                               bool is_unread)
+{
+    char part[CONFIG_TEXT_MAX + 32];
+    if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
+        return ERR_LIMIT;
+    FILE *file = fopen(part, "we");
+    if (!file)
+        return ERR_IO;
+    const struct {
+        const char *name, *help;
+        int64_t value;
+    } lines[] = {
+        {"foyer_audit_last_run_timestamp_seconds", "When the audit ended.", clock_now_ms() / 1000},
+        {"foyer_audit_duration_seconds", "How long it took.",
+         (clock_mono_ns() - began_ns) / 1000000000},
+        {"foyer_audit_contradictions", "What it found.", (int64_t)(audit->count - audit->unread)},
+        {"foyer_audit_oversold", "Findings that say a place was sold to two.",
+         (int64_t)audit->oversold},
+        {"foyer_audit_unanswered", "Questions that could not be answered.",
+         (int64_t)audit->unread + is_unread},
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        fprintf(file, "# HELP %s %s\n# TYPE %s gauge\n%s %" PRId64 "\n", lines[i].name,
+                lines[i].help, lines[i].name, lines[i].name, lines[i].value);
+    /* The umask keeps what we write to ourselves; this one is for another program. */
+    bool is_good = !ferror(file) && fchmod(fileno(file), 0644) == 0;
+    is_good = fclose(file) == 0 && is_good;
+    return is_good && rename(part, path) == 0 ? ERR_OK : ERR_IO;
+}
+
+static enum err audit_run(struct audit *audit, const char *path)
+{
+    enum err err = db_open(path, DB_ADMIN, &audit->db);
+    if (err) {
+        fprintf(stderr, "audit: cannot open %s: %s\n", path, err_name(err));
+        return err;
+    }
+    err = db_snapshot_begin(audit->db);
+    if (err) {
+        fprintf(stderr, "audit: cannot read %s: %s\n", path, err_name(err));
+    } else {
+        checks_run(audit);
+        db_snapshot_end(audit->db);
+        audit_report(audit);
+    }
+    db_close(audit->db);
+    return err;
+}
+
+int audit_main(const struct config *config, const struct audit_options *options)
 {
     char path[CONFIG_TEXT_MAX + 32];
     snprintf(path, sizeof(path), "%s/tickets.db", config->data);
-    struct audit audit = {.is_json = is_json};
-    struct audit_totals totals;
-    if (db_open(path, DB_ADMIN, &audit.db)) {
-        fprintf(stderr, "audit: cannot open %s\n", path);
-        return 2;
-    }
-    buf_init(&audit.findings, 16u << 20);
+    struct audit audit = {.options = options};
+    buf_init(&audit.findings, FINDINGS_BYTES_MAX);
     json_begin(&audit.writer, &audit.findings);
     json_open_object(&audit.writer);
     json_key(&audit.writer, "findings");
     json_open_array(&audit.writer);
-    enum err err = audit_run(&audit, &totals);
-    if (err)
-        fprintf(stderr, "audit: cannot read %s: %s\n", path, err_name(err));
-    else
-        audit_report(&audit, &totals);
+    int64_t began_ns = clock_mono_ns();
+    enum err err = audit_run(&audit, path);
     buf_release(&audit.findings);
-    db_close(audit.db);
-    if (err)
+    if (options->textfile &&
+        textfile_write(&audit, options->textfile, began_ns, err != ERR_OK) != ERR_OK) {
+        fprintf(stderr, "audit: cannot write %s\n", options->textfile);
+        return 2;
+    }
+    if (err || audit.unread)
         return 2;
     return audit.count ? 1 : 0;
 }

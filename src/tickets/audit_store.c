@@ -1,12 +1,14 @@
 /*
- * The audit's questions. Each looks at the same fact from two sides that were written by different
- * code paths: claims against bookings, tickets against bookings, counters against sums, money
- * against refunds, and the journal against all of them.
+ * The audit's questions to tables that tell the same fact. Each looks at it from two sides that
+ * were written by different code paths: claims against bookings, tickets against bookings, counters
+ * against sums, money against refunds. audit_journal_store.c holds the journal against all of them,
+ * audit_rows_store.c looks at rows by themselves.
  *
  * booking.state: 1 held, 2 payment pending, 3 confirmed, 4 expired, 5 cancelled, 6 failed.
  * seat_claim.state: 1 held, 2 booked, 3 blocked. ticket.state: 0 valid, 1 revoked. refund.reason
- * 'requested' and 'event_cancelled' are refunds of a sale; all others are money that never became
- * one.
+ * 'requested' and 'event_cancelled' are refunds of a sale when the booking is a confirmed one; all
+ * others, and money that came between the cancelling of an event and its booking's end
+ * ('event_cancelled' for a failed booking), never became one.
  */
 #include "tickets/audit_store.h"
 
@@ -19,7 +21,7 @@
     " UNION ALL SELECT event_id, seat_no, booking_id, 2 FROM ticket WHERE state = 0 AND seat_no "  \
     "IS NOT NULL) "
 
-struct audit_check audit_checks[] = {
+static struct audit_check checks[] = {
     {"seat-in-two-bookings",
      {OWNED_SEATS "SELECT 'event ' || event_id || ' seat ' || seat_no || ' belongs to ' || "
                   "COUNT(*) || ' bookings' "
@@ -66,7 +68,7 @@ struct audit_check audit_checks[] = {
      {"SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' has no confirmed booking ' || "
       "t.booking_id FROM ticket t "
       "LEFT JOIN booking b ON b.event_id = t.event_id AND b.id = t.booking_id WHERE b.state IS "
-      "NULL OR b.state <> 3 LIMIT $1",
+      "NOT 3 LIMIT $1",
       0}},
     {"ticket-not-of-booking",
      {"SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' is for seat ' || t.seat_no || "
@@ -131,55 +133,33 @@ struct audit_check audit_checks[] = {
       "r.event_id = c.event_id AND r.payment_id = c.payment_id AND r.provider_ref = c.provider_ref "
       "GROUP BY c.provider, c.provider_ref HAVING SUM(r.amount) > c.amount LIMIT $1",
       0}},
+    /* A refund of a sale leaves the booking confirmed; all others are of money that bought nothing,
+     * whatever their reason: money that meets a booking of a cancelled event is one of these. */
     {"missing-refund",
      {"SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' kept ' || (p.captured - "
-      "COALESCE(r.other, 0)) || ', the booking is worth ' || "
-      "CASE b.state WHEN 3 THEN b.amount ELSE 0 END FROM payment p JOIN booking b ON b.event_id = "
-      "p.event_id AND b.id = p.booking_id "
-      "LEFT JOIN (SELECT event_id, payment_id, SUM(CASE WHEN reason IN ('requested', "
-      "'event_cancelled') THEN 0 ELSE amount END) "
-      "other FROM refund GROUP BY event_id, payment_id) r ON r.event_id = p.event_id AND "
-      "r.payment_id = p.id "
-      "WHERE p.captured - COALESCE(r.other, 0) <> CASE b.state WHEN 3 THEN b.amount ELSE 0 END "
-      "LIMIT $1",
+      "COALESCE(SUM(r.amount), 0)) || ', the booking is worth ' || CASE b.state WHEN 3 THEN "
+      "b.amount ELSE 0 END FROM payment p JOIN booking b ON b.event_id = p.event_id AND b.id = "
+      "p.booking_id LEFT JOIN refund r ON r.event_id = p.event_id AND r.payment_id = p.id AND NOT "
+      "(b.state = 3 AND r.reason IN ('requested', 'event_cancelled')) GROUP BY p.event_id, p.id "
+      "HAVING p.captured - COALESCE(SUM(r.amount), 0) <> CASE b.state WHEN 3 THEN b.amount ELSE 0 "
+      "END LIMIT $1",
       0}},
     {"revoked-unpaid",
      {"SELECT 'refund ' || r.id || ' of event ' || r.event_id || ' gives back ' || r.amount || ', "
-      "its tickets cost ' || "
-      "COALESCE((SELECT SUM(t.price) FROM ticket t WHERE t.event_id = r.event_id AND t.refund_id = "
-      "r.id), 0) FROM refund r "
-      "WHERE r.reason IN ('requested', 'event_cancelled') AND r.amount <> COALESCE((SELECT "
-      "SUM(t.price) FROM ticket t WHERE "
-      "t.event_id = r.event_id AND t.refund_id = r.id AND t.state = 1), 0) LIMIT $1",
-      0}},
-    {"journal-of-bookings",
-     {"WITH told AS (SELECT shard, CAST(json_extract(data, '$.booking') AS INTEGER) id, MAX(seq), "
-      "type, "
-      "json_extract(data, '$.seats') seats, "
-      "json_extract(data, '$.areas') areas, json_extract(data, '$.amount') amount FROM journal "
-      "WHERE type IN ('booking.held', "
-      "'booking.payment_pending', 'booking.confirmed', 'booking.expired', 'booking.cancelled', "
-      "'booking.failed') GROUP BY 1, 2) "
-      "SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' is in state ' || b.state || ', "
-      "the journal says ' || "
-      "COALESCE(t.type, 'nothing') FROM booking b LEFT JOIN told t ON t.shard = b.event_id AND "
-      "t.id = b.id "
-      "WHERE t.id IS NULL OR t.seats <> b.seats OR t.areas <> b.areas OR t.amount <> b.amount OR "
-      "t.type <> CASE b.state "
-      "WHEN 1 THEN 'booking.held' WHEN 2 THEN 'booking.payment_pending' WHEN 3 THEN "
-      "'booking.confirmed' "
-      "WHEN 4 THEN 'booking.expired' WHEN 5 THEN 'booking.cancelled' ELSE 'booking.failed' END "
-      "LIMIT $1",
-      0}},
-    {"journal-without-booking",
-     {"SELECT 'the journal tells of booking ' || json_extract(j.data, '$.booking') || ' of event ' "
-      "|| j.shard || ', which is gone' "
-      "FROM journal j WHERE j.type = 'booking.held' AND NOT EXISTS (SELECT 1 FROM booking b WHERE "
-      "b.event_id = j.shard AND "
-      "b.id = json_extract(j.data, '$.booking')) LIMIT $1",
+      "its tickets cost ' || COALESCE((SELECT SUM(t.price) FROM ticket t WHERE t.event_id = "
+      "r.event_id AND t.booking_id = r.booking_id AND t.refund_id = r.id), 0) FROM refund r JOIN "
+      "booking b ON b.event_id = r.event_id AND b.id = r.booking_id WHERE CASE WHEN b.state = 3 "
+      "AND r.reason IN ('requested', 'event_cancelled') THEN r.amount ELSE 0 END <> "
+      "COALESCE((SELECT SUM(t.price) FROM ticket t WHERE t.event_id = r.event_id AND t.booking_id "
+      "= r.booking_id AND t.refund_id = r.id AND t.state = 1), 0) LIMIT $1",
       0}},
 };
-const size_t audit_check_count = sizeof(audit_checks) / sizeof(audit_checks[0]);
+
+const struct audit_table audit_tables[AUDIT_TABLES] = {
+    {checks, sizeof(checks) / sizeof(checks[0])},
+    {audit_row_checks, AUDIT_ROW_CHECKS},
+    {audit_journal_checks, AUDIT_JOURNAL_CHECKS},
+};
 
 SQL(SQL_TOTALS, "SELECT (SELECT COUNT(*) FROM seat_claim WHERE state = 2), (SELECT COUNT(*) FROM "
                 "seat_claim WHERE state = 1), "

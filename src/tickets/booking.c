@@ -103,28 +103,24 @@ static enum err booking_journal(struct writer_tx *tx, const char *type,
     return journal_append(tx->journal, booking->event_id, type, buf_str(data), ret_version);
 }
 
-static enum err stage_seats(struct tickets *tickets, struct writer_tx *tx,
-                            const struct booking *booking, int64_t version, enum seat_state state)
+/* The booking's seats get this state. area_sign: -1 when it takes area places, +1 when it gives them
+ * back, 0 when it keeps them. */
+static enum err stage_places(struct tickets *tickets, struct writer_tx *tx,
+                             const struct booking *booking, int64_t version, enum seat_state state,
+                             int32_t area_sign)
 {
     uint32_t seat_nos[BOOKING_PLACES_MAX];
+    struct places_change change = {.version = version,
+                                   .state = state,
+                                   .seat_nos = seat_nos,
+                                   .seat_count = booking->seat_count,
+                                   .area_count = area_sign ? booking->area_count : 0};
     for (size_t i = 0; i < booking->seat_count; i++)
         seat_nos[i] = booking->seats[i].seat_no;
-    return inventory_stage_seats(tickets->inventory, tx, booking->event_id, version, seat_nos,
-                                 booking->seat_count, state);
-}
-
-/* sign: -1 when the booking takes places, +1 when it gives them back. */
-static enum err stage_areas(struct tickets *tickets, struct writer_tx *tx,
-                            const struct booking *booking, int64_t version, int32_t sign)
-{
-    for (size_t i = 0; i < booking->area_count; i++) {
-        enum err err = inventory_stage_area(tickets->inventory, tx, booking->event_id, version,
-                                            booking->areas[i].area_no,
-                                            sign * (int32_t)booking->areas[i].quantity);
-        if (err)
-            return err;
-    }
-    return ERR_OK;
+    for (size_t i = 0; i < change.area_count; i++)
+        change.areas[i] = (struct area_change){booking->areas[i].area_no,
+                                               area_sign * (int32_t)booking->areas[i].quantity};
+    return inventory_stage_places(tickets->inventory, tx, booking->event_id, &change);
 }
 
 /* --- Hold --- */
@@ -171,9 +167,7 @@ enum err booking_hold(struct tickets *tickets, struct writer_tx *tx, struct book
         err = replay_keys_stage(tickets->replay_keys, tx,
                                 booking); /* before the seats: see replay_keys.h */
     if (!err)
-        err = stage_seats(tickets, tx, booking, version, SEAT_HELD);
-    if (!err)
-        err = stage_areas(tickets, tx, booking, version, -1);
+        err = stage_places(tickets, tx, booking, version, SEAT_HELD, -1);
     if (!err)
         err = expiry_stage(tickets->expiry, tx, booking);
     return err;
@@ -196,9 +190,9 @@ enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx,
     return err;
 }
 
-/* Claims are held by the booking: makes them its own for good. */
+/* Claims are held by the booking: makes them its own for good. area_sign: as for stage_places. */
 static enum err finish_confirmation(struct tickets *tickets, struct writer_tx *tx,
-                                    struct booking *booking, uint64_t payment_id)
+                                    struct booking *booking, uint64_t payment_id, int32_t area_sign)
 {
     for (size_t i = 0; i < booking->seat_count; i++) {
         enum err err = booking_store_claim_book(tx->db, booking->event_id,
@@ -213,7 +207,7 @@ static enum err finish_confirmation(struct tickets *tickets, struct writer_tx *t
     if (!err)
         err = booking_journal(tx, "booking.confirmed", booking, payment_id, &version);
     if (!err)
-        err = stage_seats(tickets, tx, booking, version, SEAT_BOOKED);
+        err = stage_places(tickets, tx, booking, version, SEAT_BOOKED, area_sign);
     return err;
 }
 
@@ -222,7 +216,7 @@ enum err booking_confirm(struct tickets *tickets, struct writer_tx *tx, struct b
 {
     if (!is_open(booking->state))
         return ERR_CONFLICT;
-    return finish_confirmation(tickets, tx, booking, payment_id);
+    return finish_confirmation(tickets, tx, booking, payment_id, 0);
 }
 
 /* ERR_CONFLICT when a place of the booking is gone or the event no longer takes place. Changes
@@ -270,9 +264,7 @@ enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx, struct b
     err = claim_all(tx, booking, &conflicts);
     if (err)
         return err == ERR_CONFLICT ? ERR_CORRUPT : err;
-    err = finish_confirmation(tickets, tx, booking, payment_id);
-    if (!err)
-        err = stage_areas(tickets, tx, booking, 0, -1);
+    err = finish_confirmation(tickets, tx, booking, payment_id, -1);
     /* By now the places are taken: no reason to refuse is left, and the caller would go on. */
     return err == ERR_CONFLICT ? ERR_CORRUPT : err;
 }
@@ -297,9 +289,7 @@ static enum err release(struct tickets *tickets, struct writer_tx *tx, struct bo
     if (!err)
         err = booking_journal(tx, type, booking, 0, &version);
     if (!err)
-        err = stage_seats(tickets, tx, booking, version, SEAT_FREE);
-    if (!err)
-        err = stage_areas(tickets, tx, booking, version, 1);
+        err = stage_places(tickets, tx, booking, version, SEAT_FREE, 1);
     return err;
 }
 

@@ -258,21 +258,30 @@ static enum err hold_apply(struct call *call, struct writer_tx *tx)
 
 /* --- Reading --- */
 
-/* Loads the booking named in the path if the caller may see it (owner; support and admin too);
- * answers 404 and false otherwise. */
-static bool call_booking(struct call *call, struct db *db, struct booking *ret_booking,
-                         enum err *ret_err)
+enum booking_access {
+    BOOKING_SEE,   /* the owner, support, admin */
+    BOOKING_CHANGE /* the owner, admin: support only looks */
+};
+
+/* Loads the booking named in the path; answers and returns false when the caller may not: 404 for
+ * what it can't see, 403 for what it can but must not change. */
+static bool call_booking(struct call *call, struct db *db, enum booking_access access,
+                         struct booking *ret_booking, enum err *ret_err)
 {
     uint64_t event_id, booking_id;
     *ret_err = ERR_OK;
     if (!call_param_id2(call, "id", "bkg", &event_id, &booking_id))
         return false;
     enum err err = booking_load(db, event_id, booking_id, ret_booking);
-    bool is_visible = !err && (ret_booking->account_id == call->caller->account_id ||
-                               (call->caller->scopes & (SCOPE_SUPPORT | SCOPE_ADMIN)));
-    if (is_visible)
+    unsigned scopes = call->caller->scopes;
+    bool is_mine =
+        !err && (ret_booking->account_id == call->caller->account_id || (scopes & SCOPE_ADMIN));
+    bool is_visible = is_mine || (!err && (scopes & SCOPE_SUPPORT));
+    if (is_mine || (is_visible && access == BOOKING_SEE))
         return true;
-    if (!err || err == ERR_NOT_FOUND)
+    if (is_visible)
+        problem_reply(call, PROBLEM_FORBIDDEN, "Support sees other people's bookings only.");
+    else if (!err || err == ERR_NOT_FOUND)
         problem_reply(call, PROBLEM_NOT_FOUND, NULL);
     else
         *ret_err = err;
@@ -300,7 +309,7 @@ static enum err booking_get(struct call *call, struct db *db)
 {
     struct booking booking;
     enum err err;
-    if (!call_booking(call, db, &booking, &err))
+    if (!call_booking(call, db, BOOKING_SEE, &booking, &err))
         return err;
     struct event_model *model;
     err = call_model(call, db, booking.event_id, &model);
@@ -363,7 +372,7 @@ static enum err change_prepare(struct call *call, struct db *db)
 {
     struct booking booking;
     enum err err;
-    if (!call_booking(call, db, &booking, &err))
+    if (!call_booking(call, db, BOOKING_CHANGE, &booking, &err))
         return err;
     struct event_model *model;
     err = call_model(call, db, booking.event_id, &model);
@@ -376,7 +385,7 @@ static enum err checkout_apply(struct call *call, struct writer_tx *tx)
 {
     struct booking booking;
     enum err err;
-    if (!call_booking(call, tx->db, &booking, &err))
+    if (!call_booking(call, tx->db, BOOKING_CHANGE, &booking, &err))
         return err;
     switch (booking.state) {
     case BOOKING_HELD:
@@ -401,7 +410,7 @@ static enum err cancel_apply(struct call *call, struct writer_tx *tx)
 {
     struct booking booking;
     enum err err;
-    if (!call_booking(call, tx->db, &booking, &err))
+    if (!call_booking(call, tx->db, BOOKING_CHANGE, &booking, &err))
         return err;
     switch (booking.state) {
     case BOOKING_HELD:

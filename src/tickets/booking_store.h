@@ -12,7 +12,7 @@ struct event_sale {
 };
 ERR_MUST_USE enum err booking_store_sale(struct db *db, uint64_t event_id,
                                          struct event_sale *ret_sale);
-/* Places of the account in the event that are held or booked. */
+/* Places of the account in the event that are held or booked, less those given back. */
 ERR_MUST_USE enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id,
                                            int64_t *ret_places);
 /* The booking that the account made under this key at or after since_id; ERR_NOT_FOUND. */

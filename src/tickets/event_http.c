@@ -55,7 +55,9 @@ static enum err get_any(struct call *call, struct db *db)
     set_caching(call, &model->event, STR("public, max-age=1"));
     if (reply_not_modified(call, etag))
         return ERR_OK;
-    seatmap_version(model, version);
+    err = seatmap_version(model, version);
+    if (err)
+        return err;
     event_view_from_model(model, &model->event, model->prices, &view);
     view.has_availability = true;
     view.available = atomic_load(&model->available);

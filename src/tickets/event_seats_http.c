@@ -101,8 +101,11 @@ static enum err journal_blocks(struct call *call, struct writer_tx *tx, struct b
     enum err err = journal_append(tx->journal, event_id, type, buf_str(data), &version);
     if (err)
         return err;
-    return inventory_stage_seats(event_call_tickets(call)->inventory, tx, event_id, version,
-                                 blocks->changed, blocks->changed_count, state);
+    struct places_change change = {.version = version,
+                                   .state = state,
+                                   .seat_nos = blocks->changed,
+                                   .seat_count = blocks->changed_count};
+    return inventory_stage_places(event_call_tickets(call)->inventory, tx, event_id, &change);
 }
 
 static enum err reply_blocks(struct call *call, const struct blocks_call *blocks)

@@ -64,6 +64,8 @@ void event_model_unref(struct event_model *model)
 {
     if (!model || atomic_fetch_sub(&model->refs, 1) != 1)
         return;
+    kept_slot_release(&model->kept_availability);
+    kept_slot_release(&model->kept_bits);
     layout_unref(model->layout);
     free((void *)model->seats);
     free((void *)model->section_available);
@@ -178,6 +180,8 @@ static enum err model_read(struct inventory *inventory, struct db *db, uint64_t 
         return ERR_NOMEM;
     atomic_init(&model->refs, 1);
     atomic_init(&model->is_fresh, true);
+    kept_slot_init(&model->kept_availability);
+    kept_slot_init(&model->kept_bits);
     arena_init(&model->arena, 4u << 20);
     for (size_t i = 0; i < sizeof(model->prices) / sizeof(model->prices[0]); i++)
         model->prices[i] = PRICE_NONE;
@@ -365,13 +369,11 @@ int event_model_area_index(const struct event_model *model, uint32_t area_no)
 
 /* --- Effects --- */
 
-struct seats_effect {
+struct places_effect {
     struct inventory *inventory;
     uint64_t event_id;
-    int64_t version;
-    enum seat_state state;
-    uint32_t count;
-    uint32_t seat_nos[];
+    struct places_change change;
+    uint32_t seat_nos[]; /* what change.seat_nos points to */
 };
 
 static void model_set_seat(struct event_model *model, uint32_t seat_no, enum seat_state state)
@@ -388,73 +390,58 @@ static void model_set_seat(struct event_model *model, uint32_t seat_no, enum sea
     atomic_fetch_add_explicit(&model->available, change, memory_order_relaxed);
 }
 
+/* The last step of a change: now the model shows it whole. changes moves before the version, so
+ * that no body older than a version is sent under it, and after it, so that none is kept which
+ * names the version before. */
 static void model_set_version(struct event_model *model, int64_t version)
 {
+    atomic_fetch_add_explicit(&model->changes, 1, memory_order_release);
     if (version > atomic_load_explicit(&model->version, memory_order_relaxed))
         atomic_store_explicit(&model->version, version, memory_order_release);
+    atomic_fetch_add_explicit(&model->changes, 1, memory_order_release);
 }
 
-static void seats_run(void *data)
+static void model_change_area(struct event_model *model, const struct area_change *change)
 {
-    struct seats_effect *effect = data;
+    int index = event_model_area_index(model, change->area_no);
+    if (index < 0)
+        return;
+    atomic_fetch_add(&model->area_available[index], change->delta);
+    atomic_fetch_add(&model->available, change->delta);
+}
+
+static void places_run(void *data)
+{
+    struct places_effect *effect = data;
+    const struct places_change *change = &effect->change;
     struct event_model *model = inventory_get(effect->inventory, effect->event_id);
     if (!model)
         return;
-    for (uint32_t i = 0; i < effect->count; i++)
-        model_set_seat(model, effect->seat_nos[i], effect->state);
-    model_set_version(model, effect->version);
+    for (size_t i = 0; i < change->seat_count; i++)
+        model_set_seat(model, change->seat_nos[i], change->state);
+    for (size_t i = 0; i < change->area_count; i++)
+        model_change_area(model, &change->areas[i]);
+    model_set_version(model, change->version);
     event_model_unref(model);
 }
 
-enum err inventory_stage_seats(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id,
-                               int64_t version, const uint32_t *seat_nos, size_t count,
-                               enum seat_state state)
+enum err inventory_stage_places(struct inventory *inventory, struct writer_tx *tx,
+                                uint64_t event_id, const struct places_change *change)
 {
-    if (count == 0)
+    assert(change->area_count <= BOOKING_PLACES_MAX);
+    size_t seats_size = change->seat_count * sizeof(*change->seat_nos);
+    if (change->seat_count + change->area_count == 0)
         return ERR_OK;
-    struct seats_effect *effect =
-        writer_effect(tx, seats_run, sizeof(*effect) + count * sizeof(*seat_nos));
+    struct places_effect *effect =
+        writer_effect(tx, places_run, sizeof(struct places_effect) + seats_size);
     if (!effect)
         return ERR_NOMEM;
     effect->inventory = inventory;
     effect->event_id = event_id;
-    effect->version = version;
-    effect->state = state;
-    effect->count = (uint32_t)count;
-    memcpy(effect->seat_nos, seat_nos, count * sizeof(*seat_nos));
-    return ERR_OK;
-}
-
-struct area_effect {
-    struct inventory *inventory;
-    uint64_t event_id;
-    int64_t version;
-    uint32_t area_no;
-    int32_t delta;
-};
-
-static void area_run(void *data)
-{
-    struct area_effect *effect = data;
-    struct event_model *model = inventory_get(effect->inventory, effect->event_id);
-    if (!model)
-        return;
-    int index = event_model_area_index(model, effect->area_no);
-    if (index >= 0) {
-        atomic_fetch_add(&model->area_available[index], effect->delta);
-        atomic_fetch_add(&model->available, effect->delta);
-    }
-    model_set_version(model, effect->version);
-    event_model_unref(model);
-}
-
-enum err inventory_stage_area(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id,
-                              int64_t version, uint32_t area_no, int32_t delta)
-{
-    struct area_effect *effect = writer_effect(tx, area_run, sizeof(*effect));
-    if (!effect)
-        return ERR_NOMEM;
-    *effect = (struct area_effect){inventory, event_id, version, area_no, delta};
+    effect->change = *change;
+    effect->change.seat_nos = effect->seat_nos;
+    if (seats_size > 0)
+        memcpy(effect->seat_nos, change->seat_nos, seats_size);
     return ERR_OK;
 }
 

@@ -16,7 +16,9 @@
 
 #include "store/writer.h"
 #include "tickets/event.h"
+#include "tickets/kept_answer.h"
 #include "tickets/layout.h"
+#include "tickets/limits.h"
 
 enum seat_state {
     SEAT_FREE = 0,
@@ -43,6 +45,8 @@ struct event_model {
     _Atomic int64_t available; /* free seats with a price and free area places */
     int64_t total;             /* seats with a price and area capacity */
     _Atomic int64_t version;   /* journal version of the event that the seats show (or newer) */
+    _Atomic uint64_t changes;  /* moves after every change of seats or counters */
+    struct kept_slot kept_availability, kept_bits; /* by changes; see seatmap.h */
     struct str venue_name, venue_city, venue_country;
     struct arena arena;
     _Atomic int refs;
@@ -65,14 +69,22 @@ void event_model_unref(struct event_model *model); /* NULL is fine */
 int event_model_find_area(const struct event_model *model, struct str guid);
 int event_model_area_index(const struct event_model *model, uint32_t area_no);
 
-/* Staged by whoever changes claims, in the job that changes them. */
-ERR_MUST_USE enum err inventory_stage_seats(struct inventory *inventory, struct writer_tx *tx,
-                                            uint64_t event_id, int64_t version,
-                                            const uint32_t *seat_nos, size_t count,
-                                            enum seat_state state);
-ERR_MUST_USE enum err inventory_stage_area(struct inventory *inventory, struct writer_tx *tx,
-                                           uint64_t event_id, int64_t version, uint32_t area_no,
-                                           int32_t delta);
+/* What one journal row has changed. */
+struct places_change {
+    int64_t version;       /* the row's */
+    enum seat_state state; /* of these seats from now on */
+    const uint32_t *seat_nos;
+    size_t seat_count;
+    struct area_change {
+        uint32_t area_no;
+        int32_t delta; /* of its free places */
+    } areas[BOOKING_PLACES_MAX];
+    size_t area_count;
+};
+/* Staged by whoever changes claims, in the job that changes them; copies. Readers see the version
+ * only behind all of the change, because answers are cached by it. */
+ERR_MUST_USE enum err inventory_stage_places(struct inventory *inventory, struct writer_tx *tx,
+                                             uint64_t event_id, const struct places_change *change);
 /* The event or its areas or prices changed: forget the model. */
 ERR_MUST_USE enum err inventory_stage_drop(struct inventory *inventory, struct writer_tx *tx,
                                            uint64_t event_id);

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/migrate.h"
+#include "tickets/journal_metrics.h"
 #include "tickets/limits.h"
 #include "tickets/mail_compose.h"
 #include "tickets/mail_facts.h"
@@ -57,6 +58,7 @@ struct mailer {
     pthread_cond_t wakeup;      /* CLOCK_MONOTONIC */
     bool is_woken, is_stopping; /* under wake_lock */
     struct metric *sent, *failed, *dead;
+    int64_t started_ms;
 };
 
 static void wake(void *ctx)
@@ -138,6 +140,8 @@ static enum err on_batch(const struct journal_row *rows, size_t count, struct db
             mailer->saved_cursor = cursor;
     }
     arena_release(&arena);
+    if (!err)
+        journal_metrics_count(rows, count, mailer->started_ms);
     if (!err && has_mail)
         wake(mailer);
     return err;
@@ -347,6 +351,8 @@ static struct mailer *mailer_new(struct tickets *tickets)
     mailer->composer.service = tickets;
     mailer->sent = metric_counter("foyer_mails_total", "result=\"sent\"", "Mails by result");
     mailer->failed = metric_counter("foyer_mails_total", "result=\"failed\"", "Mails by result");
+    mailer->started_ms = clock_now_ms();
+    journal_metrics_register();
     mailer->dead = metric_counter("foyer_mails_total", "result=\"dead\"", "Mails by result");
     return mailer;
 }

@@ -2,6 +2,8 @@
  * sql/tickets/001_initial.sql. */
 #include "tickets/payment_store.h"
 
+#include "base/ids.h"
+
 static void bind_str_or_null(struct db_stmt *stmt, int index, struct str value)
 {
     if (value.len > 0)
@@ -205,6 +207,29 @@ enum err payment_store_due_asks(struct db *db, const struct payment_due_query *q
                                 struct payment_due *ret_rows, size_t *ret_count)
 {
     return due(db, &SQL_DUE_ASKS, query, ret_rows, ret_count);
+}
+
+SQL(SQL_OLDEST_SESSION, "SELECT MIN(id) FROM payment WHERE next_at IS NOT NULL AND state = 1");
+SQL(SQL_OLDEST_ASK, "SELECT MIN(next_at) FROM payment WHERE next_at IS NOT NULL AND state <> 1");
+SQL(SQL_OLDEST_REFUND,
+    "SELECT MIN(id) FROM refund WHERE next_at IS NOT NULL AND provider_refund_ref IS NULL");
+
+enum err payment_store_oldest(struct db *db, enum payment_work work, int64_t *ret_since_ms)
+{
+    struct sql *const sqls[PAYMENT_WORK_COUNT] = {&SQL_OLDEST_SESSION, &SQL_OLDEST_ASK,
+                                                  &SQL_OLDEST_REFUND};
+    struct db_stmt *stmt = db_stmt(db, sqls[work]);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err)
+        return err;
+    *ret_since_ms = INT64_MAX;
+    if (has_row && !db_col_is_null(stmt, 0)) {
+        int64_t oldest = db_col_i64(stmt, 0);
+        *ret_since_ms = work == PAYMENT_WORK_ASK ? oldest : id_time_ms((uint64_t)oldest);
+    }
+    db_done(stmt);
+    return ERR_OK;
 }
 
 SQL(SQL_ASK_NOW,

@@ -32,6 +32,18 @@ ERR_MUST_USE enum err payment_store_due_sessions(struct db *db,
 /* Sessions to be asked about or closed. */
 ERR_MUST_USE enum err payment_store_due_asks(struct db *db, const struct payment_due_query *query,
                                              struct payment_due *ret_rows, size_t *ret_count);
+/* What the worker has to do, by list. */
+enum payment_work {
+    PAYMENT_WORK_SESSION, /* sessions to be opened */
+    PAYMENT_WORK_ASK,     /* sessions to be asked about or closed */
+    PAYMENT_WORK_REFUND,  /* money to be given back */
+    PAYMENT_WORK_COUNT,
+};
+/* Since when the oldest row of a list has waited: for its session or for the provider to take the
+ * refund since it was made, for a question since it was due; INT64_MAX: nothing waits. Reads the
+ * list's partial index. */
+ERR_MUST_USE enum err payment_store_oldest(struct db *db, enum payment_work work,
+                                           int64_t *ret_since_ms);
 /* Open sessions whose turn comes until then are due now, at most limit of them. */
 ERR_MUST_USE enum err payment_store_ask_now(struct db *db, int64_t now_ms, int64_t until_ms,
                                             size_t limit, int64_t *ret_changed);

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "tickets/breaker.h"
 #include "tickets/payment_internal.h"
+#include "tickets/payment_store.h"
 #include "tickets/refund.h"
 #include "tickets/sandbox_child.h"
 
@@ -22,6 +23,7 @@
 #define PAYMENTS_PENALTY_MS   5000 /* a row whose write failed is left alone for this long */
 #define PAYMENTS_TICK_MS      200
 #define PAYMENTS_ROUND_MS     2
+#define PAYMENTS_MEASURE_MS   2000
 
 /* A pending booking whose time is up. */
 struct due_booking {
@@ -54,6 +56,8 @@ struct payments {
     int64_t announce_at_ms;
 
     struct metric *call_seconds, *calls_failed, *callbacks;
+    struct metric *backlog[PAYMENT_WORK_COUNT]; /* seconds that the oldest row has waited */
+    int64_t measured_ns;                        /* the worker's thread */
 };
 
 enum task_kind {

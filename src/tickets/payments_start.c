@@ -99,6 +99,12 @@ static void payments_init(struct payments *payments, struct tickets *tickets)
     payments->due_last = &payments->due_first;
     payments->call_seconds =
         metric_histogram("foyer_payment_call_seconds", NULL, "Calls to the payment provider.");
+    static const char *const works[PAYMENT_WORK_COUNT] = {"work=\"session\"", "work=\"ask\"",
+                                                          "work=\"refund\""};
+    for (size_t i = 0; i < PAYMENT_WORK_COUNT; i++)
+        payments->backlog[i] =
+            metric_gauge("foyer_payment_backlog_seconds", works[i],
+                         "How long the oldest call to the payment provider has waited.");
     payments->calls_failed =
         metric_counter("foyer_payment_calls_failed_total", NULL,
                        "Calls to the payment provider that had no answer or a broken one.");

@@ -437,6 +437,19 @@ static bool wait_for_work(struct payments *payments)
     return is_on;
 }
 
+/* Now and then; the rows that wait are on disk, and so is their age. */
+static void measure_backlog(struct payments *payments)
+{
+    if (clock_mono_ns() - payments->measured_ns < PAYMENTS_MEASURE_MS * 1000000LL)
+        return;
+    payments->measured_ns = clock_mono_ns();
+    for (size_t i = 0; i < PAYMENT_WORK_COUNT; i++) {
+        int64_t since_ms = INT64_MAX, now_ms = clock_now_ms();
+        if (payment_store_oldest(payments->reader, (enum payment_work)i, &since_ms) == ERR_OK)
+            metric_set(payments->backlog[i], since_ms < now_ms ? (now_ms - since_ms) / 1000 : 0);
+    }
+}
+
 void *payments_main(void *ctx)
 {
     struct payments *payments = ctx;
@@ -453,6 +466,7 @@ void *payments_main(void *ctx)
         pump_rows(payments, payment_store_due_sessions, start_session);
         pump_rows(payments, refund_store_due, start_refund);
         pump_rows(payments, payment_store_due_asks, start_session);
+        measure_backlog(payments);
     } while (wait_for_work(payments));
     return NULL;
 }

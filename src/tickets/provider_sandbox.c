@@ -159,6 +159,17 @@ static enum provider_verdict sandbox_read_refusal(enum provider_op op, struct ar
     return status == 401 || status == 403 || status == 408 ? VERDICT_RETRY : VERDICT_REFUSED;
 }
 
+static void event_of_refund(struct str reference, struct provider_event *event)
+{
+    uint64_t event_id, refund_id;
+    if (id_parse2(reference, "ref", &event_id, &refund_id) != ERR_OK) {
+        event->fact = FACT_IGNORED; /* not ours to book */
+        return;
+    }
+    event->event_id = event_id;
+    event->refund_id = refund_id;
+}
+
 static enum err sandbox_read_event(struct arena *arena, struct str body,
                                    struct provider_event *ret_event)
 {
@@ -179,12 +190,8 @@ static enum err sandbox_read_event(struct arena *arena, struct str body,
         return ERR_INVALID;
     provider_read_reference(provider_json_str(arena, data, "reference"), &ret_event->event_id,
                             &ret_event->payment_id);
-    uint64_t event_id, refund_id;
-    if (id_parse2(provider_json_str(arena, data, "refund_reference"), "ref", &event_id,
-                  &refund_id) == ERR_OK) {
-        ret_event->event_id = event_id;
-        ret_event->refund_id = refund_id;
-    }
+    if (ret_event->fact == FACT_REFUND_SUCCEEDED || ret_event->fact == FACT_REFUND_FAILED)
+        event_of_refund(provider_json_str(arena, data, "refund_reference"), ret_event);
     if (ret_event->fact != FACT_SUCCEEDED)
         return ERR_OK;
     bool has_money = json_as_i64(json_get(data, "amount"), &ret_event->amount) &&

@@ -185,21 +185,16 @@ static enum err free_place(struct writer_tx *tx, const struct ticket *ticket)
 static enum err stage_places(struct tickets *tickets, struct writer_tx *tx,
                              const struct refund_order *order, int64_t version)
 {
-    uint64_t event_id = order->booking->event_id;
     uint32_t seat_nos[BOOKING_PLACES_MAX];
-    size_t seat_count = 0;
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < order->ticket_count; i++) {
+    struct places_change change = {.version = version, .state = SEAT_FREE, .seat_nos = seat_nos};
+    for (size_t i = 0; i < order->ticket_count; i++) {
         const struct ticket *ticket = &order->tickets[i];
         if (ticket->is_area)
-            err =
-                inventory_stage_area(tickets->inventory, tx, event_id, version, ticket->area_no, 1);
+            change.areas[change.area_count++] = (struct area_change){ticket->area_no, 1};
         else
-            seat_nos[seat_count++] = ticket->seat_no;
+            seat_nos[change.seat_count++] = ticket->seat_no;
     }
-    return err ? err
-               : inventory_stage_seats(tickets->inventory, tx, event_id, version, seat_nos,
-                                       seat_count, SEAT_FREE);
+    return inventory_stage_places(tickets->inventory, tx, order->booking->event_id, &change);
 }
 
 enum err refund_tickets(struct tickets *tickets, struct writer_tx *tx,

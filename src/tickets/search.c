@@ -10,6 +10,7 @@
 #include "tickets/search.h"
 
 #include "app/consumer.h"
+#include "app/metrics.h"
 #include "tickets/event_store.h"
 #include "tickets/event_view.h"
 #include "tickets/search_store.h"
@@ -21,6 +22,10 @@
 #include <stdlib.h>
 
 #define POLL_MS           250
+#define BATCH_ROWS_MAX    4000  /* fewer, larger pieces of the word index to merge later */
+#define TIDY_CHANGES      20000 /* changed events after which the word index is looked at */
+#define TIDY_PIECES       6     /* more are merged */
+#define TIDY_PAGES        1000  /* at once, of each of the two indexes */
 #define CURSOR_LAG_MAX    20000 /* rows followed in memory alone */
 #define BATCH_ARENA_MAX   ((size_t)64 << 20)
 #define SUMMARY_BYTES_MAX ((size_t)16 << 10)
@@ -33,7 +38,11 @@ struct search {
     struct consumer *consumer; /* NULL: not following */
     struct search_cache *cache;
     _Atomic int64_t followed_seq;
-    int64_t saved_seq; /* of the consumer's thread */
+    /* Of the consumer's thread. */
+    int64_t saved_seq;
+    size_t changes; /* since the pieces were counted */
+    bool is_merging;
+    _Atomic bool is_untidy; /* pieces are to be counted or merged; read by /metrics */
 };
 
 enum err search_new(const struct config *config, struct search **ret_search)
@@ -55,6 +64,8 @@ enum err search_new(const struct config *config, struct search **ret_search)
         return err;
     }
     atomic_store(&search->followed_seq, search->saved_seq);
+    search->changes = TIDY_CHANGES; /* a merge may have been cut short by the last stop */
+    atomic_store(&search->is_untidy, true);
     search->service = (struct service){.name = "search",
                                        .routes = search_routes,
                                        .route_count = search_routes_count,
@@ -70,6 +81,8 @@ void search_free(struct search *search)
         return;
     if (search->writer)
         writer_free(search->writer);
+    metrics_forget(search->cache);
+    metrics_forget(search);
     search_cache_free(search->cache);
     pthread_mutex_destroy(&search->lock);
     free(search);
@@ -196,6 +209,9 @@ static enum err write_batch(struct search *search, struct batch *batch)
     if (err)
         return err;
     search->saved_seq = batch->seq;
+    search->changes += batch->count;
+    if (search->changes >= TIDY_CHANGES)
+        atomic_store(&search->is_untidy, true);
     if (batch->count > 0)
         search_cache_clear(search->cache);
     return ERR_OK;
@@ -218,13 +234,67 @@ static enum err on_batch(const struct journal_row *rows, size_t count, struct db
     return err;
 }
 
+/* --- Tidying --- */
+
+struct merge {
+    struct writer_job job;
+    bool is_first;
+    bool has_more;
+};
+
+static enum err merge_apply(struct writer_job *job, struct writer_tx *tx)
+{
+    struct merge *merge = container_of(job, struct merge, job);
+    int64_t pieces = INT64_MAX;
+    enum err err = merge->is_first ? search_pieces(tx->db, &pieces) : ERR_OK;
+    merge->has_more = false;
+    if (err || pieces <= TIDY_PIECES)
+        return err;
+    return search_merge(tx->db, merge->is_first ? -TIDY_PAGES : TIDY_PAGES, &merge->has_more);
+}
+
+/* With many changes the word index comes to have many pieces, each of which every question has to
+ * ask: a merged one answers in half the time and less. Piece by piece while nothing else is to be
+ * done; a failure is left to the next time. */
+static bool on_idle(void *ctx)
+{
+    struct search *search = ctx;
+    struct merge merge = {.job = {.apply = merge_apply, .done = batch_done},
+                          .is_first = !search->is_merging};
+    if (merge.is_first && search->changes < TIDY_CHANGES)
+        return false;
+    search->changes = 0;
+    search->is_merging = writer_run(search->writer, &merge.job) == ERR_OK && merge.has_more;
+    atomic_store(&search->is_untidy, search->is_merging);
+    return search->is_merging;
+}
+
+static int64_t is_untidy(void *ctx)
+{
+    const struct search *search = ctx;
+    return atomic_load(&search->is_untidy);
+}
+
+static void register_metrics(struct search *search)
+{
+    static const char name[] = "foyer_search_answers_total";
+    static const char help[] = "Searches answered from memory and from the index.";
+    metric_counter_fn(name, "from=\"memory\"", help, search_cache_hits, search->cache);
+    metric_counter_fn(name, "from=\"index\"", help, search_cache_misses, search->cache);
+    metric_gauge_fn("foyer_search_untidy", NULL,
+                    "1 while the word index has pieces that are to be merged.", is_untidy, search);
+}
+
 enum err search_start(struct search *search, struct tickets *tickets)
 {
+    register_metrics(search);
     struct consumer_options options = {.name = "search",
                                        .source_path = tickets->database_path,
                                        .cursor = search->saved_seq,
                                        .interval_ms = POLL_MS,
+                                       .batch_max = BATCH_ROWS_MAX,
                                        .on_batch = on_batch,
+                                       .on_idle = on_idle,
                                        .ctx = search};
     struct consumer *consumer;
     enum err err = consumer_start(&options, &consumer);

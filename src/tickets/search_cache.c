@@ -20,6 +20,9 @@ struct slot {
 struct search_cache {
     pthread_mutex_t lock;
     _Atomic uint64_t generation;
+    _Atomic int64_t hits, misses;
+    size_t bytes; /* of bodies; under the lock */
+    size_t hand;  /* next slot to be cleared when there are too many */
     struct slot slots[SEARCH_CACHE_ANSWERS];
 };
 
@@ -71,7 +74,20 @@ struct search_answer *search_cache_get(struct search_cache *cache, struct str qu
         atomic_fetch_add(&answer->refs, 1);
     }
     pthread_mutex_unlock(&cache->lock);
+    atomic_fetch_add_explicit(answer ? &cache->hits : &cache->misses, 1, memory_order_relaxed);
     return answer;
+}
+
+int64_t search_cache_hits(void *ctx)
+{
+    const struct search_cache *cache = ctx;
+    return atomic_load(&cache->hits);
+}
+
+int64_t search_cache_misses(void *ctx)
+{
+    const struct search_cache *cache = ctx;
+    return atomic_load(&cache->misses);
 }
 
 static struct search_answer *answer_new(struct str body)
@@ -88,6 +104,22 @@ static struct search_answer *answer_new(struct str body)
     return NULL;
 }
 
+/* Whoever sends the answer keeps it by a reference of its own. */
+static void slot_clear(struct search_cache *cache, struct slot *slot)
+{
+    if (!slot->answer)
+        return;
+    cache->bytes -= slot->answer->body.len;
+    search_answer_unref(slot->answer);
+    slot->answer = NULL;
+}
+
+static void make_room(struct search_cache *cache, size_t size)
+{
+    while (cache->bytes + size > SEARCH_CACHE_BYTES_MAX)
+        slot_clear(cache, &cache->slots[cache->hand++ % SEARCH_CACHE_ANSWERS]);
+}
+
 void search_cache_put(struct search_cache *cache, struct str query, uint64_t generation,
                       int64_t now_ms, struct str body)
 {
@@ -98,15 +130,16 @@ void search_cache_put(struct search_cache *cache, struct str query, uint64_t gen
         return;
     struct slot *slot = slot_of(cache, query);
     pthread_mutex_lock(&cache->lock);
-    struct search_answer *old = slot->answer;
+    slot_clear(cache, slot);
+    make_room(cache, body.len);
     slot->answer = answer;
+    cache->bytes += body.len;
     slot->generation = generation; /* an old one is never found */
     slot->made_at_ms = now_ms;
     slot->query_len = query.len;
     if (query.len > 0)
         memcpy(slot->query, query.data, query.len);
     pthread_mutex_unlock(&cache->lock);
-    search_answer_unref(old);
 }
 
 void search_cache_clear(struct search_cache *cache)

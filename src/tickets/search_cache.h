@@ -9,7 +9,8 @@
 #include "base/buf.h"
 
 #define SEARCH_CACHE_MS        30000
-#define SEARCH_CACHE_ANSWERS   512
+#define SEARCH_CACHE_ANSWERS   8192
+#define SEARCH_CACHE_BYTES_MAX ((size_t)64 << 20) /* of bodies; the oldest places are cleared */
 #define SEARCH_CACHE_BODY_MAX  ((size_t)128 << 10)
 #define SEARCH_CACHE_QUERY_MAX 256 /* bytes; longer ones aren't kept */
 
@@ -34,5 +35,9 @@ void search_cache_put(struct search_cache *cache, struct str query, uint64_t gen
                       int64_t now_ms, struct str body);
 /* The index changed. */
 void search_cache_clear(struct search_cache *cache);
+
+/* Questions that were found and that were not; ctx is the cache. Any thread. */
+int64_t search_cache_hits(void *ctx);
+int64_t search_cache_misses(void *ctx);
 
 #endif

@@ -25,12 +25,11 @@ struct search_page {
 
 /*
  * Order: without words and place by date; with words by grade (search_text.h), then date; with a
- * place by distance, then date, and of what matches words as well only the SEARCH_CANDIDATES_MAX
- * that come first in the order before are measured. ERR_LIMIT: more than SEARCH_PLACES_MAX venues
- * within the radius. A reading connection of the search database.
+ * place by distance, then date, where beginnings of words count only when nothing within the radius
+ * has the words themselves. ERR_LIMIT: more than SEARCH_PLACES_MAX venues to look at within the radius. A
+ * reading connection of the search database.
  */
-#define SEARCH_CANDIDATES_MAX 1000
-#define SEARCH_PLACES_MAX     100000
+#define SEARCH_PLACES_MAX 100000
 ERR_MUST_USE enum err search_run(struct db *db, const struct search_query *query,
                                  struct arena *arena, struct search_page *ret_page);
 

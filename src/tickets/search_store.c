@@ -20,7 +20,8 @@ static int64_t key_at(int64_t at_ms)
 /* --- Writing --- */
 
 SQL(SQL_PLACE_PUT, "INSERT INTO place (venue_id, lat, lon, city_key) VALUES ($1, $2, $3, $4)"
-                   " ON CONFLICT (venue_id) DO UPDATE SET lat = $2, lon = $3, city_key = $4");
+                   " ON CONFLICT (venue_id) DO UPDATE SET lat = $2, lon = $3, city_key = $4"
+                   " WHERE lat <> $2 OR lon <> $3 OR city_key <> $4");
 SQL(SQL_BOX_PUT, "INSERT OR REPLACE INTO place_box (venue_id, lat_min, lat_max, lon_min, lon_max)"
                  " VALUES ($1, $2, $2, $3, $3)");
 
@@ -32,7 +33,7 @@ static enum err put_place(struct db *db, const struct search_doc *doc)
     db_bind_f64(stmt, 3, doc->at.lon);
     db_bind_str(stmt, 4, doc->city_key);
     enum err err = db_exec(stmt);
-    if (err)
+    if (err || db_changes(db) == 0) /* most events are at a venue that is known */
         return err;
     stmt = db_stmt(db, &SQL_BOX_PUT);
     db_bind_i64(stmt, 1, (int64_t)doc->venue_id);
@@ -61,6 +62,14 @@ static enum err find_key(struct db *db, const struct search_doc *doc, int64_t *r
     }
 }
 
+/* "g067096 v03nsnybpw0000" */
+static void write_place_words(const struct search_doc *doc, char *ret_words)
+{
+    geo_cell(doc->at, ret_words);
+    ret_words[GEO_CELL_SIZE - 1] = ' ';
+    search_venue_word(doc->venue_id, ret_words + GEO_CELL_SIZE);
+}
+
 SQL(SQL_DOC_PUT,
     "INSERT INTO doc (key, event_id, venue_id, starts_at, lat, lon, city_key, name, description,"
     " venue, city, category, cell, summary)"
@@ -68,9 +77,9 @@ SQL(SQL_DOC_PUT,
 
 enum err search_doc_put(struct db *db, const struct search_doc *doc)
 {
-    char cell[GEO_CELL_SIZE];
+    char words[GEO_CELL_SIZE + SEARCH_VENUE_WORD_SIZE];
     int64_t key;
-    geo_cell(doc->at, cell);
+    write_place_words(doc, words);
     enum err err = search_doc_remove(db, doc->event_id);
     if (!err)
         err = put_place(db, doc);
@@ -91,7 +100,7 @@ enum err search_doc_put(struct db *db, const struct search_doc *doc)
     db_bind_str(stmt, 10, doc->venue);
     db_bind_str(stmt, 11, doc->city);
     db_bind_str(stmt, 12, doc->category);
-    db_bind_str(stmt, 13, str_from_c(cell));
+    db_bind_str(stmt, 13, str_from_c(words));
     db_bind_str(stmt, 14, doc->summary);
     return db_exec(stmt);
 }
@@ -104,6 +113,41 @@ enum err search_doc_remove(struct db *db, uint64_t event_id)
     db_bind_i64(stmt, 1, (int64_t)event_id);
     return db_exec(stmt);
 }
+
+/* --- Tidying --- */
+
+SQL(SQL_PIECES, "SELECT MAX((SELECT COUNT(DISTINCT segid) FROM doc_title_idx),"
+                " (SELECT COUNT(DISTINCT segid) FROM doc_text_idx))");
+
+enum err search_pieces(struct db *db, int64_t *ret_pieces)
+{
+    return db_get_i64(db_stmt(db, &SQL_PIECES), ret_pieces);
+}
+
+SQL(SQL_MERGE_TITLE, "INSERT INTO doc_title (doc_title, rank) VALUES ('merge', $1)");
+SQL(SQL_MERGE_TEXT, "INSERT INTO doc_text (doc_text, rank) VALUES ('merge', $1)");
+SQL(SQL_TOTAL_CHANGES, "SELECT total_changes()");
+
+enum err search_merge(struct db *db, int64_t pages, bool *ret_has_more)
+{
+    struct sql *merges[] = {&SQL_MERGE_TITLE, &SQL_MERGE_TEXT};
+    int64_t before = 0, after = 0;
+    *ret_has_more = false;
+    enum err err = db_get_i64(db_stmt(db, &SQL_TOTAL_CHANGES), &before);
+    for (size_t i = 0; !err && i < 2; i++) {
+        struct db_stmt *stmt = db_stmt(db, merges[i]);
+        db_bind_i64(stmt, 1, pages);
+        err = db_exec(stmt);
+        if (!err)
+            err = db_get_i64(db_stmt(db, &SQL_TOTAL_CHANGES), &after);
+        if (!err && after - before >= 2) /* less: there was nothing to merge */
+            *ret_has_more = true;
+        before = after;
+    }
+    return err;
+}
+
+/* --- The follower --- */
 
 SQL(SQL_CURSOR_GET, "SELECT seq FROM follower WHERE id = 1");
 SQL(SQL_CURSOR_SET, "UPDATE follower SET seq = $1 WHERE id = 1");
@@ -189,25 +233,36 @@ enum err search_list(struct db *db, const struct search_range *range, struct are
 }
 
 /* The word index walks its list in order; each event is looked up for what words can't say. */
-#define MATCH_SQL(index, more)                                                                     \
-    "SELECT d.key, d.lat, d.lon FROM " index " t CROSS JOIN doc d ON d.key = t.rowid"              \
+#define MATCH_SQL(columns, index, more)                                                            \
+    "SELECT " columns " FROM " index " t CROSS JOIN doc d ON d.key = t.rowid"                      \
     " WHERE t." index " MATCH $8 AND t.rowid > $1 AND t.rowid < $2"                                \
     " AND d.starts_at >= $3 AND d.starts_at < $4 AND ($6 = '' OR d.city_key = $6)"                 \
     " AND ($7 = '' OR d.category = $7)" more " ORDER BY t.rowid LIMIT $5"
 
-SQL(SQL_MATCH_TITLE, MATCH_SQL("doc_title", ""));
-SQL(SQL_MATCH_TITLE_UNLESS,
-    MATCH_SQL("doc_title", " AND NOT EXISTS (SELECT 1 FROM doc_text x"
-                           " WHERE x.doc_text MATCH $9 AND x.rowid = t.rowid)"));
-SQL(SQL_MATCH_TEXT, MATCH_SQL("doc_text", ""));
+#define NOT_WHOLE                                                                                  \
+    " AND NOT EXISTS (SELECT 1 FROM doc_text x WHERE x.doc_text MATCH $9 AND x.rowid = t.rowid)"
+
+SQL(SQL_MATCH_TITLE, MATCH_SQL(HIT_COLUMNS, "doc_title", ""));
+SQL(SQL_MATCH_TITLE_UNLESS, MATCH_SQL(HIT_COLUMNS, "doc_title", NOT_WHOLE));
+SQL(SQL_MATCH_TEXT, MATCH_SQL(HIT_COLUMNS, "doc_text", ""));
+/* Where many are looked at and few are shown. */
+SQL(SQL_PLACE_TITLE, MATCH_SQL("d.key, d.lat, d.lon", "doc_title", ""));
+SQL(SQL_PLACE_TEXT, MATCH_SQL("d.key, d.lat, d.lon", "doc_text", ""));
+
+static struct sql *match_sql(const struct search_match *match, bool has_summaries)
+{
+    if (!has_summaries)
+        return match->is_title ? &SQL_PLACE_TITLE : &SQL_PLACE_TEXT;
+    if (!match->is_title)
+        return &SQL_MATCH_TEXT;
+    return match->unless.len > 0 ? &SQL_MATCH_TITLE_UNLESS : &SQL_MATCH_TITLE;
+}
 
 enum err search_match(struct db *db, const struct search_match *match,
-                      const struct search_range *range, struct search_hit *ret_hits,
-                      size_t *ret_count)
+                      const struct search_range *range, struct arena *arena,
+                      struct search_hit *ret_hits, size_t *ret_count)
 {
-    struct sql *sql = !match->is_title        ? &SQL_MATCH_TEXT
-                      : match->unless.len > 0 ? &SQL_MATCH_TITLE_UNLESS
-                                              : &SQL_MATCH_TITLE;
+    struct sql *sql = match_sql(match, arena != NULL);
     struct db_stmt *stmt = db_stmt(db, sql);
     bind_range(stmt, range);
     db_bind_str(stmt, 6, range->city_key);
@@ -215,7 +270,7 @@ enum err search_match(struct db *db, const struct search_match *match,
     db_bind_str(stmt, 8, match->expression);
     if (sql == &SQL_MATCH_TITLE_UNLESS)
         db_bind_str(stmt, 9, match->unless);
-    return read_hits(stmt, range, NULL, ret_hits, ret_count);
+    return read_hits(stmt, range, arena, ret_hits, ret_count);
 }
 
 SQL(SQL_SUMMARY, "SELECT summary FROM doc WHERE key = $1");

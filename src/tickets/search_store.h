@@ -19,6 +19,11 @@ struct search_doc {
 ERR_MUST_USE enum err search_doc_put(struct db *db, const struct search_doc *doc);
 /* Nothing to do when it isn't there. */
 ERR_MUST_USE enum err search_doc_remove(struct db *db, uint64_t event_id);
+/* The word indexes grow in pieces, and every question asks each of them. How many there are. */
+ERR_MUST_USE enum err search_pieces(struct db *db, int64_t *ret_pieces);
+/* In a job's apply: merges about as many pages of them. Negative: begins to make one piece of all;
+ * positive: goes on. *ret_has_more: something was merged, there may be more. */
+ERR_MUST_USE enum err search_merge(struct db *db, int64_t pages, bool *ret_has_more);
 ERR_MUST_USE enum err search_cursor_get(struct db *db, int64_t *ret_seq);
 ERR_MUST_USE enum err search_cursor_set(struct db *db, int64_t seq);
 
@@ -48,11 +53,11 @@ struct search_match {
     struct str expression;
     struct str unless; /* what all text must not match; empty: nothing */
 };
-/* Events that match, by date, without their summaries: search_summaries fills in those that are
- * shown. */
+/* Events that match, by date. arena NULL: without their summaries, which search_summaries fills in
+ * for those that are shown; unless must be empty then. */
 ERR_MUST_USE enum err search_match(struct db *db, const struct search_match *match,
-                                   const struct search_range *range, struct search_hit *ret_hits,
-                                   size_t *ret_count);
+                                   const struct search_range *range, struct arena *arena,
+                                   struct search_hit *ret_hits, size_t *ret_count);
 /* Fills in the summaries by key; a hit whose event has gone meanwhile keeps none. */
 ERR_MUST_USE enum err search_summaries(struct db *db, struct search_hit *hits, size_t count,
                                        struct arena *arena);

@@ -8,6 +8,9 @@
  */
 #include "tickets/search_text.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define TITLE_COLUMNS "{name venue city category}"
 #define TEXT_COLUMNS  "{name description venue city category}"
 
@@ -237,7 +240,15 @@ bool search_expression(const struct search_terms *terms, enum search_grade grade
     return true;
 }
 
-void search_expression_all(const struct search_terms *terms, struct buf *expression)
+void search_venue_word(uint64_t venue_id, char ret_word[static SEARCH_VENUE_WORD_SIZE])
+{
+    (void)snprintf(ret_word, SEARCH_VENUE_WORD_SIZE, "v%016" PRIx64, venue_id); /* fits */
+}
+
+void search_expression_whole(const struct search_terms *terms, bool has_filters,
+                             struct buf *expression)
 {
     put_words(expression, TEXT_COLUMNS, &terms->words, false);
+    if (has_filters)
+        put_filters(expression, terms);
 }

@@ -41,11 +41,15 @@ struct search_terms {
 };
 
 /* The expression of a grade, without what better grades have; what GRADE_TEXT has must be left out
- * of GRADE_PREFIX by the caller, by search_expression_all. False: this grade can't have any (a last
+ * of GRADE_PREFIX by the caller, by search_expression_whole. False: this grade can't have any (a last
  * word of one letter is no beginning). Words are quoted, so nothing a user types is syntax. */
 bool search_expression(const struct search_terms *terms, enum search_grade grade,
                        struct buf *expression);
-/* All words anywhere, without filters. */
-void search_expression_all(const struct search_terms *terms, struct buf *expression);
+/* A venue as a word of the index: "v" and its id in sixteen digits. */
+#define SEARCH_VENUE_WORD_SIZE 18
+void search_venue_word(uint64_t venue_id, char ret_word[static SEARCH_VENUE_WORD_SIZE]);
+/* All words anywhere, whatever the grade; with the filters or without. */
+void search_expression_whole(const struct search_terms *terms, bool has_filters,
+                             struct buf *expression);
 
 #endif

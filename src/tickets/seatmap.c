@@ -16,6 +16,8 @@
  */
 #include "tickets/seatmap.h"
 
+#include "base/buf_internal.h"
+
 #include "base/crypto.h"
 
 #include <inttypes.h>
@@ -174,20 +176,23 @@ static void write_map(const struct event_model *model, const char *version, stru
 
 /* --- Keeping --- */
 
-static void make_key(const struct event_model *model, uint8_t ret_key[static SEATMAP_KEY_SIZE])
+/* ERR_NOMEM: a key over less than all areas would be another map's. */
+static enum err make_key(const struct event_model *model, uint8_t ret_key[static SEATMAP_KEY_SIZE])
 {
     struct buf areas;
     uint8_t hash[SHA256_SIZE];
     memset(ret_key, 0, SEATMAP_KEY_SIZE);
     if (model->area_count == 0)
-        return;
+        return ERR_OK;
     buf_init(&areas, AREAS_TEXT_MAX);
     struct json_writer writer;
     json_begin(&writer, &areas);
     write_areas(&writer, model);
     crypto_sha256(buf_str(&areas), hash);
     memcpy(ret_key, hash, SEATMAP_KEY_SIZE);
+    bool is_starved = areas.is_starved;
     buf_release(&areas);
+    return is_starved ? ERR_NOMEM : ERR_OK;
 }
 
 static void make_version(const struct layout *layout, const uint8_t *key, char *ret_version)
@@ -199,11 +204,14 @@ static void make_version(const struct layout *layout, const uint8_t *key, char *
                    areas); /* 16 + 16 - never that large - + 8 + 2 */
 }
 
-void seatmap_version(const struct event_model *model, char ret_version[static SEATMAP_VERSION_SIZE])
+enum err seatmap_version(const struct event_model *model,
+                         char ret_version[static SEATMAP_VERSION_SIZE])
 {
     uint8_t key[SEATMAP_KEY_SIZE];
-    make_key(model, key);
-    make_version(model->layout, key, ret_version);
+    enum err err = make_key(model, key);
+    if (!err)
+        make_version(model->layout, key, ret_version);
+    return err;
 }
 
 static struct seatmap *find(struct seatmap *first, const uint8_t *key, size_t *ret_count)
@@ -220,7 +228,8 @@ const struct seatmap *seatmap_get(const struct event_model *model)
 {
     uint8_t key[SEATMAP_KEY_SIZE];
     size_t count;
-    make_key(model, key);
+    if (make_key(model, key))
+        return NULL;
     return find(atomic_load(&model->layout->seatmaps), key, &count);
 }
 
@@ -299,7 +308,9 @@ enum err seatmap_render(const struct event_model *model, struct seatmap **ret_ma
     struct layout *layout = model->layout;
     uint8_t key[SEATMAP_KEY_SIZE];
     size_t count;
-    make_key(model, key);
+    enum err err = make_key(model, key);
+    if (err)
+        return err;
     struct seatmap *map = find(atomic_load(&layout->seatmaps), key, &count);
     *ret_is_kept = map || count < SEATMAPS_MAX;
     if (!map) {
@@ -387,16 +398,77 @@ void seatmap_seats_json(const struct event_model *model, uint32_t seat_first, ui
     json_close_object(&writer);
 }
 
+/* Every category has a price: a seat's byte is its state for buyers, too. */
+static bool all_have_prices(const struct event_model *model)
+{
+    for (uint32_t i = 0; i < model->layout->category_count; i++)
+        if (model->prices[i] == PRICE_NONE)
+            return false;
+    return true;
+}
+
+static unsigned state_bits(const struct event_model *model, uint32_t seat_no, bool is_plain)
+{
+    return is_plain ? atomic_load_explicit(&model->seats[seat_no], memory_order_acquire)
+                    : (unsigned)seatmap_seat_state(model, seat_no);
+}
+
 void seatmap_seats_bits(const struct event_model *model, uint32_t seat_first, uint32_t seat_end,
                         struct buf *body)
 {
-    unsigned byte = 0;
-    for (uint32_t i = seat_first; i < seat_end; i++) {
-        unsigned shift = (i - seat_first) % 4 * 2;
-        byte |= (unsigned)seatmap_seat_state(model, i) << shift;
-        if (shift == 6 || i + 1 == seat_end) {
-            buf_append_char(body, (char)byte);
-            byte = 0;
-        }
+    bool is_plain = all_have_prices(model);
+    size_t len = ((size_t)seat_end - seat_first + 3) / 4;
+    char *out = buf_reserve(body, len);
+    if (!out)
+        return;
+    uint32_t at = seat_first;
+    for (; at + 4 <= seat_end; at += 4)
+        *out++ = (char)(state_bits(model, at, is_plain) | state_bits(model, at + 1, is_plain) << 2 |
+                        state_bits(model, at + 2, is_plain) << 4 |
+                        state_bits(model, at + 3, is_plain) << 6);
+    if (at < seat_end) {
+        unsigned last = 0;
+        for (unsigned shift = 0; at < seat_end; at++, shift += 2)
+            last |= state_bits(model, at, is_plain) << shift;
+        *out = (char)last;
     }
+    body->len += len;
+}
+
+/* --- Kept --- */
+
+#define KEPT_BYTES_MAX ((size_t)1 << 20)
+
+static void write_all_bits(const struct event_model *model, struct buf *body)
+{
+    seatmap_seats_bits(model, 0, model->layout->seat_count, body);
+}
+
+static struct kept_answer *kept(struct event_model *model, struct kept_slot *slot,
+                                void (*write)(const struct event_model *model, struct buf *body))
+{
+    uint64_t state = atomic_load_explicit(&model->changes, memory_order_acquire);
+    struct kept_answer *answer = kept_slot_get(slot, state);
+    if (answer)
+        return answer;
+    answer = kept_answer_new(state, KEPT_BYTES_MAX);
+    if (!answer)
+        return NULL;
+    write(model, &answer->body);
+    if (answer->body.overflow) {
+        kept_answer_unref(answer);
+        return NULL;
+    }
+    kept_slot_put(slot, answer);
+    return answer;
+}
+
+struct kept_answer *seatmap_availability(struct event_model *model)
+{
+    return kept(model, &model->kept_availability, seatmap_availability_json);
+}
+
+struct kept_answer *seatmap_all_bits(struct event_model *model)
+{
+    return kept(model, &model->kept_bits, write_all_bits);
 }

@@ -27,9 +27,9 @@ const struct seatmap *seatmap_get(const struct event_model *model);
  * then the map is the caller's, to be freed with seatmap_free_all. */
 ERR_MUST_USE enum err seatmap_render(const struct event_model *model, struct seatmap **ret_map,
                                      bool *ret_is_kept);
-/* The version without rendering. */
-void seatmap_version(const struct event_model *model,
-                     char ret_version[static SEATMAP_VERSION_SIZE]);
+/* The version without rendering. ERR_NOMEM. */
+ERR_MUST_USE enum err seatmap_version(const struct event_model *model,
+                                      char ret_version[static SEATMAP_VERSION_SIZE]);
 /* With the layout. */
 void seatmap_free_all(struct seatmap *seatmap);
 
@@ -37,6 +37,10 @@ void seatmap_free_all(struct seatmap *seatmap);
 enum seat_state seatmap_seat_state(const struct event_model *model, uint32_t seat_no);
 /* {version,sections:[...],areas:[...]} */
 void seatmap_availability_json(const struct event_model *model, struct buf *body);
+/* The same, and the bits of all seats: made once for each state of the model, shared by everybody.
+ * The caller's reference; NULL when out of memory. model: only what is kept changes. */
+struct kept_answer *seatmap_availability(struct event_model *model);
+struct kept_answer *seatmap_all_bits(struct event_model *model);
 /* {version,seats:[{id,status}]} of seat_first up to seat_end. */
 void seatmap_seats_json(const struct event_model *model, uint32_t seat_first, uint32_t seat_end,
                         struct buf *body);

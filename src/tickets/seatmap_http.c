@@ -12,9 +12,8 @@
 
 #include <inttypes.h>
 
-#define AVAILABILITY_BYTES_MAX ((size_t)1 << 20)
-#define SEATS_JSON_BYTES_MAX   ((size_t)64 << 20)
-#define LOOP_SEATS_MAX         4096 /* JSON of more is written on the pool */
+#define SEATS_JSON_BYTES_MAX ((size_t)64 << 20)
+#define LOOP_SEATS_MAX       4096 /* JSON of more is written on the pool */
 
 static struct str caching(const struct event_model *model, struct str when_public)
 {
@@ -114,6 +113,25 @@ static enum err seatmap_read(struct call *call, struct db *db)
 
 /* --- /availability --- */
 
+static void unref_kept(void *ptr)
+{
+    kept_answer_unref(ptr);
+}
+
+/* Sends the bytes by reference. */
+static enum err reply_kept(struct call *call, struct kept_answer *answer, struct str content_type)
+{
+    struct response *res = &call->req->res;
+    if (!answer)
+        return ERR_NOMEM;
+    res->status = 200;
+    res->content_type = content_type;
+    res->body = buf_str(&answer->body);
+    res->body_ptr = answer;
+    res->body_release = unref_kept;
+    return ERR_OK;
+}
+
 static enum err availability_any(struct call *call, struct db *db)
 {
     struct event_model *model;
@@ -124,14 +142,7 @@ static enum err availability_any(struct call *call, struct db *db)
     response_header(call->req, "cache-control", caching(model, STR("public, max-age=1")));
     if (reply_not_modified(call, etag))
         return ERR_OK;
-    struct buf *body = buf_new_in(call_arena(call), AVAILABILITY_BYTES_MAX);
-    if (!body)
-        return ERR_NOMEM;
-    seatmap_availability_json(model, body);
-    if (body->overflow)
-        return ERR_NOMEM;
-    reply_json(call, 200, body);
-    return ERR_OK;
+    return reply_kept(call, seatmap_availability(model), STR("application/json"));
 }
 
 static enum err availability_loop(struct call *call)
@@ -179,39 +190,44 @@ static bool wants_bits(const struct call *call)
 
 /* The bits carry no version of their own: it is the ETag, and a header for those who read no ETags.
  */
-static void reply_bits(struct call *call, struct buf *body, struct str version)
+static enum err reply_bits(struct call *call, struct event_model *model, struct seat_range range,
+                           struct str version)
 {
-    struct response *res = &call->req->res;
+    struct str type = STR("application/octet-stream");
     response_header(call->req, "foyer-version", version);
-    res->status = 200;
-    res->content_type = STR("application/octet-stream");
-    res->body = buf_str(body);
-}
-
-static enum err reply_seats(struct call *call, const struct event_model *model,
-                            struct seat_range range)
-{
+    if (range.first == 0 && range.end == model->layout->seat_count)
+        return reply_kept(call, seatmap_all_bits(model), type);
     struct buf *body = buf_new_in(call_arena(call), SEATS_JSON_BYTES_MAX);
-    bool is_bits = wants_bits(call);
-    struct str version = arena_printf(call_arena(call), "%" PRId64, atomic_load(&model->version));
-    struct str etag = arena_printf(call_arena(call), "%" PRId64 "-%" PRIu32 "-%c",
-                                   atomic_load(&model->version), range.first, is_bits ? 'b' : 'j');
     if (!body)
         return ERR_NOMEM;
+    seatmap_seats_bits(model, range.first, range.end, body);
+    if (body->overflow)
+        return ERR_NOMEM;
+    call->req->res.status = 200;
+    call->req->res.content_type = type;
+    call->req->res.body = buf_str(body);
+    return ERR_OK;
+}
+
+static enum err reply_seats(struct call *call, struct event_model *model, struct seat_range range)
+{
+    bool is_bits = wants_bits(call);
+    int64_t version = atomic_load(&model->version);
+    struct str etag = arena_printf(call_arena(call), "%" PRId64 "-%" PRIu32 "-%c", version,
+                                   range.first, is_bits ? 'b' : 'j');
     response_header(call->req, "vary", STR("accept"));
     response_header(call->req, "cache-control", caching(model, STR("public, max-age=1")));
     if (reply_not_modified(call, etag))
         return ERR_OK;
     if (is_bits)
-        seatmap_seats_bits(model, range.first, range.end, body);
-    else
-        seatmap_seats_json(model, range.first, range.end, body);
+        return reply_bits(call, model, range, arena_printf(call_arena(call), "%" PRId64, version));
+    struct buf *body = buf_new_in(call_arena(call), SEATS_JSON_BYTES_MAX);
+    if (!body)
+        return ERR_NOMEM;
+    seatmap_seats_json(model, range.first, range.end, body);
     if (body->overflow)
         return ERR_NOMEM;
-    if (is_bits)
-        reply_bits(call, body, version);
-    else
-        reply_json(call, 200, body);
+    reply_json(call, 200, body);
     return ERR_OK;
 }
 

@@ -6,9 +6,9 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { ADMIN_KEY, Foyer, FOYER, environment, run, sqlite, tempDir } from './lib/server.mjs';
-import { newKey, send } from './lib/api.mjs';
+import { send } from './lib/api.mjs';
 import { until } from './lib/wait.mjs';
-import { bought, checkedOut, held, makeUser, PASSWORD, plan, sale, status, ticketsOf, unique } from './lib/seed.mjs';
+import { bought, held, makeUser, PASSWORD, plan, sale, unique } from './lib/seed.mjs';
 
 const HALL = { plan: plan({ rows: 2, seats: 20, areas: [{ guid: 'floor', capacity: 20 }] }), limits: { per_account: 100 } };
 const isInstrumented = /asan|tsan|fuzz/.test(FOYER);
@@ -173,13 +173,23 @@ describe('stopping', () => {
     });
 
     test('SIGTERM answers the requests that are there', async () => {
-        const own = await Foyer.start({ args: ['--abuse=off'] });
-        const signUps = Array.from({ length: 12 }, () => own.anonymous.post('/v1/users', { email: `d-${unique()}@example.com`, password: PASSWORD, name: 'D' }));
+        /* Twelve passwords to hash may take longer than the usual drain on a machine that does other things. */
+        const own = await Foyer.start({ args: ['--abuse=off', '--drain-ms', '600000'] });
+        const bodies = Array.from({ length: 12 }, () => ({ email: `d-${unique()}@example.com`, password: PASSWORD, name: 'D' }));
+        const signUps = bodies.map((body) => own.anonymous.post('/v1/users', body));
+        const settled = Promise.allSettled(signUps);
         await until(async () => (await own.metric('foyer_requests_open')) >= 6, { every: 1, what: 'requests to be open' });
         own.child.kill('SIGTERM');
-        const answers = await Promise.all(signUps);
-        assert.deepEqual(new Set(answers.map((answer) => answer.status)), new Set([201]));
+        const answers = await settled;
         assert.equal((await own.stop()).code, 0);
+        /* One of the six was the question itself. A request that had not arrived yet may find the connection closed. */
+        const answered = answers.filter((answer) => answer.status === 'fulfilled');
+        assert.ok(answered.length >= 5, `${answered.length} answers`);
+        assert.deepEqual(new Set(answered.map((answer) => answer.value.status)), new Set([201]));
+        await own.start();
+        for (const [index, answer] of answers.entries())
+            if (answer.status === 'rejected') assert.equal((await own.anonymous.post('/v1/users', bodies[index])).status, 201, 'no answer, and nothing done');
+        await own.stop();
     });
 
     test('readyz is red while it drains, and nobody new is let in', async () => {
@@ -204,7 +214,7 @@ describe('stopping', () => {
 
     test('a directory has one server at a time, and is free at once after kill -9', async () => {
         const own = await Foyer.start();
-        const second = spawnSync(FOYER, ['serve', '--data', own.dir, '--listen', '127.0.0.1:0'], { env: environment(), encoding: 'utf8', timeout: 20000 });
+        const second = spawnSync(FOYER, ['serve', '--data', own.dir, '--listen', '127.0.0.1:0'], { env: environment(), encoding: 'utf8', timeout: 60000 });
         assert.equal(second.status, 1);
         assert.match(second.stderr, /in use/);
         assert.ok(second.stderr.includes(String(own.pid)), second.stderr);
@@ -218,14 +228,14 @@ describe('stopping', () => {
         const dir = tempDir();
         const busy = net.createServer().listen(0, '127.0.0.1');
         await new Promise((resolve) => busy.once('listening', resolve));
-        const serve = (...args) => spawnSync(FOYER, ['serve', '--data', dir, ...args], { env: environment(), encoding: 'utf8', timeout: 20000 });
+        const serve = (...args) => spawnSync(FOYER, ['serve', '--data', dir, ...args], { env: environment(), encoding: 'utf8', timeout: 60000 });
         const taken = serve('--listen', `127.0.0.1:${busy.address().port}`);
         assert.notEqual(taken.status, 0);
         assert.match(taken.stderr, /listen|address/i);
         busy.close();
         const file = path.join(dir, 'plain-file');
         fs.writeFileSync(file, '');
-        const noDir = spawnSync(FOYER, ['serve', '--data', file, '--listen', '127.0.0.1:0'], { env: environment(), encoding: 'utf8', timeout: 20000 });
+        const noDir = spawnSync(FOYER, ['serve', '--data', file, '--listen', '127.0.0.1:0'], { env: environment(), encoding: 'utf8', timeout: 60000 });
         assert.notEqual(noDir.status, 0);
         fs.writeFileSync(path.join(dir, 'tickets.db'), 'this is no database, whatever its name says'.repeat(100));
         const broken = serve('--listen', '127.0.0.1:0');
@@ -279,7 +289,7 @@ describe('TLS', () => {
         const bad = path.join(dir, 'bad.pem');
         fs.writeFileSync(bad, 'nonsense');
         for (const [c, k] of [[bad, key], [cert, bad], ['/no/such.pem', key]]) {
-            const ended = spawnSync(FOYER, ['serve', '--data', tempDir(), '--listen', '127.0.0.1:0', '--tls-cert', c, '--tls-key', k], { env: environment(), encoding: 'utf8', timeout: 20000 });
+            const ended = spawnSync(FOYER, ['serve', '--data', tempDir(), '--listen', '127.0.0.1:0', '--tls-cert', c, '--tls-key', k], { env: environment(), encoding: 'utf8', timeout: 60000 });
             assert.notEqual(ended.status, 0);
             assert.match(ended.stderr, /foyer: /);
         }
@@ -372,7 +382,7 @@ describe('a full disk', () => {
             assert.equal((await own.anonymous.get(`/v1/events/${event.id}/seats`)).status, 200);
             fs.closeSync(filler);
             fs.rmSync(path.join(dir, 'filler'));
-            await until(async () => (await user.hold(event.id, ['S1-R3-1'])).status === 201, { timeout: 15000, what: 'writes to work again' });
+            await until(async () => (await user.hold(event.id, ['S1-R3-1'])).status === 201, { what: 'writes to work again' });
             await own.advance(11000);
             await until(async () => (await own.anonymous.get('/readyz')).status === 200, { what: 'readyz to be green' });
             assert.equal((await user.get('/v1/me/bookings?limit=200')).json.data.length, results.filter((code) => code === 201).length + 2);
@@ -384,84 +394,8 @@ describe('a full disk', () => {
     });
 });
 
+/* What it finds is in audit.test.mjs. */
 describe('audit', () => {
-    let dir;
-    before(async () => {
-        const own = await Foyer.start({ args: ['--abuse=off'] });
-        dir = own.dir;
-        const user = await makeUser(own);
-        const event = await sale(own, HALL);
-        await bought(own, user, event.id, ['S1-R1-1', 'S1-R1-2']);
-        const part = await bought(own, user, event.id, { seat_ids: ['S1-R1-3', 'S1-R1-4'], areas: [{ area_id: 'floor', quantity: 2 }] });
-        const [ticket] = await ticketsOf(user, part.id);
-        await own.admin.post(`/v1/bookings/${part.id}/refund`, { ticket_ids: [ticket.id] });
-        await status(user, part.id, 'partially_refunded');
-        const late = await checkedOut(user, event.id, ['S1-R2-1']);
-        await user.delete(`/v1/bookings/${late.id}`);
-        await own.bank.pay(late.payment.url, 'succeeded', { count: 1 }, { late: true });
-        await status(user, late.id, 'refunded');
-        await held(user, event.id, ['S1-R2-5']);
-        const live = await run(['audit', '--data', dir]);
-        assert.equal(live.code, 0, live.stdout + live.stderr);
-        assert.match(live.stdout, /clean/);
-        await own.stop();
-    });
-
-    /* Runs the audit on a copy that was changed by hand. */
-    async function auditAfter(sql) {
-        const copy = path.join(tempDir(), 'data');
-        fs.cpSync(dir, copy, { recursive: true, filter: (file) => !file.includes('/sandbox') });
-        if (sql) await sqlite(path.join(copy, 'tickets.db'), `PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; ${sql}`);
-        const { code, stdout, stderr } = await run(['audit', '--data', copy, '--json']);
-        assert.equal(stderr, '');
-        return { code, ...JSON.parse(stdout) };
-    }
-
-    test('is clean on what nobody touched, running or stopped', async () => {
-        const { code, clean, findings, totals } = await auditAfter('');
-        assert.deepEqual([code, clean, findings], [0, true, []]);
-        assert.equal(totals.seats_booked, 3);
-        assert.equal(totals.bookings_confirmed, 2);
-        assert.equal(totals.tickets_valid, 5);
-    });
-
-    const confirmed = '(SELECT id FROM booking WHERE state = 3 ORDER BY id LIMIT 1)';
-    const corruptions = {
-        'a seat in two bookings': ['seat-in-two-bookings', `INSERT INTO booking SELECT event_id, id + 1, account_id, 1, created_at, expires_at, amount, currency, seats, areas, places,
-            key_hash, body_hash, NULL, 0 FROM booking WHERE id = ${confirmed}`],
-        'a booked seat whose claim is gone': ['booking-without-claim', 'DELETE FROM seat_claim WHERE seat_no = 0'],
-        'a claim of somebody else': ['booking-without-claim', 'UPDATE seat_claim SET booking_id = booking_id + 7 WHERE seat_no = 0'],
-        'a claim that nobody owns': ['claim-without-booking', 'INSERT INTO seat_claim SELECT event_id, 30, booking_id, 2 FROM seat_claim WHERE seat_no = 0'],
-        'a claim outside the hall': ['seat-outside-plan', 'UPDATE seat_claim SET seat_no = 5000 WHERE seat_no = 0'],
-        'an area counter that is off by one': ['area-counter', 'UPDATE event_area SET available = available + 1'],
-        'a ticket without its booking': ['ticket-without-booking', `INSERT INTO ticket SELECT event_id, id + 1000000, booking_id + 1, 33, NULL, price, 0, NULL, NULL, NULL FROM ticket WHERE seat_no = 0`],
-        'a ticket for another seat': ['ticket-not-of-booking', 'UPDATE ticket SET seat_no = 17 WHERE seat_no = 0'],
-        'a ticket that is missing': ['ticket-count', 'DELETE FROM ticket WHERE seat_no = 0'],
-        'a booking of another price': ['booking-amount', `UPDATE booking SET amount = amount - 1 WHERE id = ${confirmed}`],
-        'a payment of another amount': ['payment-amount', `UPDATE payment SET amount = amount - 1 WHERE booking_id = ${confirmed}`],
-        'a confirmation without money': ['confirmed-unpaid', `UPDATE payment SET state = 2 WHERE booking_id = ${confirmed}`],
-        'a capture that is missing': ['captures', `DELETE FROM capture WHERE payment_id = (SELECT id FROM payment WHERE booking_id = ${confirmed})`],
-        'a refund that is missing': ['missing-refund', "DELETE FROM refund WHERE reason = 'cancelled'"],
-        'a refund above what was paid': ['refund-above-capture', "UPDATE refund SET amount = amount + 1 WHERE reason = 'cancelled'"],
-        'a refund with a ticket that is still good': ['revoked-unpaid', "UPDATE ticket SET state = 0 WHERE state = 1"],
-        'a booking moved on without its journal': ['journal-of-bookings', 'UPDATE booking SET state = 4 WHERE state = 1'],
-        'a booking that is gone': ['journal-without-booking', `DELETE FROM booking WHERE id = ${confirmed}`],
-        'a journal row that was changed': ['journal-chain', `UPDATE journal SET data = replace(data, '"amount":10000', '"amount":10001') WHERE type = 'booking.held'`],
-        'a journal row with another time': ['journal-chain', "UPDATE journal SET at_ms = at_ms + 1 WHERE type = 'booking.confirmed'"],
-        'a journal row that was removed': ['journal-chain', "DELETE FROM journal WHERE type = 'booking.payment_pending'"],
-        'a journal that was cut': ['journal-chain', 'DELETE FROM journal WHERE seq = (SELECT MAX(seq) FROM journal)'],
-        'a head that was turned back': ['journal-chain', 'UPDATE journal_head SET version = version - 1 WHERE version > 3'],
-    };
-    for (const [name, [check, sql]] of Object.entries(corruptions)) {
-        test(`finds ${name}: ${check}`, async () => {
-            const { code, clean, findings } = await auditAfter(sql);
-            assert.equal(code, 1);
-            assert.equal(clean, false);
-            assert.ok(findings.some((finding) => finding.check === check), JSON.stringify(findings));
-            assert.ok(findings.every((finding) => finding.finding.length > 10), JSON.stringify(findings));
-        });
-    }
-
     test('has a published head to compare with: it moves with every row, and is what stands in the database', async () => {
         const own = await Foyer.start();
         const user = await makeUser(own);

@@ -382,7 +382,7 @@ describe('refunds', () => {
         await until(async () => {
             await server.advance(5000);
             return (await fan.booking(booking.id)).status === 'refunded';
-        }, { every: 50, timeout: 15000, what: 'the refund to be paid' });
+        }, { every: 50, what: 'the refund to be paid' });
         assert.equal((await sessionOf(server, booking)).refunded, 3000);
     });
 });
@@ -413,7 +413,7 @@ describe('a provider in trouble', () => {
                     await own.advance(1000);
                     const found = await user.booking(booking.id);
                     return found.payment?.url && found;
-                }, { every: 30, timeout: 20000, what: 'a payment URL' });
+                }, { every: 30, what: 'a payment URL' });
                 await own.bank.pay(open.payment.url);
                 await status(user, booking.id, 'confirmed');
             }

@@ -2,11 +2,12 @@
  * Fuzz target of the framing guard. Whatever comes: no crash, slices within the input; and a head
  * that the guard takes is the same to the library's parser: same method, target, fields and end.
  *
- * Build with FOYER_FUZZ (clang); run: head_guard_fuzz tests/fuzz/corpus/head_guard
+ * Run: head_guard_fuzz tests/fuzz/corpus/head_guard
  */
+#include "fuzz.h"
+
 #include "net/head_internal.h"
 
-#include <stdlib.h>
 #include <strings.h>
 
 /* Of the library's parser, whose header is not installed. */
@@ -19,20 +20,6 @@ struct phr_header {
 int phr_parse_request(const char *buf, size_t len, const char **method, size_t *method_len,
                       const char **path, size_t *path_len, int *minor_version,
                       struct phr_header *headers, size_t *num_headers, size_t last_len);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool is_true)
-{
-    if (!is_true)
-        abort();
-}
-
-static void require_inside(struct str raw, struct str slice)
-{
-    if (slice.len > 0)
-        require(slice.data >= raw.data && slice.data + slice.len <= raw.data + raw.len);
-}
 
 static void compare_fields(const struct head *head, const struct phr_header *theirs, size_t count)
 {

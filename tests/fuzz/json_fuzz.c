@@ -3,11 +3,11 @@
  * that fits the state of the arena; and what was read, written again and read again is the same
  * text.
  *
- * Build with FOYER_FUZZ (clang); run: json_fuzz tests/fuzz/corpus/json
+ * Run: json_fuzz tests/fuzz/corpus/json
  */
-#include "base/json.h"
+#include "fuzz.h"
 
-#include <stdlib.h>
+#include "base/json.h"
 
 #define ARENA_BYTES  ((size_t)1 << 20)
 #define OUTPUT_BYTES ((size_t)1 << 22)
@@ -52,14 +52,6 @@ static const struct json_field fields[] = {
     {.name = "array", .kind = JSON_ARRAY, .offset = offsetof(struct target, array)},
     {.name = NULL},
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool is_so)
-{
-    if (!is_so)
-        abort();
-}
 
 static void write_node(struct json_writer *writer, const struct json_node *node);
 

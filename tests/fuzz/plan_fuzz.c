@@ -3,23 +3,16 @@
  * is wrong; a plan that is taken is consistent, so that what is written to the tables can be read
  * again.
  *
- * Build with FOYER_FUZZ (clang); run: plan_fuzz tests/fuzz/corpus/plan
+ * Run: plan_fuzz tests/fuzz/corpus/plan
  */
+#include "fuzz.h"
+
 #include "tickets/limits.h"
 #include "tickets/plan.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #define ARENA_BYTES ((size_t)32 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool is_so)
-{
-    if (!is_so)
-        abort();
-}
 
 static void check_seat(const struct plan *plan, uint32_t seat_no)
 {

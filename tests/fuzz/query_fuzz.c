@@ -1,19 +1,12 @@
 /*
- * Fuzz target of the query: decoding is strict, ends, and gives valid text or nothing.
+ * Fuzz target of the query and of cookies. The query's decoding is strict, ends, and gives valid
+ * text or nothing; a cookie's value is a slice of the header, without the separators.
  *
- * Build with FOYER_FUZZ (clang); run: query_fuzz tests/fuzz/corpus/query
+ * Run: query_fuzz tests/fuzz/corpus/query
  */
+#include "fuzz.h"
+
 #include "net/request.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool is_true)
-{
-    if (!is_true)
-        abort();
-}
 
 static void check_value(struct request *request, const char *name)
 {
@@ -25,6 +18,20 @@ static void check_value(struct request *request, const char *name)
         return;
     require(value.len <= request->query.len);
     require(str_is_utf8(value) && str_find(value, '\0', 0) == value.len);
+}
+
+static void check_cookies(struct str text)
+{
+    /* Two headers, so that the second is reached too. */
+    const struct request_field fields[] = {{STR("cookie"), str_sub(text, 0, text.len / 2)},
+                                           {STR("Cookie"), str_sub(text, text.len / 2, text.len)}};
+    struct request request = {.fields = fields, .field_count = 2};
+    static const char *const names[] = {"sid", "a", "__Host-session", ""};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct str value = request_cookie(&request, names[i]);
+        require(str_find(value, ';', 0) == value.len);
+        require_inside(text, value);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -43,5 +50,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_value(&request, "near");
     check_value(&request, "");
     arena_release(&request.arena);
+    check_cookies(request.query);
     return 0;
 }

@@ -2,25 +2,17 @@
  * Fuzz target of the router: the first byte is the method, the rest the path. What matches has no
  * empty or climbing segment, and parameters that are valid text.
  *
- * Build with FOYER_FUZZ (clang); run: router_fuzz tests/fuzz/corpus/router
+ * Run: router_fuzz tests/fuzz/corpus/router
  */
+#include "fuzz.h"
+
 #include "net/router.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const patterns[] = {
     "/",           "/v1/events",           "/v1/events/{id}",     "/v1/events/{event}/seats",
     "/v1/a/b/c",   "/v1/{x}/b/{y}",        "/v1/{x}/{y}/{z}",     "/assets/{file*}",
     "/v1/a/{b}/d", "/{one}/{two}/{rest*}", "/v1/events/{id}/map", "/v1/me",
 };
-
-static void require(bool is_true)
-{
-    if (!is_true)
-        abort();
-}
 
 static struct router *make_router(void)
 {

@@ -3,17 +3,15 @@
  * Whatever comes: no crash, and nothing is taken for signed but what a second, simpler reader finds
  * signed, too.
  *
- * Build with FOYER_FUZZ (clang); run: signature_fuzz tests/fuzz/corpus/signature
+ * Run: signature_fuzz tests/fuzz/corpus/signature
  */
+#include "fuzz.h"
+
 #include "base/crypto.h"
 #include "tickets/signature.h"
 
-#include <stdlib.h>
-
 #define SECRET "whsec_fuzz"
 #define NOW_MS 1700000000500
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A good signature is in the header as it is. */
 static bool contains_signature(struct str header, struct str body, int64_t at_ms)

@@ -68,7 +68,7 @@ export async function visitor(browser, server, width) {
         acceptDownloads: true,
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(60_000);
     const errors = [];
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (message) => {

@@ -27,7 +27,7 @@ async function findBySearch(who) {
     await page.goto('/');
     const box = page.getByRole('searchbox', { name: 'Search events' });
     const card = page.getByRole('link', { name: /Lanterns at Midnight/ });
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
         await box.fill('');
         await box.pressSequentially('lanterns');

@@ -21,7 +21,7 @@ export function send(url, { method = 'GET', headers = {}, body, agent, ca } = {}
             res.on('close', () => res.complete || reject(new Error('the answer was cut off')));
         });
         req.on('error', reject);
-        req.setTimeout(30000, () => req.destroy(new Error('no answer in 30 s')));
+        req.setTimeout(60000, () => req.destroy(new Error('no answer in 60 s')));
         req.end(body);
     });
 }

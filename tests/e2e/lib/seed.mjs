@@ -1,7 +1,9 @@
 /* Things to sell and people to sell them to. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import path from 'node:path';
 import { newKey } from './api.mjs';
+import { reconcile } from './reconcile.mjs';
 import { until } from './wait.mjs';
 
 export const HOUR = 3600 * 1000;
@@ -118,13 +120,13 @@ export async function checkedOut(api, eventId, what) {
     return paymentUrl(api, booking.id);
 }
 
-export const paymentUrl = (api, bookingId, timeout = 15000) =>
+export const paymentUrl = (api, bookingId, timeout = 60000) =>
     until(async () => {
         const booking = await api.booking(bookingId);
         return booking.payment?.url && booking;
     }, { timeout, what: `the payment URL of ${bookingId}` });
 
-export const status = (api, bookingId, wanted, timeout = 15000) =>
+export const status = (api, bookingId, wanted, timeout = 60000) =>
     until(async () => {
         const booking = await api.booking(bookingId);
         return booking.status === wanted && booking;
@@ -151,15 +153,27 @@ export async function ticketsOf(api, bookingId) {
     return answer.json.data;
 }
 
-/* After money has come to rest: what the bank has kept is what confirmed bookings are worth, by the audit and by its ledger. */
+/* What the reconciliation says of a server's directory; options as in reconcile.mjs. */
+export const reconciled = (server, options = {}) =>
+    reconcile(server.dir, { bank: server.ownBank?.dir ?? path.join(server.dir, 'sandbox'), ...options });
+
+/*
+ * After money has come to rest: what the bank has kept is what confirmed bookings are worth, by the audit, by its ledger, and by the
+ * reconciliation, which shares nothing with the audit.
+ */
 export async function assertReconciled(server) {
-    const [audit, ledger] = await until(async () => {
-        const found = await server.audit();
-        return found.totals.refunds_pending === 0 && [found, await server.bank.summary()];
-    }, { timeout: 15000, every: 100, what: 'all refunds to be paid' });
+    let audit, ledger;
+    const isAtRest = () => audit.totals.refunds_pending === 0 && ledger.captured === audit.totals.captured && ledger.refunded === audit.totals.refunded;
+    await until(async () => {
+        audit = await server.audit({ isAlone: true });
+        ledger = await server.bank.summary();
+        return isAtRest();
+    }, { every: 100, what: 'all money to come to rest' }).catch((error) => { if (!ledger) throw error; }); /* what follows says why not */
+    assert.equal(audit.totals.refunds_pending, 0, 'refunds that wait');
     assert.deepEqual(audit.findings, []);
     assert.equal(audit.clean, true);
     assert.equal(ledger.captured, audit.totals.captured, 'captured: bank against database');
     assert.equal(ledger.refunded, audit.totals.refunded, 'refunded: bank against database');
+    assert.deepEqual(await reconciled(server), []);
     return { audit, ledger };
 }

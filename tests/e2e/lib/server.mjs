@@ -12,13 +12,15 @@ import { fileURLToPath } from 'node:url';
 import { Api } from './api.mjs';
 import { Bank } from './bank.mjs';
 import { Contract } from './contract.mjs';
+import { reconcile } from './reconcile.mjs';
 import { until } from './wait.mjs';
 
 export const REPO = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 export const FOYER = path.resolve(process.env.FOYER_BIN ?? path.join(REPO, 'build/foyer'));
 export const ADMIN_KEY = 'sk_e2e_admin_key_0123456789';
-const READY_MS = 30000;
-const STOP_MS = 20000;
+const SANITIZER_REPORT = /(ERROR|WARNING): \w+Sanitizer[\s\S]*|runtime error:.*/;
+const READY_MS = 60000;
+const STOP_MS = 60000;
 
 const children = new Set();
 const directories = new Set();
@@ -40,7 +42,7 @@ export function environment(extra = {}) {
 }
 
 /* Runs a subcommand to its end: {code, stdout, stderr}. */
-export function run(args, { env = {}, timeout = 30000, cwd } = {}) {
+export function run(args, { env = {}, timeout = 120000, cwd } = {}) {
     return new Promise((resolve) => {
         execFile(FOYER, args, { env: environment(env), timeout, maxBuffer: 64 << 20, cwd }, (error, stdout, stderr) => {
             resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr });
@@ -93,7 +95,7 @@ export class Program {
         if (!this.isRunning()) return this.ended;
         this.child.kill('SIGTERM');
         const ended = await this.end();
-        const report = /ERROR: \w+Sanitizer[\s\S]*|runtime error:.*/.exec(this.stderr);
+        const report = SANITIZER_REPORT.exec(this.stderr);
         if (ended.code !== 0 || report)
             throw new Error(`ended with ${ended.code ?? ended.signal}: ${(report?.[0] ?? this.stderr).slice(0, 6000)}`);
         return ended;
@@ -102,7 +104,7 @@ export class Program {
     async kill9() {
         this.child.kill('SIGKILL');
         await this.end();
-        const report = /ERROR: \w+Sanitizer[\s\S]*|runtime error:.*/.exec(this.stderr);
+        const report = SANITIZER_REPORT.exec(this.stderr);
         if (report) throw new Error(report[0].slice(0, 6000));
     }
 
@@ -178,10 +180,17 @@ export class Foyer extends Program {
         return this.advance(0);
     }
 
-    /* {code, findings: [{check, finding}], totals, clean} */
-    async audit() {
+    /*
+     * {code, findings: [{check, finding}], totals, clean}. Where it is clean the reconciliation must be so too, in every test; `isAlone` leaves
+     * that out, for asking again and again.
+     */
+    async audit({ isAlone = false } = {}) {
         const { code, stdout, stderr } = await run(['audit', '--data', this.dir, '--json']);
-        if (code !== 0 && code !== 1) throw new Error(`audit ended with ${code}: ${stderr}`);
+        if (code !== 0 && code !== 1) throw new Error(`audit ended with ${code}: ${stderr}${stdout}`);
+        if (code === 0 && !isAlone) {
+            const others = await reconcile(this.dir, { bank: this.ownBank?.dir ?? path.join(this.dir, 'sandbox'), isAtRest: false });
+            if (others.length > 0) throw new Error(`the audit is clean, the reconciliation is not: ${JSON.stringify(others.slice(0, 20))}`);
+        }
         return { code, ...JSON.parse(stdout) };
     }
 

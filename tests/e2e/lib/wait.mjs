@@ -1,5 +1,5 @@
 /* Waiting: never for a time, always for something, and never for ever. */
-export async function until(probe, { timeout = 10000, every = 15, what = 'it' } = {}) {
+export async function until(probe, { timeout = 60000, every = 15, what = 'it' } = {}) {
     const deadline = performance.now() + timeout;
     let last;
     for (;;) {

@@ -84,6 +84,20 @@ static void assert_refused(const char *const *args, const char *named)
     assert_memory_equal(&before, &config, sizeof(config));
 }
 
+static void deadlines_of_connections(void **state)
+{
+    (void)state;
+    assert_loads(ARGS("--request-timeout-ms=100", "--send-timeout-ms=600000", "--send-rate-min=1"));
+    assert_int_equal(config.request_timeout_ms, 100);
+    assert_int_equal(config.send_timeout_ms, 600000);
+    assert_int_equal(config.send_rate_min, 1);
+    assert_refused(ARGS("--request-timeout-ms=99"), "request-timeout-ms");
+    assert_refused(ARGS("--request-timeout-ms=600001"), "request-timeout-ms");
+    assert_refused(ARGS("--send-timeout-ms=0"), "send-timeout-ms");
+    assert_refused(ARGS("--send-rate-min=0"), "send-rate-min");
+    assert_refused(ARGS("--send-rate-min=fast"), "send-rate-min");
+}
+
 static void defaults_are_complete(void **state)
 {
     (void)state;
@@ -93,6 +107,9 @@ static void defaults_are_complete(void **state)
     assert_string_equal(config.payments, "sandbox");
     assert_string_equal(config.mail, "dir");
     assert_int_equal(config.readers, 4);
+    assert_int_equal(config.request_timeout_ms, 30000);
+    assert_int_equal(config.send_timeout_ms, 30000);
+    assert_int_equal(config.send_rate_min, 16000);
     assert_true(config.abuse);
     assert_false(config.test_clock);
     assert_int_equal(config.log_level, LOG_INFO);
@@ -353,6 +370,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         config_test(defaults_are_complete),
+        config_test(deadlines_of_connections),
         config_test(stronger_sources_win),
         config_test(flag_names_the_file),
         config_test(flags_have_both_forms),

@@ -33,6 +33,10 @@ struct place {
     char last_data[64];
     int failures_left; /* batches that are refused */
     int batches;
+    size_t batch_most; /* rows of the largest */
+    int idle_left;     /* pieces of what can wait */
+    int idle_calls;
+    size_t idle_seen; /* rows that had come at the first call */
 };
 
 static enum err on_batch(const struct journal_row *rows, size_t count, struct db *source, void *ctx)
@@ -42,6 +46,7 @@ static enum err on_batch(const struct journal_row *rows, size_t count, struct db
     (void)source;
     (void)pthread_mutex_lock(&place->lock);
     place->batches++;
+    place->batch_most = count > place->batch_most ? count : place->batch_most;
     if (place->failures_left != 0) {
         place->failures_left--;
         err = ERR_IO;
@@ -155,6 +160,45 @@ static void rows_come_once_and_in_order(void **state)
     assert_string_equal(place->last_data, "{\"n\":1006}");
 }
 
+static bool on_idle(void *ctx)
+{
+    struct place *place = ctx;
+    (void)pthread_mutex_lock(&place->lock);
+    if (place->idle_calls++ == 0)
+        place->idle_seen = place->count;
+    bool has_more = place->idle_left > 0 && --place->idle_left > 0;
+    (void)pthread_mutex_unlock(&place->lock);
+    return has_more;
+}
+
+static int idle_left(struct place *place)
+{
+    (void)pthread_mutex_lock(&place->lock);
+    int count = place->idle_left;
+    (void)pthread_mutex_unlock(&place->lock);
+    return count;
+}
+
+static void what_can_wait_is_done_piece_by_piece_after_all_rows(void **state)
+{
+    struct place *place = *state;
+    append(place, 25);
+    place->idle_left = 40;
+    struct consumer_options options = {.name = "test",
+                                       .source_path = place->path,
+                                       .interval_ms = 3600000, /* pieces don't wait for it */
+                                       .batch_max = 10,
+                                       .on_batch = on_batch,
+                                       .on_idle = on_idle,
+                                       .ctx = place};
+    assert_ok(consumer_start(&options, &place->consumer));
+    wait_for(idle_left(place) == 0);
+    assert_in_order(place, 1, 25);
+    assert_int_equal(place->idle_seen, 25);
+    assert_int_equal(batches(place), 3);
+    assert_int_equal(place->batch_most, 10);
+}
+
 static void wake_is_faster_than_the_interval(void **state)
 {
     struct place *place = *state;
@@ -235,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         consumer_test(rows_come_once_and_in_order),
+        consumer_test(what_can_wait_is_done_piece_by_piece_after_all_rows),
         consumer_test(wake_is_faster_than_the_interval),
         consumer_test(interval_finds_what_nobody_announced),
         consumer_test(refused_batch_comes_again),

@@ -64,6 +64,17 @@ static void body_is_limited_by_the_route(void **state)
     free(large);
 }
 
+static void body_must_not_be_compressed(void **state)
+{
+    (void)state;
+    expect("POST /t/things\r\nContent-Encoding: gzip", THING, 415, "without Content-Encoding");
+    expect("POST /t/things\r\nContent-Encoding: gzip", THING, 415,
+           "\"type\":\"unsupported-media-type\"");
+    expect("POST /t/things\r\nContent-Encoding: identity, br", THING, 415,
+           "unsupported-media-type");
+    expect("POST /t/things\r\nContent-Encoding: identity", "[", 400, "malformed-json");
+}
+
 static void body_must_be_json(void **state)
 {
     (void)state;
@@ -301,9 +312,14 @@ static void rate_is_limited_per_class(void **state)
 {
     (void)state;
     const int burst = 60;
-    for (int i = 0; i < burst; i++)
-        expect("POST /t/own\r\nIdempotency-Key: a", THING, 201, NULL);
-    struct reply reply = http("POST /t/own\r\nIdempotency-Key: a", THING);
+    int granted = 0;
+    struct reply reply;
+    /* One comes back each second meanwhile: a slow machine is granted more than the burst. */
+    while ((reply = http("POST /t/own\r\nIdempotency-Key: a", THING)).status == 201) {
+        reply_free(&reply);
+        assert_true(++granted < 20 * burst);
+    }
+    assert_true(granted >= burst);
     assert_int_equal(reply.status, 429);
     assert_true(reply_has(&reply, "\r\nretry-after: 1"));
     assert_true(reply_has(&reply, "\r\nratelimit-policy: \"auth\";q=60;w=60"));
@@ -323,7 +339,9 @@ static void rate_limit_shows_on_answers(void **state)
     assert_true(reply_has(&reply, "\r\nratelimit: \"default\";r=299;"));
     reply_free(&reply);
     reply = http("POST /t/things", THING);
-    assert_true(reply_has(&reply, "\r\nratelimit: \"default\";r=298;"));
+    /* One less, unless the time for one has passed. */
+    assert_true(reply_has(&reply, "\r\nratelimit: \"default\";r=298;") ||
+                reply_has(&reply, "\r\nratelimit: \"default\";r=299;"));
     reply_free(&reply);
     reply = http("POST /t/things/thg_0000000000005", NULL);
     assert_false(reply_has(&reply, "\r\nratelimit"));
@@ -343,6 +361,7 @@ int main(void)
         rig_test(head_is_a_get_without_body),
         rig_test(body_is_limited_by_the_route),
         rig_test(body_must_be_json),
+        rig_test(body_must_not_be_compressed),
         rig_test(fields_are_named),
         rig_test(query_is_checked),
         rig_test(path_parameters_are_ids),

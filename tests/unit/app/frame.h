@@ -67,7 +67,7 @@ static void frame_on_reply(struct request *request)
     struct exchange *exchange = container_of(request, struct exchange, request);
     struct answer *answer = exchange->answer;
     const struct response *res = &request->res;
-    answer->status = res->status;
+    answer->status = request->arena.overflow ? 503 : res->status; /* as net/server_exchange.c */
     answer->header_count = res->header_count;
     for (size_t i = 0; i < res->header_count; i++) {
         (void)snprintf(answer->headers[i].name, sizeof(answer->headers[i].name), "%.*s",

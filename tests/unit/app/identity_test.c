@@ -281,8 +281,8 @@ static void unknown_email_looks_like_wrong_password(void **state)
     (void)snprintf(wrong_body, sizeof(wrong_body), "%.1000s", answer.body);
     int64_t unknown_ns = refused_in_ns(frame, LOGIN_AS("nobody@example.com", "not the password"));
     assert_string_equal(answer.body, wrong_body);
-    /* A hash takes a hundred times what a refusal without one does. */
-    assert_true(unknown_ns > wrong_ns / 4);
+    /* A hash takes a hundred times what a refusal without one does; the rest is room for noise. */
+    assert_true(unknown_ns > wrong_ns / 20);
     assert_true(wrong_ns > unknown_ns / 4);
 }
 

@@ -69,6 +69,45 @@ static void unknown_files_and_api_paths_are_404(void **state)
     }
 }
 
+static void ambiguous_paths_are_404(void **state)
+{
+    (void)state;
+    const struct str paths[] = {
+        STR("//"),
+        STR("//host/a"),
+        STR("/a//b"),
+        STR("/./a"),
+        STR("/a/../b"),
+        STR("/a/%2e%2E/b"),
+        STR("/a%2fb"),
+        STR("/a%5cb"),
+        STR("/a\\b"),
+        STR("/a%00"),
+        STR("/a%"),
+        STR("/a%zz"),
+        STR("/a%c0%af"),
+        STR("/a%ff"),
+        STR("/.."),
+        STR("/assets/../x"),
+        STR("/a/%2e"),
+        STR("/%2e%2e/assets/app.A1B2.js"),
+        STR("/assets//app.A1B2.js"),
+    };
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        ask(bare, "/");
+        bare.request.path = paths[i];
+        pages_reply(pages, &bare.call);
+        assert_int_equal(bare.request.res.status, 404);
+    }
+    const struct str plain[] = {STR("/a/"), STR("/a%20b"), STR("/%c3%bc"), STR("/a%252e")};
+    for (size_t i = 0; i < 4; i++) {
+        ask(bare, "/");
+        bare.request.path = plain[i];
+        pages_reply(pages, &bare.call);
+        assert_int_equal(bare.request.res.status, 200);
+    }
+}
+
 static void pages_run_nothing_from_elsewhere(void **state)
 {
     (void)state;
@@ -162,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         pages_test(addresses_of_the_application_get_the_index),
         pages_test(unknown_files_and_api_paths_are_404),
+        pages_test(ambiguous_paths_are_404),
         pages_test(pages_run_nothing_from_elsewhere),
         pages_test(hashed_files_never_change),
         pages_test(compressed_twin_for_those_who_accept_it),

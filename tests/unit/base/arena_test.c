@@ -111,6 +111,38 @@ struct traced {
     int number;
 };
 
+/* Zeroed, writable and apart, however often and with whatever kept. */
+static void test_reset_gives_a_fresh_arena(void **state)
+{
+    (void)state;
+    static const size_t kept[] = {0, 5000, 1 << 20};
+    for (size_t k = 0; k < sizeof(kept) / sizeof(kept[0]); k++) {
+        struct arena arena;
+        arena_init(&arena, 1 << 20);
+        for (int turn = 0; turn < 5; turn++) {
+            size_t used = 0;
+            for (size_t size = 1; size < 40000; size = size * 2 + 7) {
+                char *data = arena_alloc(&arena, size);
+                assert_non_null(data);
+                for (size_t i = 0; i < size; i++)
+                    assert_int_equal(data[i], 0);
+                memset(data, 0xAB, size);
+                used += size;
+            }
+            assert_true(arena.used_bytes >= used);
+            arena_reset(&arena, kept[k]);
+            assert_int_equal(arena.used_bytes, 0);
+            assert_null(arena.blocks);
+        }
+        assert_null(arena_alloc(&arena, (1 << 20) + 1));
+        assert_true(arena.overflow);
+        arena_reset(&arena, kept[k]);
+        assert_false(arena.overflow);
+        arena_release(&arena);
+        assert_null(arena.spares);
+    }
+}
+
 static void note(void *ptr)
 {
     struct traced *traced = ptr;
@@ -154,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_aligned_zeroed_and_apart),
         cmocka_unit_test(test_larger_than_a_block),
+        cmocka_unit_test(test_reset_gives_a_fresh_arena),
         cmocka_unit_test(test_exactly_the_cap_fits),
         cmocka_unit_test(test_overflow_is_sticky_until_release),
         cmocka_unit_test(test_array_product_does_not_wrap),

@@ -72,11 +72,12 @@ static void test_floats(void **state)
     json_f64(&writer, -0.1);
     json_f64(&writer, -0.0);
     json_f64(&writer, 1e300);
+    json_f64(&writer, -1.7976931348623157e308);
     json_f64(&writer, (double)NAN);
     json_f64(&writer, -(double)INFINITY);
     json_bool(&writer, false);
     json_close_array(&writer);
-    assert_str(buf_str(&buf), "[0.5,3,-0.1,0,1e+300,null,null,false]");
+    assert_str(buf_str(&buf), "[0.5,3,-0.1,0,1e+300,-1.7976931348623157e+308,null,null,false]");
 }
 
 static void test_escapes(void **state)

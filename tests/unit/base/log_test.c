@@ -132,6 +132,55 @@ static void test_arguments_cannot_forge_members_or_lines(void **state)
     assert_null(memmem(text.data, text.len, "\"a\":1", 5));
 }
 
+static void write_separators(void)
+{
+    log_info("hostile", "first=%s second=\"so %s\" third=%d",
+             "\x1f"
+             "a\x1f"
+             "b\x1e",
+             "c", 3);
+}
+
+static void test_arguments_with_the_separator_stay_in_their_value(void **state)
+{
+    (void)state;
+    struct json_node *line = capture_line(write_separators);
+    assert_member(line, "first",
+                  "\x1f"
+                  "a\x1f"
+                  "b\x1e");
+    assert_member(line, "second", "so c");
+    assert_member(line, "third", "3");
+}
+
+static void write_all_separators(void)
+{
+    char all[32], long_text[2 * LOG_LINE_MAX];
+    for (size_t i = 0; i < sizeof(all); i++)
+        all[i] = (char)((i + 1) % sizeof(all));
+    log_info("hostile", "first=%s second=%s", all, "x");
+    memset(long_text, 'y', sizeof(long_text));
+    long_text[10] = '\x1f';
+    long_text[sizeof(long_text) - 1] = '\0';
+    log_info("hostile", "first=%s second=%s", long_text, "x");
+}
+
+/* Who uses up all control characters, or the line, gets no other member's value either. */
+static void test_arguments_with_every_separator_forge_nothing(void **state)
+{
+    (void)state;
+    struct str rest = capture(write_all_separators);
+    struct json_node *line;
+    struct str message, value;
+    assert_ok(json_parse(&arena, str_split(&rest, '\n'), &line, &message));
+    assert_true(json_as_str(json_get(line, "detail"), &value));
+    assert_null(json_get(line, "second"));
+    assert_ok(json_parse(&arena, str_split(&rest, '\n'), &line, &message));
+    assert_true(json_as_str(json_get(line, "first"), &value));
+    assert_true(value.len > 100 && value.data[10] == '\x1f' && value.data[11] == 'y');
+    assert_int_equal(rest.len, 0);
+}
+
 static void write_with_request(void)
 {
     log_set_request_id(STR("req-1"));
@@ -221,6 +270,8 @@ int main(void)
         TEST(test_fields_follow_the_format),
         TEST(test_words_without_a_name),
         TEST(test_arguments_cannot_forge_members_or_lines),
+        TEST(test_arguments_with_the_separator_stay_in_their_value),
+        TEST(test_arguments_with_every_separator_forge_nothing),
         TEST(test_request_id),
         TEST(test_large_values_are_cut_but_the_line_is_json),
         TEST(test_levels),

@@ -319,13 +319,58 @@ static void test_body_limit(void **state)
         assert_int_equal(reply.status, 200);
         assert_string_equal(reply.body, wanted);
     }
-    post(BODY_MAX + 1, false);
-    assert_problem(413, "too-large");
-    /* An answer that comes before the body was sent may be lost with the reset that ends it. */
-    post(BODY_MAX + 1, true);
-    if (reply.status != 0)
+    /* The answer comes while the client still sends, and is not lost with a reset. */
+    for (int is_chunked = 0; is_chunked < 2; is_chunked++) {
+        post(BODY_MAX + 1, is_chunked);
         assert_problem(413, "too-large");
+        post(BIG_BYTES, is_chunked);
+        assert_problem(413, "too-large");
+    }
+    wait_for(rig_stats().connections_open == 0);
     assert_int_equal(rig.running_max, 1);
+}
+
+/* All that the client has to say is taken, and then the connection ends in order. A reset would
+ * take the answer with it. */
+static void test_refusal_ends_without_a_reset(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nbad",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        char byte;
+        int fd = client_connect();
+        client_send(fd, str_from_c(heads[i]));
+        for (size_t sent = 0; sent < BIG_BYTES; sent += BIG_BYTES / 128)
+            assert_int_equal(send(fd, rig.big, BIG_BYTES / 128, MSG_NOSIGNAL), BIG_BYTES / 128);
+        assert_true(client_read(fd, &reply, false));
+        assert_true(reply.status == 413 || reply.status == 400);
+        assert_int_equal(recv(fd, &byte, 1, 0), 0);
+        assert_int_equal(close(fd), 0);
+    }
+    wait_for(rig_stats().connections_open == 0);
+}
+
+/* Who goes on sending is waited for, but not for ever. */
+static void test_lingering_has_an_end(void **state)
+{
+    (void)state;
+    int fd = client_connect();
+    client_send(fd, STR("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n"));
+    assert_true(client_read(fd, &reply, false));
+    wait_for(rig_stats().connections_open == 0); /* neither sending nor closing */
+    assert_int_equal(close(fd), 0);
+    fd = client_connect();
+    client_send(fd, STR("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n"));
+    size_t sent = 0;
+    while (sent < 64 * BIG_BYTES && send(fd, rig.big, BIG_BYTES, MSG_NOSIGNAL) > 0)
+        sent += BIG_BYTES;
+    assert_true(sent < 64 * BIG_BYTES);
+    assert_int_equal(close(fd), 0);
+    wait_for(rig_stats().connections_open == 0);
 }
 
 static void test_body_over_the_limit_is_refused_before_it_is_sent(void **state)
@@ -351,6 +396,25 @@ static void test_chunks_are_joined(void **state)
     assert_true(client_read(fd, &reply, false));
     assert_string_equal(reply.body, "GET /echo ? 0 127.0.0.1 0");
     assert_int_equal(close(fd), 0);
+}
+
+/* The library's own decoder would take each of these. */
+static void test_malformed_chunks_are_refused(void **state)
+{
+    (void)state;
+    static const char *const broken[] = {"3\nabc\r\n0\r\n\r\n", "3\r\nabc\n0\r\n\r\n",
+                                         "3 junk\r\nabc\r\n0\r\n\r\n", "0\r\nno field\r\n\r\n",
+                                         "0\n\n"};
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        int fd = client_connect();
+        client_send(fd,
+                    STR("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        client_send(fd, str_from_c(broken[i]));
+        assert_true(client_read(fd, &reply, false));
+        assert_problem(400, "bad-request");
+        assert_true(client_is_closed(fd));
+        assert_int_equal(close(fd), 0);
+    }
 }
 
 static void test_expect_continue(void **state)
@@ -438,9 +502,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_garbage_closes_the_connection, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_targets_and_heads, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_body_limit, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refusal_ends_without_a_reset, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lingering_has_an_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_body_over_the_limit_is_refused_before_it_is_sent,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_chunks_are_joined, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_malformed_chunks_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_expect_continue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_arena_becomes_503, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_large_answers_are_sent_whole_and_released_once, set_up,

@@ -103,8 +103,8 @@ static void test_requests_over_tls(void **state)
     http_call_release(&asked.call);
     assert_int_equal(rig_stats().connections_accepted, 1);
     int64_t start_ns = clock_mono_ns();
-    server_stop(rig.server, 10000); /* with the client's connection idle */
-    assert_true(clock_mono_ns() - start_ns < 1000000000);
+    server_stop(rig.server, 60000); /* with the client's connection idle */
+    assert_true(clock_mono_ns() - start_ns < (int64_t)30 * 1000000000);
     http_client_free(client);
     rig_stop();
 }

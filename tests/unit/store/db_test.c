@@ -48,6 +48,23 @@ static void test_writer_creates_the_file_and_reader_does_not(void **state)
     db_close(NULL);
 }
 
+static void test_a_database_in_memory_is_its_connections_own(void **state)
+{
+    (void)state;
+    struct db *first = NULL, *second = NULL;
+    assert_int_equal(db_open(DB_IN_MEMORY, DB_WRITER, &first), ERR_OK);
+    assert_int_equal(db_open(DB_IN_MEMORY, DB_WRITER, &second), ERR_OK);
+    run_script(first, "CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT)");
+    assert_int_equal(db_begin(first), ERR_OK);
+    assert_int_equal(add(first, 1, "one"), ERR_OK);
+    assert_int_equal(db_commit(first), ERR_OK);
+    assert_int_equal(count(first), 1);
+    assert_int_equal(query_i64(second, "SELECT count(*) FROM sqlite_schema"), 0);
+    db_close(first);
+    db_close(second);
+    assert_int_equal(access(DB_IN_MEMORY, F_OK), -1);
+}
+
 static void test_what_is_not_a_database_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -585,6 +602,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(test_writer_creates_the_file_and_reader_does_not),
+        fixture_test(test_a_database_in_memory_is_its_connections_own),
         fixture_test(test_what_is_not_a_database_is_refused),
         fixture_test(test_writer_is_durable_and_reader_is_harmless),
         fixture_test(test_parameters_are_bound_by_their_number),

@@ -183,6 +183,26 @@ static void late_money_takes_the_seats_back_only_when_all_are_free(void **state)
     assert_int_equal(fixture_count(fixture, "SELECT COUNT(*) FROM ticket WHERE state = 0"), 2);
 }
 
+/* The version is what clients compare: a change that keeps it is never fetched. */
+static void late_money_for_an_area_shows_in_the_version(void **state)
+{
+    struct fixture *fixture = *state;
+    struct event_model *model;
+    struct fixture_hold hold = {
+        .booking = {.account_id = 1, .area_count = 1, .areas = {{.quantity = 2}}}};
+    assert_int_equal(
+        inventory_load(fixture->tickets->inventory, fixture->reader, FIXTURE_EVENT, &model),
+        ERR_OK);
+    assert_int_equal(fixture_write(fixture, fixture_hold_fn, &hold), ERR_OK);
+    clock_advance_ms(FIXTURE_TTL_S * 1000 + 1);
+    assert_int_equal(do_move(fixture, &hold.booking, expire), ERR_OK);
+    int64_t version = atomic_load(&model->version);
+    assert_int_equal(do_move(fixture, &hold.booking, reclaim), ERR_OK);
+    assert_int_equal(atomic_load(&model->area_available[0]), FIXTURE_AREA_CAPACITY - 2);
+    assert_true(atomic_load(&model->version) > version);
+    event_model_unref(model);
+}
+
 static void late_money_for_a_cancelled_booking_or_event_takes_nothing_back(void **state)
 {
     struct fixture *fixture = *state;
@@ -314,6 +334,7 @@ int main(void)
         TEST(a_hold_past_its_time_can_be_confirmed_until_its_end_is_committed),
         TEST(a_pending_payment_is_not_expired_before_the_provider_was_asked),
         TEST(late_money_takes_the_seats_back_only_when_all_are_free),
+        TEST(late_money_for_an_area_shows_in_the_version),
         TEST(late_money_for_a_cancelled_booking_or_event_takes_nothing_back),
         TEST(late_money_is_no_reason_to_refund_in_a_broken_database),
         TEST(a_hold_is_extended_once),

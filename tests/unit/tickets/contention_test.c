@@ -298,6 +298,73 @@ static void looking_for_the_key_first_would_refuse_a_winner(void **state)
     assert_true(atomic_load(&look.refused) > 0);
 }
 
+/* --- Versions --- */
+
+#define AREAS         2
+#define AREA_PLACES   100000
+#define HOLDS_AT_ONCE 200
+#define HOLD_ROUNDS   25
+
+struct watch {
+    struct fixture *fixture;
+    struct event_model *model;
+    int64_t version; /* before the first hold */
+    pthread_t thread;
+    _Atomic bool is_over;
+    _Atomic unsigned behind; /* looks that found a version ahead of its places */
+};
+
+/* Each hold is one version and takes one place of each area, so a version says how many are gone at
+ * least. The version is read first, as for an answer's ETag. */
+static void *watch_main(void *ctx)
+{
+    struct watch *watch = ctx;
+    while (!atomic_load(&watch->is_over)) {
+        int64_t version = atomic_load(&watch->model->version);
+        for (size_t i = AREAS; i-- > 0;) { /* the one that changes last is the first to look at */
+            int64_t gone = AREA_PLACES - atomic_load(&watch->model->area_available[i]);
+            if (gone < version - watch->version)
+                atomic_fetch_add(&watch->behind, 1);
+        }
+    }
+    return NULL;
+}
+
+static enum err hold_areas_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    enum err err = ERR_OK;
+    (void)ctx;
+    for (unsigned i = 0; !err && i < HOLDS_AT_ONCE; i++) {
+        struct fixture_hold hold = {
+            .booking = {.account_id = i + 1, .area_count = AREAS, .areas = {{0, 1, 0}, {1, 1, 0}}}};
+        err = fixture_hold_fn(fixture, tx, &hold);
+    }
+    return err;
+}
+
+static void a_version_is_never_seen_before_its_places(void **state)
+{
+    static struct watch watch;
+    struct fixture *fixture = *state;
+    watch = (struct watch){.fixture = fixture};
+    fixture_sql(fixture, "DELETE FROM event_area;"
+                         "INSERT INTO event_area VALUES (77, 0, 'a', 'A', 0, 100000, 100000, 0),"
+                         " (77, 1, 'b', 'B', 0, 100000, 100000, 0)");
+    assert_int_equal(
+        inventory_load(fixture->tickets->inventory, fixture->reader, FIXTURE_EVENT, &watch.model),
+        ERR_OK);
+    watch.version = atomic_load(&watch.model->version);
+    assert_int_equal(pthread_create(&watch.thread, NULL, watch_main, &watch), 0);
+    for (int i = 0; i < HOLD_ROUNDS; i++)
+        assert_int_equal(fixture_write(fixture, hold_areas_fn, NULL), ERR_OK);
+    atomic_store(&watch.is_over, true);
+    assert_int_equal(pthread_join(watch.thread, NULL), 0);
+    assert_int_equal(atomic_load(&watch.model->version),
+                     watch.version + HOLD_ROUNDS * HOLDS_AT_ONCE);
+    assert_int_equal(atomic_load(&watch.behind), 0);
+    event_model_unref(watch.model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +372,8 @@ int main(void)
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(looking_for_the_key_first_would_refuse_a_winner,
                                         fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_version_is_never_seen_before_its_places, fixture_setup,
+                                        fixture_teardown),
         served_test(nobody_is_refused_by_its_own_seats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

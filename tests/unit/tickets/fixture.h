@@ -112,6 +112,14 @@ static inline void fixture_seed(struct fixture *fixture)
     fixture_sql(fixture, sql);
 }
 
+/* The event of fixture_seed, its prices and its area stand in the tables without ever having been told
+ * to the journal. So the audit's checks of these against the journal say nothing here. */
+static inline bool fixture_breaks_check(const char *check)
+{
+    return strcmp(check, "event-by-journal") == 0 || strcmp(check, "price-by-journal") == 0 ||
+           strcmp(check, "area-by-journal") == 0;
+}
+
 static inline void fixture_open(struct fixture *fixture)
 {
     assert_int_equal(tickets_new(&fixture->config, &fixture->tickets), ERR_OK);

@@ -8,7 +8,7 @@
 #include "tickets/mail_store.h"
 #include "tickets/mailer.h"
 
-#define WAIT_MS_MAX 20000
+#define WAIT_MS_MAX 60000
 
 /* --- Messages --- */
 

@@ -554,6 +554,43 @@ static void a_session_opens_or_is_tried_again(void **state)
         assert_int_equal(expect_write(*state, create_fn, &cases[i]), ERR_OK);
 }
 
+static enum err oldest_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    (void)ctx;
+    struct fixture_hold hold = {.booking = {.account_id = 3, .seat_count = 1, .seats = {{7, 0}}}};
+    int64_t since_ms = 0;
+    wipe(tx);
+    for (enum payment_work work = 0; work < PAYMENT_WORK_COUNT; work++) {
+        expect_eq(payment_store_oldest(tx->db, work, &since_ms), ERR_OK);
+        expect_eq(since_ms, INT64_MAX);
+    }
+    expect_eq(fixture_hold_fn(fixture, tx, &hold), ERR_OK);
+    expect_eq(booking_start_payment(fixture->tickets, tx, &hold.booking), ERR_OK);
+    struct payment payment;
+    expect_eq(payment_load_by_booking(tx->db, FIXTURE_EVENT, hold.booking.id, tx->arena, &payment),
+              ERR_OK);
+    /* A try that failed is due later, and has waited all the same. */
+    struct provider_answer answer = {.verdict = VERDICT_DOWN};
+    expect_eq(payment_on_created(fixture->tickets, tx, &payment, &answer), ERR_OK);
+    expect_eq(payment_store_oldest(tx->db, PAYMENT_WORK_SESSION, &since_ms), ERR_OK);
+    expect_eq(since_ms, id_time_ms(payment.id));
+    answer = (struct provider_answer){.verdict = VERDICT_OK,
+                                      .fact = FACT_OPEN,
+                                      .session_ref = STR("s"),
+                                      .url = STR("http://bank/pay")};
+    expect_eq(payment_on_created(fixture->tickets, tx, &payment, &answer), ERR_OK);
+    expect_eq(payment_store_oldest(tx->db, PAYMENT_WORK_SESSION, &since_ms), ERR_OK);
+    expect_eq(since_ms, INT64_MAX);
+    expect_eq(payment_store_oldest(tx->db, PAYMENT_WORK_ASK, &since_ms), ERR_OK);
+    expect_eq(since_ms, payment.next_at);
+    return ERR_OK;
+}
+
+static void the_oldest_work_tells_since_when_it_waits(void **state)
+{
+    assert_int_equal(expect_write(*state, oldest_fn, NULL), ERR_OK);
+}
+
 static void illegal_moves_are_refused(void **state)
 {
     (void)state;
@@ -605,6 +642,7 @@ int main(void)
         TEST(the_same_money_does_not_pay_twice),
         TEST(an_ended_booking_closes_its_session),
         TEST(a_session_opens_or_is_tried_again),
+        TEST(the_oldest_work_tells_since_when_it_waits),
         cmocka_unit_test(illegal_moves_are_refused),
         cmocka_unit_test(sessions_are_asked_about_ever_more_seldom),
     };

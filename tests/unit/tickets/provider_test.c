@@ -329,6 +329,30 @@ static void what_is_no_event_is_refused(void **state)
 
 /* --- Sandbox --- */
 
+/* Only of refunds of ours is a fact booked, and only a refund's event is about one. */
+static void sandbox_refunds_that_are_not_ours_are_ignored(void **state)
+{
+    struct rig *rig = *state;
+    struct provider_event event;
+    static const struct {
+        const char *text;
+        enum provider_fact fact;
+    } cases[] = {
+        {"{\"id\":\"e1\",\"type\":\"refund.failed\",\"data\":{}}", FACT_IGNORED},
+        {"{\"id\":\"e1\",\"type\":\"refund.succeeded\",\"data\":{\"refund_reference\":\"x\"}}",
+         FACT_IGNORED},
+        {"{\"id\":\"e1\",\"type\":\"payment.failed\",\"data\":{\"refund_reference\":"
+         "\"ref_00000000000010000000000002\"}}",
+         FACT_FAILED},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(
+            provider_sandbox.read_event(&rig->arena, str_from_c(cases[i].text), &event), ERR_OK);
+        assert_int_equal(event.fact, cases[i].fact);
+        assert_int_equal(event.refund_id, 0);
+    }
+}
+
 static void sandbox_requests_carry_key_and_clock(void **state)
 {
     struct rig *rig = *state;
@@ -417,6 +441,7 @@ int main(void)
         TEST(stripe_events_are_read),
         TEST(stripe_refund_events_are_read),
         TEST(what_is_no_event_is_refused),
+        TEST(sandbox_refunds_that_are_not_ours_are_ignored),
         TEST(sandbox_requests_carry_key_and_clock),
         TEST(sandbox_answers_are_read),
         cmocka_unit_test(escapes_leave_only_unreserved_characters),

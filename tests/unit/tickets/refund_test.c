@@ -4,6 +4,7 @@
 
 #include "app/bare_call.h"
 #include "app/identity.h"
+#include "tickets/booking_store.h"
 #include "tickets/payment_http.h"
 #include "tickets/payment_internal.h"
 #include "tickets/refund_store.h"
@@ -285,6 +286,31 @@ static void the_organizer_refunds_part_and_rest(void **state)
                      BOOKING_CONFIRMED);
 }
 
+static int64_t counted_places(struct fixture *fixture)
+{
+    int64_t places = -1;
+    assert_int_equal(booking_store_places(fixture->reader, OWNER, FIXTURE_EVENT, &places), ERR_OK);
+    return places;
+}
+
+/* What was given back is not had any more: it leaves room for another booking. */
+static void places_given_back_do_not_count(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sale sale = sell(fixture);
+    struct fixture_hold hold;
+    char body[128], id[ID_TEXT_SIZE];
+    assert_int_equal(counted_places(fixture), 4);
+    id_format2(id, "tkt", FIXTURE_EVENT, sale.tickets[0].id);
+    snprintf(body, sizeof(body), "{\"ticket_ids\":[\"%s\"]}", id);
+    assert_int_equal(ask(fixture, &sale, ORGANIZER, SCOPE_ORGANIZER, body, NULL), 202);
+    assert_int_equal(counted_places(fixture), 3);
+    assert_int_equal(fixture_hold_pair(fixture, OWNER, 10, &hold), ERR_OK);
+    assert_int_equal(counted_places(fixture), 5);
+    assert_int_equal(ask(fixture, &sale, ORGANIZER, SCOPE_ORGANIZER, "", NULL), 202);
+    assert_int_equal(counted_places(fixture), 2);
+}
+
 static void strangers_see_nothing_and_owners_keep_the_rules(void **state)
 {
     struct fixture *fixture = *state;
@@ -344,6 +370,7 @@ int main(void)
         TEST(answers_settle_a_refund_or_bring_it_back_later),
         TEST(facts_about_a_refund_count_once),
         TEST(the_organizer_refunds_part_and_rest),
+        TEST(places_given_back_do_not_count),
         TEST(strangers_see_nothing_and_owners_keep_the_rules),
         TEST(bad_tickets_are_named),
         TEST(used_tickets_and_unpaid_bookings_are_not_refunded),

@@ -242,9 +242,43 @@ static void a_held_seat_shows_at_once(void **state)
     assert_int_equal(rig_int(rig, "sections[0].available"), 5);
 }
 
+/* The bits of seat A-2-1, the fourth, and the free seats of its section, as answered now. */
+static void assert_shown(struct rig *rig, enum seat_state state, int64_t available)
+{
+    char path[256];
+    struct rig_ask ask = {
+        .path = rig_path(rig, path, "/seats"), .key = "", .accept = "application/octet-stream"};
+    for (int i = 0; i < 2; i++) { /* made, and kept */
+        assert_int_equal(rig_send(rig, &ask), 200);
+        assert_int_equal((unsigned char)rig->body[0] >> 6, state);
+        assert_int_equal(get(rig, "/availability"), 200);
+        assert_int_equal(rig_int(rig, "sections[0].available"), available);
+    }
+}
+
+static void what_is_kept_is_made_anew_after_a_change(void **state)
+{
+    struct rig *rig = *state;
+    char body[256], path[256], id[64];
+    make_published(rig, PRICES);
+    assert_shown(rig, SEAT_FREE, 6);
+    (void)snprintf(body, sizeof(body), "{\"event_id\":\"%s\",\"seat_ids\":[\"A-2-1\"]}",
+                   rig->event);
+    struct rig_ask ask = {
+        .method = HTTP_POST, .path = "/v1/bookings", .body = body, .idempotency_key = "k-1"};
+    assert_int_equal(rig_send(rig, &ask), 201);
+    (void)snprintf(id, sizeof(id), "%s", rig_text(rig, "id"));
+    assert_shown(rig, SEAT_HELD, 5);
+    (void)snprintf(path, sizeof(path), "/v1/bookings/%s", id);
+    struct rig_ask give_back = {.method = HTTP_DELETE, .path = path};
+    assert_int_equal(rig_send(rig, &give_back), 200);
+    assert_shown(rig, SEAT_FREE, 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        rig_test(what_is_kept_is_made_anew_after_a_change),
         rig_test(the_map_has_everything_in_layout_order),
         rig_test(a_compressed_map_is_the_same_map),
         rig_test(a_map_is_immutable_under_its_version_only),

@@ -1,0 +1,353 @@
+/*
+ * T9, T16: the audit is not its own witness. A season's database is corrupted on purpose in every way we could think of; `foyer audit` must name
+ * each, and so must the reconciliation (tests/reconcile), which shares no line with it. On the healthy one neither says a word.
+ */
+import test, { after, before, describe } from 'node:test';
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { execFile } from 'node:child_process';
+import { REPO, Foyer, run, sqlite, tempDir } from './lib/server.mjs';
+import { reconcile, rowHash } from './lib/reconcile.mjs';
+import { held } from './lib/seed.mjs';
+import { playSeason } from './lib/season.mjs';
+
+let dir;
+let season;
+let notedHead; /* {shard, version, hash} of the concert, as anybody could read it while the sale went on */
+before(async () => {
+    const own = await Foyer.start({ args: ['--abuse=off'] });
+    dir = own.dir;
+    season = await playSeason(own);
+    const head = (await own.anonymous.get(`/v1/events/${season.concert.id}/journal-head`)).json;
+    const [[shard]] = await sqlite(own.database, `SELECT CAST(shard AS TEXT) FROM journal_head WHERE lower(hex(hash)) = '${head.hash}'`);
+    notedHead = { shard, version: head.version, hash: head.hash };
+    await held(season.user, season.concert.id, ['S1-R3-15']);
+    await own.stop();
+});
+
+function copy() {
+    const target = path.join(tempDir(), 'data');
+    fs.mkdirSync(path.join(target, 'sandbox'), { recursive: true });
+    fs.copyFileSync(path.join(dir, 'tickets.db'), path.join(target, 'tickets.db'));
+    fs.copyFileSync(path.join(dir, 'sandbox/bank.db'), path.join(target, 'sandbox/bank.db'));
+    return target;
+}
+
+/* {code, findings, stderr}; findings is empty when it could not even open the file. */
+async function audit(target) {
+    const { code, stdout, stderr } = await run(['audit', '--data', target, '--json']);
+    assert.ok([0, 1, 2].includes(code), `the audit ended with ${code}: ${stderr}`);
+    assert.doesNotMatch(stderr, /Sanitizer|runtime error/);
+    return { code, stderr, findings: stdout ? JSON.parse(stdout).findings : [] };
+}
+
+const names = (findings) => [...new Set(findings.map(({ check }) => check))].sort();
+
+async function corrupted(sql) {
+    const target = copy();
+    await sqlite(path.join(target, 'tickets.db'), `PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; ${sql}`);
+    return target;
+}
+
+/* Opens the schema for writing, which no API of the server does. */
+const schema = (change) => `PRAGMA writable_schema = ON; ${change}; PRAGMA writable_schema = RESET;`;
+
+/* Builds an index under another condition than its text says, so that it lacks rows. */
+const indexWithout = (name, condition, other) => {
+    const say = (from, to) => schema(`UPDATE sqlite_schema SET sql = replace(sql, '${from}', '${to}') WHERE name = '${name}'`);
+    return `${say(condition, other)} REINDEX ${name}; ${say(other, condition)}`;
+};
+
+test('on the healthy database neither has a finding, and the audit counts what is there', async () => {
+    assert.deepEqual(await audit(copy()), { code: 0, stderr: '', findings: [] });
+    assert.deepEqual(await reconcile(dir), []);
+    const { stdout } = await run(['audit', '--data', copy(), '--json']);
+    const { totals } = JSON.parse(stdout);
+    assert.equal(totals.refunds_pending, 0);
+    const [[captured, refunded, valid]] = await sqlite(path.join(dir, 'tickets.db'),
+        'SELECT (SELECT SUM(amount) FROM capture), (SELECT SUM(amount) FROM refund), (SELECT COUNT(*) FROM ticket WHERE state = 0)');
+    assert.deepEqual([totals.captured, totals.refunded, totals.tickets_valid], [captured, refunded, valid].map(Number));
+});
+
+/* Rows that the table below speaks of. */
+const PAID = "(SELECT id FROM booking WHERE state = 3 AND seats = '[[0,5000],[1,5000]]' AND currency = 'EUR')";
+const OPEN = '(SELECT id FROM booking WHERE state = 1 LIMIT 1)';
+const EXPIRED = '(SELECT id FROM booking WHERE state = 4 LIMIT 1)';
+const PAYMENT = `(SELECT id FROM payment WHERE booking_id = ${PAID})`;
+const TICKET = `(SELECT MIN(id) FROM ticket WHERE booking_id = ${PAID})`;
+const LATE = "(SELECT id FROM refund WHERE reason = 'late')";
+const HELD = "(SELECT MIN(seq) FROM journal WHERE type = 'booking.held')";
+const CHAIN = ['journal-chain', 'journal-hash'];
+
+
+/* name: [what the audit must name, what the reconciliation must name, how it is done] */
+const CORRUPTIONS = {
+    /* Seats */
+    'a seat in two bookings': ['seat-in-two-bookings', 'seat-owned-twice', `INSERT INTO booking SELECT event_id, id + 1, account_id, 1, created_at, expires_at, amount, currency, seats, areas, places,
+        key_hash, body_hash, NULL, 0 FROM booking WHERE id = ${PAID}`],
+    'two good tickets for one seat': ['seat-in-two-bookings', 'seat-owned-twice', `DROP INDEX ticket_by_seat; INSERT INTO ticket SELECT event_id, id + 1000000, booking_id, seat_no, area_no, price, 0, NULL, NULL, NULL FROM ticket WHERE id = ${TICKET}`],
+    'a booked seat without a claim': ['booking-without-claim', 'seats-by-owners', `DELETE FROM seat_claim WHERE booking_id = ${PAID} AND seat_no = 0`],
+    'a claim of another booking': ['booking-without-claim', 'seats-by-owners', `UPDATE seat_claim SET booking_id = ${OPEN} WHERE booking_id = ${PAID} AND seat_no = 0`],
+    'a claim without a booking': ['claim-without-booking', 'orphan', 'INSERT INTO seat_claim SELECT event_id, 30, booking_id + 1, 2 FROM seat_claim WHERE state = 2 LIMIT 1'],
+    'a claim of a booking that has ended': ['claim-without-booking', 'seats-by-owners', `INSERT INTO seat_claim SELECT event_id, 55, id, 1 FROM booking WHERE id = ${EXPIRED}`],
+    'a booked seat that is only held': ['booking-without-claim', 'seats-by-journal', `UPDATE seat_claim SET state = 1 WHERE booking_id = ${PAID} AND seat_no = 0`],
+    'a claim outside of the hall': ['seat-outside-plan', 'seat-unknown', `UPDATE seat_claim SET seat_no = 5000 WHERE booking_id = ${PAID} AND seat_no = 0`],
+    'a seat that is blocked and nobody blocked it': ['seat-by-journal', 'seats-by-journal', 'INSERT INTO seat_claim SELECT event_id, 57, 0, 3 FROM seat_claim WHERE state = 3 LIMIT 1'],
+    'a blocked seat that is free': ['seat-by-journal', 'seats-by-journal', 'DELETE FROM seat_claim WHERE state = 3'],
+    /* Areas */
+    'an area counter that is off by one': ['area-counter', 'areas-by-owners', 'UPDATE event_area SET available = available + 1'],
+    'an area with more places than were made': ['area-by-journal', 'area-capacity', 'UPDATE event_area SET capacity = capacity + 5, available = available + 5'],
+    'an area that is gone': ['area-by-journal', 'area-capacity', 'DELETE FROM event_area WHERE capacity = 7'],
+    /* Bookings */
+    'a booking that is gone': ['journal-without-booking', 'bookings-by-journal', `DELETE FROM booking WHERE id = ${PAID}`],
+    'a booking that nobody made': ['journal-of-bookings', 'bookings-by-journal', `INSERT INTO booking SELECT event_id, id + 1, account_id, 4, created_at, expires_at, amount, currency, seats, areas, places,
+        key_hash, body_hash, ended_at, 0 FROM booking WHERE id = ${EXPIRED}`],
+    'a booking moved on without its journal': ['journal-of-bookings', 'bookings-by-journal', 'UPDATE booking SET state = 4 WHERE state = 1'],
+    'a booking of another price': ['booking-amount', 'booking-total', `UPDATE booking SET amount = amount - 1 WHERE id = ${PAID}`],
+    'a seat at another price, and the sum with it': ['booking-price', 'price-of-place', `UPDATE booking SET seats = '[[0,5000],[1,4000]]', amount = 9000 WHERE id = ${PAID}`],
+    'a booking in another currency': ['booking-currency', 'currency', `UPDATE booking SET currency = 'USD' WHERE id = ${PAID}`],
+    'a booking of another account': ['booking-since-hold', 'bookings-by-journal', `UPDATE booking SET account_id = account_id + 1 WHERE id = ${PAID}`],
+    'a booking with more places than its seats': ['booking-amount', 'booking-total', `UPDATE booking SET places = places + 1 WHERE id = ${PAID}`],
+    'a booking of more than six': ['too-many-places', 'too-many-places', `UPDATE booking SET places = 7 WHERE id = ${PAID}`],
+    'a hold that was made longer by hand': ['booking-since-hold', 'hold-length', `UPDATE booking SET expires_at = expires_at + 60000 WHERE id = ${OPEN}`],
+    'a booking of another time': ['booking-since-hold', 'bookings-by-journal', `UPDATE booking SET created_at = created_at - 60000 WHERE id = ${PAID}`],
+    'a booking that ended at another time': ['journal-of-bookings', 'bookings-by-journal', `UPDATE booking SET ended_at = ended_at + 1 WHERE id = ${PAID}`],
+    'an expired booking with tickets': ['ticket-without-booking', 'tickets-by-journal', `INSERT INTO ticket SELECT event_id, id + 1, id, 58, NULL, 3000, 0, NULL, NULL, NULL FROM booking WHERE id = ${EXPIRED}`],
+    'a booking confirmed without a payment': ['confirmed-unpaid', 'money-against-tickets', `DELETE FROM payment WHERE booking_id = ${PAID}`],
+    'a booking confirmed for less than its price': ['confirmed-unpaid', 'money-against-tickets', `UPDATE payment SET captured = amount - 100 WHERE id = ${PAYMENT}; UPDATE capture SET amount = amount - 100 WHERE payment_id = ${PAYMENT}`],
+    /* Tickets */
+    'a ticket without a booking': ['ticket-without-booking', 'orphan', `INSERT INTO ticket SELECT event_id, id + 1000000, booking_id + 1, 33, NULL, price, 0, NULL, NULL, NULL FROM ticket WHERE id = ${TICKET}`],
+    'a booking without one of its tickets': ['ticket-count', 'tickets-by-journal', `DELETE FROM ticket WHERE id = ${TICKET}`],
+    'a ticket for another seat': ['ticket-not-of-booking', 'tickets-by-journal', `UPDATE ticket SET seat_no = 17 WHERE id = ${TICKET}`],
+    'a ticket of another price': ['ticket-not-of-booking', 'tickets-by-journal', `UPDATE ticket SET price = price - 1 WHERE id = ${TICKET}`],
+    'a ticket for another area': ['area-tickets', 'tickets-by-journal', 'UPDATE ticket SET area_no = 9 WHERE id = (SELECT MIN(id) FROM ticket WHERE area_no IS NOT NULL)'],
+    'a ticket of another booking': ['ticket-count', 'tickets-by-journal', `UPDATE ticket SET booking_id = (SELECT id FROM booking WHERE state = 3 AND id <> ${PAID} LIMIT 1) WHERE id = ${TICKET}`],
+    'a ticket given back, and good again': ['revoked-unpaid', 'ticket-revoked', 'UPDATE ticket SET state = 0 WHERE state = 1'],
+    'a ticket revoked and used': ['revoked-ticket-used', 'ticket-used-and-revoked', "UPDATE ticket SET used_at = 1795955757000, used_gate = 'north' WHERE state = 1"],
+    'a ticket used that nobody let in': ['ticket-by-journal', 'ticket-used', `UPDATE ticket SET used_at = 1795955757000, used_gate = 'north' WHERE id = ${TICKET}`],
+    'a used ticket that is fresh again': ['ticket-by-journal', 'ticket-used', 'UPDATE ticket SET used_at = NULL, used_gate = NULL'],
+    /* Money */
+    'a payment of another amount': ['payment-amount', 'payment-of-booking', `UPDATE payment SET amount = amount - 1 WHERE id = ${PAYMENT}`],
+    'a payment in another currency': ['payment-amount', 'payment-of-booking', `UPDATE payment SET currency = 'USD' WHERE id = ${PAYMENT}`],
+    'a payment of another booking': ['payment-by-journal', 'payments-by-journal', `UPDATE payment SET booking_id = ${OPEN} WHERE id = ${PAYMENT}`],
+    'a payment that was taken back to open': ['confirmed-unpaid', 'payment-state', `UPDATE payment SET state = 2 WHERE id = ${PAYMENT}`],
+    'a payment that names another capture': ['payment-capture', 'capture-reference', `UPDATE payment SET provider_ref = 'sbp_unknown' WHERE id = ${PAYMENT}`],
+    'a payment without its capture': ['captures', 'payment-sums', `DELETE FROM capture WHERE payment_id = ${PAYMENT}`],
+    'a capture of another amount': ['captures', 'capture-not-at-bank', `UPDATE capture SET amount = amount + 1 WHERE payment_id = ${PAYMENT}`],
+    'a capture in another currency': ['payment-capture', 'capture-not-at-bank', `UPDATE capture SET currency = 'USD' WHERE payment_id = ${PAYMENT}`],
+    'a capture that never was': ['captures', 'capture-not-at-bank', `INSERT INTO capture SELECT provider, 'sbp_invented', event_id, payment_id, amount, currency, at_ms FROM capture WHERE payment_id = ${PAYMENT}`],
+    'a capture at another time': ['capture-by-journal', 'captures-by-journal', `UPDATE capture SET at_ms = at_ms + 1 WHERE payment_id = ${PAYMENT}`],
+    'a refund that is missing': ['missing-refund', 'payment-sums', `DELETE FROM refund WHERE id = ${LATE}`],
+    'a refund that is missing, and the sum with it': ['missing-refund', 'money-against-tickets', `UPDATE payment SET refunded = 0 WHERE id = (SELECT payment_id FROM refund WHERE id = ${LATE}); DELETE FROM refund WHERE id = ${LATE}`],
+    'a refund made twice': ['refund-above-capture', 'refunded-twice', `INSERT INTO refund SELECT event_id, id + 1, booking_id, payment_id, provider_ref, amount, currency, reason, state, 'sbr_x', 0, NULL, created_at, updated_at FROM refund WHERE id = ${LATE}`],
+    'a refund of another amount': ['refunds', 'payment-sums', `UPDATE refund SET amount = amount - 1 WHERE id = ${LATE}`],
+    'a refund in another currency': ['refund-capture', 'refund-of-capture', `UPDATE refund SET currency = 'USD' WHERE id = ${LATE}`],
+    'a refund for another reason': ['refund-by-journal', 'refunds-by-journal', `UPDATE refund SET reason = 'cancelled' WHERE id = ${LATE}`],
+    'a refund paid that nobody paid': ['refund-by-journal', 'refund-state', `UPDATE refund SET state = 2 WHERE id = ${LATE}`],
+    'a refund of another payment': ['orphan-of-payment', 'orphan', `UPDATE refund SET payment_id = ${PAYMENT} WHERE id = ${LATE}`],
+    /* Events */
+    'an event in another currency': ['event-by-journal', 'event-by-journal', "UPDATE event SET currency = 'CHF' WHERE currency = 'USD'"],
+    'a cancelled event that is on sale': ['event-by-journal', 'event-by-journal', 'UPDATE event SET status = 1 WHERE status = 2'],
+    'another price of a category': ['price-by-journal', 'price-by-journal', 'UPDATE event_price SET price = price + 1'],
+    'an event that is gone': ['event-by-journal', 'event-by-journal', "DELETE FROM event WHERE currency = 'USD'"],
+    'a plan with a seat less': ['plan-count', 'plan-counts', 'DELETE FROM venue_seat WHERE seat_no = 9'],
+    'a signing key that is no pair': ['signing-key', 'signing-key', 'UPDATE signing_key SET public_key = zeroblob(32)'],
+    /* Children without a parent, one of each table */
+    'a price of no event': ['orphan-of-event', 'orphan', 'INSERT INTO event_price VALUES (7, 0, 100)'],
+    'an area of no event': ['orphan-of-event', 'orphan', "INSERT INTO event_area VALUES (7, 0, 'x', 'x', 0, 5, 5, 0)"],
+    'a claim of no event': ['orphan-of-event', 'orphan', 'INSERT INTO seat_claim VALUES (7, 0, 0, 3)'],
+    'a cancellation of no event': ['orphan-of-event', 'orphan', 'INSERT INTO event_cancel VALUES (7, 0)'],
+    'a booking of no event': ['orphan-of-event', 'orphan', "INSERT INTO booking SELECT 7, 8, account_id, 4, created_at, expires_at, amount, currency, seats, areas, places, key_hash, body_hash, ended_at, 0 FROM booking LIMIT 1"],
+    'a payment of no booking': ['orphan-of-booking', 'orphan', `INSERT INTO payment SELECT event_id, id + 1, 8, provider, 5, amount, currency, NULL, NULL, NULL, 0, 0, 0, 0, NULL, created_at, updated_at FROM payment WHERE id = ${PAYMENT}`],
+    'a ticket of no booking': ['orphan-of-booking', 'orphan', `INSERT INTO ticket SELECT event_id, id + 1000000, 8, 40, NULL, price, 1, NULL, NULL, NULL FROM ticket WHERE id = ${TICKET}`],
+    'a capture of no payment': ['orphan-of-payment', 'orphan', "INSERT INTO capture VALUES ('sandbox', 'sbp_y', 7, 8, 100, 'EUR', 1)"],
+    'a refund of no payment': ['orphan-of-payment', 'orphan', "INSERT INTO refund VALUES (7, 10, 8, 9, 'sbp_y', 100, 'EUR', 'late', 1, NULL, 0, NULL, 1, 1)"],
+    'a provider\'s word on no payment': ['orphan-of-payment', 'orphan', "INSERT INTO provider_event VALUES ('sandbox', 'sbe_y', 'succeeded', 7, 8, 1)"],
+    'a journal of nothing': ['journal-of-nothing', 'journal-of-nothing', "INSERT INTO journal SELECT MAX(seq) + 1, 7, 1, 1, 'x', '{}', zeroblob(32) FROM journal"],
+    /* Ids */
+    'an id given twice': ['id-twice', 'id-twice', 'UPDATE refund SET id = (SELECT MAX(id) FROM booking) WHERE id = (SELECT MAX(id) FROM refund)'],
+    'a ticket older than its booking': ['id-order', 'id-order', `UPDATE ticket SET id = booking_id - 1 WHERE id = ${TICKET}`],
+    /* The journal */
+    'a journal row with other data': [...CHAIN, `UPDATE journal SET data = replace(data, '"amount":10000', '"amount":10001') WHERE seq = ${HELD}`],
+    'a journal row of another time': [...CHAIN, "UPDATE journal SET at_ms = at_ms + 1 WHERE type = 'booking.confirmed'"],
+    'a journal row of another type': [...CHAIN, "UPDATE journal SET type = 'booking.failed' WHERE type = 'booking.expired'"],
+    'a journal row with another hash': [...CHAIN, `UPDATE journal SET hash = zeroblob(32) WHERE seq = ${HELD}`],
+    'a journal row that is no JSON': ['journal-data', 'journal-not-json', `UPDATE journal SET data = substr(data, 2) WHERE seq = ${HELD}`],
+    'a journal row taken out of the middle': ['journal-gap', 'journal-seq', "DELETE FROM journal WHERE seq = (SELECT MIN(seq) FROM journal WHERE type = 'booking.payment_pending')"],
+    'a journal cut at its end': ['journal-chain', 'journal-heads', 'DELETE FROM journal WHERE seq = (SELECT MAX(seq) FROM journal)'],
+    'two journal rows that changed places': ['journal-chain', 'journal-versions', 'UPDATE journal SET seq = -seq WHERE seq IN (10, 11); UPDATE journal SET seq = 21 + seq WHERE seq < 0'],
+    'a head that was turned back': ['journal-chain', 'journal-heads', 'UPDATE journal_head SET version = version - 1 WHERE version > 3'],
+    'a head that is missing': ['journal-chain', 'journal-heads', 'DELETE FROM journal_head WHERE version > 3'],
+    /* What grants a seat. The reconciliation does not know which constraints there should be: it sees what they would have kept out, when it is there. */
+    'a trigger that was put in': ['schema', null, 'CREATE TRIGGER guard_off BEFORE INSERT ON seat_claim BEGIN DELETE FROM seat_claim WHERE event_id = NEW.event_id AND seat_no = NEW.seat_no; END'],
+    'a unique index that is gone': ['schema', null, 'DROP INDEX ticket_by_seat'],
+    'a check that was taken out of the schema': ['schema', null, schema("UPDATE sqlite_schema SET sql = replace(sql, ' AND refunded <= captured', '') WHERE name = 'payment'")],
+    'a table that is gone': ['schema', 'unreadable', 'DROP TABLE capture'],
+    /* An index that no longer says what its table says: rows found through it are not all there are. */
+    'an index without its entries': ['file', 'file-damaged', indexWithout('ticket_by_seat', 'WHERE state = 0', 'WHERE state = 5')],
+};
+
+describe('names what is wrong:', { concurrency: 4 }, () => {
+    for (const [name, [wanted, alsoWanted, sql]] of Object.entries(CORRUPTIONS)) {
+        test(name, async () => {
+            const target = await corrupted(sql);
+            const [found, other] = await Promise.all([audit(target), reconcile(target)]);
+            assert.notEqual(found.code, 0);
+            assert.ok(names(found.findings).includes(wanted), `audit: ${wanted} is not among ${JSON.stringify(found.findings.slice(0, 20))}`);
+            assert.ok(found.findings.every(({ finding }) => finding.length > 5), JSON.stringify(found.findings));
+            if (alsoWanted) assert.ok(names(other).includes(alsoWanted), `reconciliation: ${alsoWanted} is not among ${JSON.stringify(other.slice(0, 20))}`);
+            else assert.deepEqual(other, [], 'should the reconciliation see it, the table should say so');
+        });
+    }
+});
+
+/* Writes the chain of a shard anew from `from` on, its head with it, as somebody would who wants to be believed. */
+async function rewriteChain(database, shard, change) {
+    const rows = (await sqlite(database, `SELECT CAST(seq AS TEXT), CAST(shard AS TEXT), version, CAST(at_ms AS TEXT), hex(type), hex(data) FROM journal WHERE shard = ${shard} ORDER BY seq`))
+        .map(([seq, owner, version, at, type, data]) => ({ seq, shard: owner, version, at_ms: at, type, data: change(Buffer.from(data, 'hex').toString()) }));
+    let hash = Buffer.alloc(32);
+    const statements = [];
+    for (const row of rows) {
+        hash = rowHash(hash, { ...row, data: Buffer.from(row.data).toString('hex') });
+        statements.push(`UPDATE journal SET data = CAST(x'${Buffer.from(row.data).toString('hex')}' AS TEXT), hash = x'${hash.toString('hex')}' WHERE seq = ${row.seq};`);
+    }
+    statements.push(`UPDATE journal_head SET hash = x'${hash.toString('hex')}' WHERE shard = ${shard};`);
+    await sqlite(database, statements.join('\n'));
+}
+
+describe('a chain that was written anew, its head with it', () => {
+    test('is found where the rows of the tables still tell what was', async () => {
+        const target = copy();
+        const [[account]] = await sqlite(path.join(target, 'tickets.db'), `SELECT CAST(account_id AS TEXT) FROM booking WHERE id = ${PAID}`);
+        await rewriteChain(path.join(target, 'tickets.db'), notedHead.shard, (data) => data.replaceAll(`"account":${account}`, '"account":77'));
+        const { code, findings } = await audit(target);
+        assert.equal(code, 1);
+        assert.ok(!names(findings).includes('journal-chain'), 'the chain itself is in order');
+        assert.ok(names(findings).includes('booking-since-hold'), JSON.stringify(findings));
+        assert.ok(names(await reconcile(target)).includes('bookings-by-journal'));
+    });
+
+    /* By design: whoever can write everything can make everything agree. That is why heads are published. */
+    test('together with the tables is found by a head that was noted before, and by nothing else', async () => {
+        const target = copy();
+        const database = path.join(target, 'tickets.db');
+        const [[account]] = await sqlite(database, `SELECT CAST(account_id AS TEXT) FROM booking WHERE id = ${PAID}`);
+        assert.deepEqual(await reconcile(target, { heads: [notedHead] }), [], 'the noted head is in the chain');
+        await rewriteChain(database, notedHead.shard, (data) => data.replaceAll(`"account":${account}`, '"account":77'));
+        await sqlite(database, `UPDATE booking SET account_id = 77 WHERE account_id = ${account} AND event_id = ${notedHead.shard}`);
+        assert.deepEqual((await audit(target)).findings, []);
+        assert.deepEqual(await reconcile(target), []);
+        assert.deepEqual(names(await reconcile(target, { heads: [notedHead] })), ['noted-head']);
+        const kept = await sqlite(database, `SELECT COUNT(*) FROM journal WHERE shard = ${notedHead.shard} AND version = ${notedHead.version} AND lower(hex(hash)) = '${notedHead.hash}'`);
+        assert.deepEqual(kept, [['0']], 'the query of the design document sees it too');
+    });
+
+    test('with a row less is found by the gap in the sequence', async () => {
+        const target = copy();
+        const database = path.join(target, 'tickets.db');
+        const [[seq]] = await sqlite(database, `SELECT MAX(seq) - 1 FROM journal WHERE shard = ${notedHead.shard}`);
+        await sqlite(database, `DELETE FROM journal WHERE seq = ${seq}`);
+        const found = await audit(target);
+        assert.ok(names(found.findings).includes('journal-gap'), JSON.stringify(found.findings));
+    });
+});
+
+test('a refund for the event\'s end of money that never bought a ticket is in order', async () => {
+    /* What comes when a callback meets a booking between the event's cancellation and its own: only the journal says "late" here. */
+    const target = await corrupted(`UPDATE refund SET reason = 'event_cancelled' WHERE id = ${LATE}`);
+    assert.deepEqual(names((await audit(target)).findings), ['refund-by-journal']);
+});
+
+describe('a file that is damaged', () => {
+    const SEED = 20261129;
+    const ROUNDS = 24;
+    const PAGE = 4096;
+    const TABLES = ['seat_claim', 'booking', 'payment', 'capture', 'refund', 'ticket', 'event_area', 'event_price', 'journal', 'journal_head', 'ticket_by_seat', 'payment_by_booking', 'refund_by_booking', 'ticket_by_booking'];
+    /* What the audit vouches for. The rest (addresses of pages, times of the last change, what callbacks were called) is told by nothing else. */
+    const VOUCHED = `SELECT event_id, seat_no, booking_id, state FROM seat_claim; SELECT event_id, id, account_id, state, created_at, expires_at, amount, currency, seats, areas, places, hex(key_hash), ended_at, extended_ms FROM booking;
+        SELECT event_id, id, booking_id, provider, state, amount, currency, provider_ref, captured, refunded, created_at FROM payment; SELECT * FROM capture; SELECT event_id, id, booking_id, payment_id, provider_ref, amount, currency, reason, state, created_at FROM refund;
+        SELECT event_id, id, booking_id, seat_no, area_no, price, state, used_at, used_gate, refund_id FROM ticket; SELECT event_id, area_no, guid, name, capacity, available FROM event_area; SELECT * FROM event_price;
+        SELECT seq, shard, version, at_ms, hex(type), hex(data), hex(hash) FROM journal; SELECT shard, version, hex(hash) FROM journal_head;`;
+
+    /* The same numbers in every run. */
+    function* numbers(seed) {
+        for (let state = seed; ; ) {
+            state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+            yield state >>> 8;
+        }
+    }
+
+    const read = (file) => new Promise((resolve) => {
+        execFile('sqlite3', ['-readonly', '-batch', '-bail', file, VOUCHED], { maxBuffer: 1 << 26, encoding: 'buffer' }, (error, stdout) => resolve(error ? null : stdout.toString('latin1')));
+    });
+
+    test('by any flipped byte never crashes the audit, and is never called clean when a row is not what it was', async () => {
+        const pages = await sqlite(path.join(dir, 'tickets.db'), `SELECT pageno FROM dbstat WHERE name IN (${TABLES.map((name) => `'${name}'`)})`);
+        const healthy = await read(path.join(dir, 'tickets.db'));
+        const next = numbers(SEED);
+        const draw = (below) => next.next().value % below;
+        const seen = { found: 0, harmless: 0, unreadable: 0 };
+        for (let round = 0; round < ROUNDS; round++) {
+            const target = copy();
+            const database = path.join(target, 'tickets.db');
+            const bytes = fs.readFileSync(database);
+            const page = Number(pages[draw(pages.length)][0]);
+            /* A page has its header in front and its rows at the end. */
+            const at = (page - 1) * PAGE + (draw(4) === 0 ? draw(100) : PAGE - 1 - draw(2000));
+            bytes[at] ^= 1 << draw(8);
+            fs.writeFileSync(database, bytes);
+            const [{ code, findings }, rows, other] = await Promise.all([audit(target), read(database), reconcile(target)]);
+            const what = `round ${round}: byte ${at % PAGE} of page ${page}`;
+            if (rows !== healthy) {
+                assert.notEqual(code, 0, `${what}: the audit sees nothing`);
+                assert.ok(other.length > 0, `${what}: the reconciliation sees nothing`);
+            }
+            seen[code === 2 ? 'unreadable' : rows === healthy ? 'harmless' : 'found']++;
+            if (code === 2) assert.ok(findings.length > 0, `${what}: says nothing`);
+        }
+        assert.ok(seen.found > ROUNDS / 4, JSON.stringify(seen));
+    });
+
+    for (const [name, damage] of Object.entries({
+        'a page of zeroes': (bytes, page) => bytes.fill(0, (page - 1) * PAGE, page * PAGE),
+        'a page of noise': (bytes, page) => bytes.fill(0xa5, (page - 1) * PAGE, page * PAGE),
+        'another page in its place': (bytes, page) => void bytes.copy(bytes, (page - 1) * PAGE, PAGE, 2 * PAGE),
+        'its end cut off': (bytes) => bytes.subarray(0, bytes.length - 20 * PAGE),
+        'no header': (bytes) => bytes.fill(0, 0, 100),
+        'nothing in it': (bytes) => bytes.subarray(0, 0),
+    })) {
+        test(`by ${name} is never clean`, async () => {
+            const target = copy();
+            const database = path.join(target, 'tickets.db');
+            const [[page]] = await sqlite(database, "SELECT MAX(pageno) FROM dbstat WHERE name = 'booking'");
+            const bytes = fs.readFileSync(database);
+            fs.writeFileSync(database, damage(bytes, Number(page)) ?? bytes);
+            const { code, stderr, findings } = await audit(target);
+            assert.notEqual(code, 0);
+            assert.ok(findings.length > 0 || /^audit: cannot/.test(stderr), stderr);
+            assert.notDeepEqual(await reconcile(target), []);
+        });
+    }
+});
+
+test('--quick leaves out the pages and nothing else', async () => {
+    /* An index that no other question uses. */
+    const target = await corrupted(indexWithout('payment_by_session', 'session_ref IS NOT NULL', 'session_ref IS NULL'));
+    assert.deepEqual(names((await audit(target)).findings), ['file']);
+    assert.equal((await run(['audit', '--data', target, '--quick'])).code, 0);
+    assert.equal((await run(['audit', '--data', await corrupted(CORRUPTIONS['a booking of another price'][2]), '--quick'])).code, 1);
+});
+
+test('the reconciliation runs by hand, and its exit status says what it found', async () => {
+    const byHand = (...args) => new Promise((resolve) => {
+        execFile(process.execPath, [path.join(REPO, 'tests/e2e/reconcile.mjs'), ...args], (error, stdout) => resolve({ code: error ? error.code : 0, stdout }));
+    });
+    const healthy = await byHand(dir);
+    assert.deepEqual([healthy.code, healthy.stdout], [0, 'reconcile: everything agrees\n']);
+    const broken = await byHand(await corrupted(CORRUPTIONS['a refund made twice'][2]));
+    assert.equal(broken.code, 1);
+    assert.match(broken.stdout, /refunded-twice: /);
+    assert.equal((await byHand(tempDir())).code, 1);
+    assert.equal((await byHand()).code, 2);
+});

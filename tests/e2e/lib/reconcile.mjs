@@ -1,0 +1,85 @@
+/*
+ * The second opinion on a data directory: tests/reconcile/*.sql in SQLite's own shell, and the hash chains recomputed with node's crypto. It shares
+ * no line with `foyer audit`, so neither is its own witness. Reads one snapshot and changes nothing, also beside a running server.
+ */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const SQL = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../reconcile');
+const MARK = '-- answer --';
+
+/* {error, parts}: what the shell prints between marks. */
+function shell(file, commands) {
+    return new Promise((resolve) => {
+        const child = execFile('sqlite3', ['-readonly', '-batch', '-bail', file], { maxBuffer: 1 << 30 }, (error, stdout, stderr) => {
+            resolve({ error: error ? stderr.trim() || error.message : null, parts: stdout.split(`${MARK}\n`).slice(1) });
+        });
+        child.stdin.on('error', () => {}); /* the shell may end early: its message says why */
+        child.stdin.end(commands);
+    });
+}
+
+const list = (text) => (text?.trim() ? JSON.parse(text) : []);
+const print = (query) => `.print '${MARK}'\n${query};\n`;
+
+const JOURNAL = 'SELECT CAST(seq AS TEXT) seq, CAST(shard AS TEXT) shard, CAST(version AS TEXT) version, CAST(at_ms AS TEXT) at_ms, hex(type) type, hex(data) data, hex(hash) hash FROM main.journal ORDER BY journal.seq';
+
+function big(number) {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64BE(BigInt(number));
+    return bytes;
+}
+
+/* As src/store/journal.h describes it. */
+export function rowHash(previous, row) {
+    const [type, data] = [Buffer.from(row.type, 'hex'), Buffer.from(row.data, 'hex')];
+    return createHash('sha256')
+        .update(Buffer.concat([previous, big(row.shard), big(row.version), big(row.at_ms), Buffer.from([type.length & 0xff]), type, data]))
+        .digest();
+}
+
+/* heads: [{shard, version, hash}] that somebody noted. */
+function chains(rows, heads) {
+    const findings = [];
+    const last = new Map();
+    const noted = new Map(heads.map((head) => [`${head.shard} ${head.version}`, head]));
+    for (const row of rows) {
+        const hash = rowHash(last.get(row.shard) ?? Buffer.alloc(32), row).toString('hex');
+        if (hash !== row.hash.toLowerCase()) findings.push({ check: 'journal-hash', finding: `journal row ${row.seq}, version ${row.version} of ${row.shard}, does not hash to what it says` });
+        const head = noted.get(`${row.shard} ${row.version}`);
+        if (head && head.hash.toLowerCase() !== row.hash.toLowerCase())
+            findings.push({ check: 'noted-head', finding: `version ${row.version} of ${row.shard} is not what was published` });
+        noted.delete(`${row.shard} ${row.version}`);
+        last.set(row.shard, Buffer.from(row.hash.padEnd(64, '0').slice(0, 64), 'hex'));
+    }
+    for (const head of noted.values()) findings.push({ check: 'noted-head', finding: `version ${head.version} of ${head.shard} was published, and is not there` });
+    return findings;
+}
+
+/*
+ * [{check, finding}], empty when all agree. options: {bank: directory of bank.db (default dir/sandbox; null: there is none), isAtRest: all
+ * callbacks have come and all refunds are paid (default true), heads}
+ */
+export async function reconcile(dir, { bank = path.join(dir, 'sandbox'), isAtRest = true, heads = [] } = {}) {
+    const database = path.join(dir, 'tickets.db');
+    const bankFile = bank && path.join(bank, 'bank.db');
+    const hasBank = Boolean(bankFile) && fs.existsSync(bankFile);
+    if (!fs.existsSync(database)) return [{ check: 'unreadable', finding: `there is no ${database}` }];
+    const commands = [
+        '.timeout 10000\nPRAGMA temp_store = MEMORY;',
+        hasBank ? `ATTACH 'file:${bankFile}?mode=ro' AS bank;` : '',
+        'BEGIN;',
+        fs.readFileSync(path.join(SQL, 'tickets.sql'), 'utf8'),
+        hasBank ? fs.readFileSync(path.join(SQL, 'bank.sql'), 'utf8') : '',
+        '.mode json\n',
+        print("SELECT name AS 'check', coalesce(line, 'a row that says nothing') AS finding FROM finding LIMIT 1000"),
+        print(hasBank && isAtRest ? "SELECT name AS 'check', coalesce(line, 'a row that says nothing') AS finding FROM unsettled LIMIT 1000" : 'SELECT 1 WHERE 0'),
+        print(JOURNAL),
+    ].join('\n');
+    const { error, parts } = await shell(database, commands);
+    if (error) return [{ check: 'unreadable', finding: error }];
+    return [...list(parts[0]), ...list(parts[1]), ...chains(list(parts[2]), heads)];
+}

@@ -1,0 +1,249 @@
+/*
+ * Fuzz target of whole requests, through dispatch and the real handlers, on a real database: path
+ * and query parameters, cursors, times, headers, bodies, each route's own rules. The routes are the
+ * application's, so a new one is fuzzed as it comes. Lines of the input:
+ *
+ *     caller METHOD /pattern          of callers and the route tables
+ *     a value for {id}; "*" for one that is there
+ *     the query
+ *     Name: value                     headers, up to an empty line
+ *     the body
+ *
+ * Another first line is a path as it is. Whatever comes: an answer of a status that is none of ours
+ * to be sorry for, JSON that jansson reads, headers of one line; nobody gets an answer where a
+ * caller is needed, and no caller without a scope of the route's.
+ *
+ * Run: request_fuzz tests/fuzz/corpus/request
+ */
+#include "fuzz.h"
+#include "witness.h"
+
+#include "served.h"
+
+#include "app/app_internal.h"
+
+#define INPUT_MAX   ((size_t)16 << 10)
+#define HEADERS_MAX 16
+
+static const struct {
+    const char *name, *key;
+    unsigned scopes;
+} callers[] = {
+    {"nobody", NULL, 0},
+    {"organizer", ORGANIZER_KEY, SCOPE_ORGANIZER | SCOPE_CHECK_IN},
+    {"door", DOOR_KEY, SCOPE_CHECK_IN},
+    {"buyer", BUYER_KEY, 0},
+    {"other", OTHER_KEY, SCOPE_ORGANIZER | SCOPE_CHECK_IN},
+    {"support", SUPPORT_KEY, SCOPE_SUPPORT},
+    {"admin", FRAME_ADMIN_KEY, SCOPE_ADMIN},
+};
+#define CALLERS (sizeof(callers) / sizeof(callers[0]))
+
+static struct served *served;
+static char booking_id[ID_TEXT_SIZE], ticket_id[ID_TEXT_SIZE];
+
+static void stop(void)
+{
+    void *state = served;
+    (void)served_teardown(&state);
+}
+
+static void start(void)
+{
+    void *state = NULL;
+    if (served)
+        return;
+    require(served_setup(&state) == 0);
+    served = state;
+    struct booking booking = served_buy(served, 2, 0, 0);
+    struct served_tickets tickets = served_tickets(served, &booking);
+    (void)id_format2(booking_id, "bkg", FIXTURE_EVENT, booking.id);
+    (void)id_format2(ticket_id, "tkt", FIXTURE_EVENT, tickets.items[0].id);
+    require(atexit(stop) == 0);
+}
+
+/* ---- the request ---- */
+
+struct sent {
+    size_t caller;
+    const struct route *route; /* NULL: the path is as it came */
+    struct str path;
+};
+
+static const struct route *route_of(struct str method, struct str pattern)
+{
+    const struct app *app = served->frame.app;
+    for (size_t i = 0; i < app->bound_count; i++) {
+        const struct route *route = app->bound[i].route;
+        if (str_eq(pattern, str_from_c(route->pattern)) &&
+            str_eq(method, str_from_c(http_method_name(route->method))))
+            return route;
+    }
+    return NULL;
+}
+
+static const char *known_id(struct str pattern)
+{
+    if (str_starts_with(pattern, STR("/v1/events/")))
+        return "evt_000000000002d";
+    if (str_starts_with(pattern, STR("/v1/venues/")))
+        return "ven_0000000000005";
+    if (str_starts_with(pattern, STR("/v1/users/")))
+        return "usr_0000000000003";
+    if (str_starts_with(pattern, STR("/v1/api-keys/")))
+        return "key_0000000000034";
+    if (str_starts_with(pattern, STR("/v1/payments/")))
+        return "sandbox";
+    return str_starts_with(pattern, STR("/v1/tickets/")) ? ticket_id : booking_id;
+}
+
+/* The pattern with the value in the place of its parameter. */
+static struct str path_of(struct arena *arena, struct str pattern, struct str value)
+{
+    struct buf *path = buf_new_in(arena, 2 * INPUT_MAX);
+    require(path != NULL);
+    size_t open = str_find(pattern, '{', 0);
+    size_t close = str_find(pattern, '}', open);
+    if (str_eq(value, STR("*")))
+        value = str_from_c(known_id(pattern));
+    buf_append_str(path, str_sub(pattern, 0, open));
+    if (open < pattern.len) {
+        buf_append_str(path, value);
+        buf_append_str(path, str_sub(pattern, close + 1, pattern.len));
+    }
+    return buf_str(path);
+}
+
+static void read_target(struct arena *arena, struct str *rest, struct sent *sent)
+{
+    struct str line = str_split(rest, '\n');
+    struct str pattern = line;
+    struct str name = str_split(&pattern, ' ');
+    struct str method = str_split(&pattern, ' ');
+    struct str value = str_split(rest, '\n');
+    while (sent->caller < CALLERS && !str_eq(name, str_from_c(callers[sent->caller].name)))
+        sent->caller++;
+    if (sent->caller == CALLERS)
+        sent->caller = 0;
+    sent->route = route_of(method, pattern);
+    sent->path = sent->route ? path_of(arena, pattern, value) : line;
+}
+
+/* Visible text: what the framing guard lets through. */
+static bool is_header(struct str name, struct str value)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (name.data[i] <= ' ' || name.data[i] >= 0x7f ||
+            strchr("()<>@,;:\\\"/[]?={}", name.data[i]))
+            return false;
+    for (size_t i = 0; i < value.len; i++)
+        if (((unsigned char)value.data[i] < ' ' && value.data[i] != '\t') || value.data[i] == 0x7f)
+            return false;
+    return name.len > 0;
+}
+
+static void add_field(struct exchange *exchange, struct request_field *fields, struct str name,
+                      struct str value)
+{
+    if (exchange->request.field_count < HEADERS_MAX)
+        fields[exchange->request.field_count++] = (struct request_field){name, value};
+}
+
+static void read_headers(struct str *rest, struct exchange *exchange, struct request_field *fields)
+{
+    while (rest->len > 0) {
+        struct str value = str_split(rest, '\n');
+        if (value.len == 0)
+            return;
+        struct str name = str_split(&value, ':');
+        value = str_trim(value);
+        if (is_header(name, value) && !str_eq_ci(name, STR("authorization")))
+            add_field(exchange, fields, name, value);
+    }
+}
+
+/* ---- the answer ---- */
+
+static bool is_json(const struct answer *answer)
+{
+    return answer->body_len > 0 && answer->body[0] == '{' && answer->body_len < FRAME_BODY_MAX - 1;
+}
+
+static void check_problem(const struct answer *answer)
+{
+    struct str body = str_from(answer->body, answer->body_len), type;
+    int64_t status;
+    require(witness_i64(body, "status", &status) && status == answer->status);
+    require(witness_text(body, "type", &type) && type.len > 0);
+}
+
+static void check_answer(const struct sent *sent, const struct answer *answer)
+{
+    int status = answer->status;
+    require((status >= 200 && status < 500) || status == 503);
+    for (size_t i = 0; i < answer->header_count; i++)
+        require(str_is_printable(str_from_c(answer->headers[i].value)));
+    if (status >= 400 && answer->body_len > 0) {
+        check_problem(answer);
+    } else if (is_json(answer)) {
+        require(witness_json(str_from(answer->body, answer->body_len)));
+    }
+    if (!sent->route || status >= 400)
+        return;
+    unsigned scopes = callers[sent->caller].scopes;
+    require(sent->route->auth != AUTH_CALLER || sent->caller != 0);
+    require(sent->route->scopes == 0 || (scopes & (sent->route->scopes | SCOPE_ADMIN)) != 0);
+}
+
+/* Passwords take tens of milliseconds to hash; their bodies are body_fuzz.c's. */
+static bool is_slow(struct str path, enum http_method method)
+{
+    return method == HTTP_POST &&
+           (str_eq(path, STR("/v1/users")) || str_eq(path, STR("/v1/sessions")));
+}
+
+static void ask(struct str rest)
+{
+    static struct answer answer;
+    struct request_field fields[HEADERS_MAX];
+    struct exchange exchange = {.answer = &answer};
+    struct request *request = &exchange.request;
+    struct arena arena;
+    struct sent sent = {0};
+    char bearer[128];
+    arena_init(&arena, 8 * INPUT_MAX);
+    arena_init(&request->arena, REQUEST_ARENA_MAX);
+    read_target(&arena, &rest, &sent);
+    request->method = sent.route ? sent.route->method : HTTP_GET;
+    request->query = str_sub(str_split(&rest, '\n'), 0, REQUEST_URL_MAX / 2);
+    request->path = str_sub(sent.path, 0, REQUEST_URL_MAX / 2);
+    const char *key = callers[sent.caller].key;
+    (void)snprintf(bearer, sizeof(bearer), "Bearer %s", key ? key : "");
+    if (key)
+        add_field(&exchange, fields, STR("authorization"), str_from_c(bearer));
+    read_headers(&rest, &exchange, fields);
+    add_field(&exchange, fields, STR("content-type"), STR("application/json"));
+    request->body = rest;
+    request->id = STR("fuzz");
+    request->started_ns = clock_mono_ns();
+    request->fields = fields;
+    request->on_reply = frame_on_reply;
+    (void)snprintf(request->peer_ip, sizeof(request->peer_ip), "192.0.2.1");
+    if (str_starts_with(request->path, STR("/")) && !is_slow(request->path, request->method)) {
+        (void)sem_init(&exchange.replied, 0, 0);
+        app_on_request(request, served->frame.app);
+        while (sem_wait(&exchange.replied) != 0)
+            continue;
+        (void)sem_destroy(&exchange.replied);
+        check_answer(&sent, &answer);
+    }
+    arena_release(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    start();
+    if (size <= INPUT_MAX)
+        ask(str_from((const char *)data, size));
+    return 0;
+}
