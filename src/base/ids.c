@@ -158,7 +158,7 @@ enum err id_parse2(struct str text, const char *prefix, uint64_t *ret_shard, uin
     struct str body = after_prefix(text, prefix);
     uint64_t shard, id;
     if (body.len != (size_t)2 * ID_CHARS || !read_id(body.data, &shard) ||
-        !read_id(body.data + ID_CHARS, &id))
+        !read_id(body.data + ID_CHARS, &id) || id == 0)
         return ERR_INVALID;
     *ret_shard = shard;
     *ret_id = id;

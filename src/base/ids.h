@@ -28,7 +28,8 @@ int64_t id_time_ms(uint64_t id);
 struct str id_format(char ret_text[static ID_TEXT_SIZE], const char *prefix, uint64_t id);
 struct str id_format2(char ret_text[static ID_TEXT_SIZE], const char *prefix, uint64_t shard,
                       uint64_t id);
-/* ERR_INVALID unless exactly this prefix and canonical form (each id at most 63 bits). */
+/* ERR_INVALID unless exactly this prefix and canonical form (each id at most 63 bits). An id of a
+ * row in a shard is never 0; numbers that id_parse reads may be. */
 ERR_MUST_USE enum err id_parse(struct str text, const char *prefix, uint64_t *ret_id);
 ERR_MUST_USE enum err id_parse2(struct str text, const char *prefix, uint64_t *ret_shard,
                                 uint64_t *ret_id);

@@ -190,6 +190,7 @@ static void test_parse_of_two_refuses(void **state)
         "bkg_80000000000010000000000002",
         "evt_00000000000010000000000002",
         "bkg_000000000000100000000000022",
+        "bkg_00000000000010000000000000",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         uint64_t shard = 77;
