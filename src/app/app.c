@@ -14,7 +14,6 @@
 #include "app/openapi.h"
 #include "base/crypto.h"
 
-#define PATH_SIZE          (CONFIG_TEXT_MAX + 32)
 #define OPENAPI_BYTES_MAX  (4u << 20)
 #define SLOW_THREADS       2
 #define SLOW_QUEUE_MAX     64
@@ -28,13 +27,13 @@ static const struct route page_route = {
 
 /* ---- the platform's own services ---- */
 
-static enum err open_platform(struct app *app, char path[static PATH_SIZE])
+static enum err open_platform(struct app *app, char path[static CONFIG_LOCATION_MAX])
 {
-    enum err err = data_dir_path(app->config->data, "platform.db", path, PATH_SIZE);
+    enum err err = config_database(app->config, "platform", path);
     if (err == ERR_OK)
         err = writer_new(path, "platform", &app->platform_writer);
     if (err != ERR_OK) {
-        log_error("platform database", "path=%s reason=%s", path, writer_failure());
+        log_error("platform database", "reason=\"%s\"", writer_failure());
         return err;
     }
     err = identity_new(app->platform_writer, app->config, &app->identity);
@@ -153,7 +152,7 @@ static enum err make_pools(struct app *app, const struct app_options *options,
 
 static enum err make_parts(struct app *app, const struct app_options *options)
 {
-    char platform_path[PATH_SIZE];
+    char platform_path[CONFIG_LOCATION_MAX];
     enum err err = open_platform(app, platform_path);
     if (err != ERR_OK)
         return err;

@@ -42,25 +42,24 @@ int command_config(int argc, char *const *argv)
 
 static bool migrate_service(const struct config *config, const char *service)
 {
-    char name[SERVICE_NAME_MAX + 4];
-    char path[PATH_MAX];
+    char path[CONFIG_LOCATION_MAX];
     struct db *db = NULL;
     size_t applied = 0;
-    (void)snprintf(name, sizeof(name), "%s.db", service); /* both sizes are ours */
-    enum err err = data_dir_path(config->data, name, path, sizeof(path));
+    enum err err = config_database(config, service, path);
+    bool is_pgsql = err == ERR_OK && db_location_is_pgsql(path);
     /* What is no service of --services is only brought up to date where it has run before. */
     bool is_wanted = strcmp(service, "platform") == 0 || config_has_service(config, service);
-    if (err == ERR_OK && !is_wanted && access(path, F_OK) != 0)
+    if (err == ERR_OK && !is_pgsql && !is_wanted && access(path, F_OK) != 0)
         return true;
     if (err == ERR_OK)
         err = db_open(path, DB_WRITER, &db);
     if (err == ERR_OK)
         err = migrate_run(db, service, &applied);
     if (err == ERR_OK)
-        printf("%s: %zu applied\n", path, applied);
+        printf("%s: %zu applied\n", is_pgsql ? service : path, applied);
     else
-        fprintf(stderr, "foyer: %s: %s%s%s\n", name, err_name(err), db ? ": " : "",
-                db ? db_message(db) : "");
+        fprintf(stderr, "foyer: %s: %s: %s\n", service, err_name(err),
+                db ? db_message(db) : db_open_failure());
     db_close(db);
     return err == ERR_OK;
 }
@@ -142,10 +141,10 @@ static bool parse_create_key(int argc, char *const *argv, struct create_key *ret
 static enum err make_key(const struct config *config, const struct create_key *args,
                          unsigned scopes)
 {
-    char path[PATH_MAX];
+    char path[CONFIG_LOCATION_MAX];
     char key[API_KEY_SIZE];
     struct writer *writer = NULL;
-    enum err err = data_dir_path(config->data, "platform.db", path, sizeof(path));
+    enum err err = config_database(config, "platform", path);
     if (err == ERR_OK)
         err = writer_new(path, "platform", &writer);
     if (err == ERR_OK)

@@ -19,12 +19,15 @@
 #include <stdlib.h>
 
 #include "app/config_internal.h"
+#include "store/db.h"
 
 #define AT(member) .offset = offsetof(struct config, member)
 
 const struct key config_keys[] = {
     {"config", "", "FILE", "INI file with any of these keys", KEY_TEXT, KEY_NOT_IN_FILE, AT(file)},
     {"data", "data", "DIR", "directory of the databases, made when absent", KEY_TEXT, 0, AT(data)},
+    {"store", "sqlite", "WHERE", "sqlite (files in data), or postgres://user@host/database",
+     KEY_TEXT, KEY_PASSWORD, AT(store)},
     {"listen", "127.0.0.1:8080", "HOST:PORT", "address to serve; port 0 picks a free one", KEY_TEXT,
      0, AT(listen)},
     {"public-url", "", "URL", "base of links in mail and payment returns", KEY_TEXT, 0,
@@ -233,6 +236,11 @@ static void check_admin_key(struct loading *loading)
         config_fail(loading, "admin-key: must be sk_ and 20 to 128 of A-Z a-z 0-9 _ -");
 }
 
+static bool is_store_url(const char *store)
+{
+    return db_location_is_pgsql(store) && !strchr(store, '#');
+}
+
 static void check(struct loading *loading)
 {
     struct config *config = &loading->config;
@@ -243,6 +251,8 @@ static void check(struct loading *loading)
     struct str mail = str_from_c(config->mail);
     if (!config->data[0])
         config_fail(loading, "data: must name a directory");
+    if (strcmp(config->store, "sqlite") != 0 && !is_store_url(config->store))
+        config_fail(loading, "store: must be sqlite or postgres://user@host/database");
     if (!split_listen(config->listen, &host, &port))
         config_fail(loading, "listen: must be HOST:PORT (or [IPv6]:PORT)");
     if (config->public_url[0] && !is_http_url(config->public_url))
@@ -256,6 +266,24 @@ static void check(struct loading *loading)
     check_services(loading);
     check_payments(loading);
     check_admin_key(loading);
+}
+
+bool config_is_pgsql(const struct config *config)
+{
+    return db_location_is_pgsql(config->store);
+}
+
+enum err config_database(const struct config *config, const char *name,
+                         char ret_location[static CONFIG_LOCATION_MAX])
+{
+    static const char *const shared[] = {"platform", "tickets", "mail"};
+    bool is_shared = false;
+    for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
+        is_shared = is_shared || strcmp(name, shared[i]) == 0;
+    bool is_pgsql = is_shared && config_is_pgsql(config);
+    int len = snprintf(ret_location, CONFIG_LOCATION_MAX, is_pgsql ? "%s#%s" : "%s/%s.db",
+                       is_pgsql ? config->store : config->data, name);
+    return len >= 0 && len < CONFIG_LOCATION_MAX ? ERR_OK : ERR_LIMIT;
 }
 
 bool config_is_api_key(struct str key)

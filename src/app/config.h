@@ -20,6 +20,7 @@ enum config_source {
 
 struct config {
     char data[CONFIG_TEXT_MAX];   /* --data DIR */
+    char store[CONFIG_TEXT_MAX];  /* --store sqlite | postgres://... */
     char listen[CONFIG_TEXT_MAX]; /* --listen HOST:PORT, default 127.0.0.1:8080 */
     char public_url
         [CONFIG_TEXT_MAX]; /* --public-url: base for links in mail and payment returns; "" until
@@ -58,6 +59,13 @@ void config_set_port(struct config *config, unsigned port);
 bool config_is_api_key(struct str key);
 /* True when the list --services has the name. */
 bool config_has_service(const struct config *config, const char *name);
+/* Everything but copies and what belongs to this node is in PostgreSQL. */
+bool config_is_pgsql(const struct config *config);
+/* Where a database is, for db_open: "platform", "tickets" and "mail" in the store, others always a
+ * file in the data directory. */
+#define CONFIG_LOCATION_MAX (CONFIG_TEXT_MAX + 32)
+ERR_MUST_USE enum err config_database(const struct config *config, const char *name,
+                                      char ret_location[static CONFIG_LOCATION_MAX]);
 /* Prints an INI file to standard output. Secrets are masked. */
 void config_print(const struct config *config);
 void config_usage(void);

@@ -13,7 +13,7 @@
 
 struct id_gen {
     _Atomic uint64_t last;
-    uint32_t node; /* 0-511 */
+    _Atomic uint32_t node; /* 0-511 */
 };
 
 /* after: the largest id already in use (0 when none). */

@@ -1,7 +1,10 @@
 /*
- * A blocking database connection, used by one thread at a time. SQLite behind it today
- * (db_sqlite.c); the interface is what both engines can do. Statements are static constants,
- * prepared once per connection and kept; "$1"-style parameters.
+ * A blocking database connection, used by one thread at a time: SQLite (db_sqlite.c) or PostgreSQL
+ * (db_pgsql.c) behind one interface. Statements are static constants, prepared once per connection
+ * and kept; "$1"-style parameters.
+ *
+ * A location is the path of a database file, or "postgres://user@host/database?options#schema": each
+ * of our databases is a schema there.
  *
  *     SQL(SQL_EVENT_GET, "SELECT name FROM event WHERE id = $1");
  *     struct db_stmt *stmt = db_stmt(db, &SQL_EVENT_GET);
@@ -24,9 +27,13 @@ struct db_stmt;
 
 struct sql {
     const char *text;
-    _Atomic int slot; /* 0: not yet assigned */
+    _Atomic int slot;  /* 0: not yet assigned */
+    const char *pgsql; /* NULL: the same text */
 };
-#define SQL(name, sql_text) static struct sql name = {sql_text, 0}
+#define SQL(name, sql_text) static struct sql name = {.text = (sql_text)}
+/* Where the dialects differ. */
+#define SQL_PAIR(name, sqlite_text, pgsql_text)                                                    \
+    static struct sql name = {.text = (sqlite_text), .pgsql = (pgsql_text)}
 
 enum db_mode {
     DB_WRITER, /* the only connection that writes and checkpoints */
@@ -35,11 +42,15 @@ enum db_mode {
 };
 #define DB_READ_MS_MAX 1000
 
-/* path: the database file; the writer creates it. DB_IN_MEMORY: an empty one that this connection
+/* The writer creates the database file or schema. DB_IN_MEMORY: an empty one that this connection
  * has for itself, gone when it closes (DB_WRITER only). ERR_IO, ERR_CORRUPT. */
 #define DB_IN_MEMORY ":memory:"
-ERR_MUST_USE enum err db_open(const char *path, enum db_mode mode, struct db **ret_db);
+ERR_MUST_USE enum err db_open(const char *location, enum db_mode mode, struct db **ret_db);
+/* Why the last db_open of this thread failed; "" when the error says all. */
+const char *db_open_failure(void);
 void db_close(struct db *db); /* NULL is fine */
+bool db_location_is_pgsql(const char *location);
+bool db_is_pgsql(const struct db *db);
 /* Text of the last failure; borrowed until the next call. */
 const char *db_message(const struct db *db);
 
@@ -59,12 +70,15 @@ void db_bind_null(struct db_stmt *stmt, int index);
 ERR_MUST_USE enum err db_step(struct db_stmt *stmt, bool *ret_has_row);
 /* Runs to the end, rows ignored. */
 ERR_MUST_USE enum err db_exec(struct db_stmt *stmt);
+/* In a transaction: a write that cannot be refused, and whose count nobody asks for. PostgreSQL gets
+ * it together with the next statement; should it fail after all, the transaction is lost. */
+ERR_MUST_USE enum err db_exec_later(struct db_stmt *stmt);
 /* First column of the first row; ERR_NOT_FOUND when there is none. */
 ERR_MUST_USE enum err db_get_i64(struct db_stmt *stmt, int64_t *ret_value);
 /* Resets early; always call after reading rows unless db_step said there are no more. */
 void db_done(struct db_stmt *stmt);
 /* Rows changed by the last statement. */
-int64_t db_changes(const struct db *db);
+int64_t db_changes(struct db *db);
 
 /* Columns of the current row, from 0. Strings are borrowed until the next step. */
 int64_t db_col_i64(struct db_stmt *stmt, int column);
@@ -77,7 +91,8 @@ bool db_col_is_null(struct db_stmt *stmt, int column);
 ERR_MUST_USE enum err db_snapshot_begin(struct db *db);
 void db_snapshot_end(struct db *db);
 
-/* Writer connection only (store/writer.c, store/migrate.c). */
+/* Writer connection only (store/writer.c, store/migrate.c). Begins a transaction that nobody else
+ * of this database (schema) writes beside. */
 ERR_MUST_USE enum err db_begin(struct db *db);
 ERR_MUST_USE enum err db_commit(struct db *db);
 void db_rollback(struct db *db);
@@ -85,10 +100,16 @@ ERR_MUST_USE enum err db_savepoint(struct db *db);
 ERR_MUST_USE enum err db_savepoint_release(struct db *db);
 ERR_MUST_USE enum err db_savepoint_rollback(struct db *db);
 /* False when the engine has thrown the transaction away (disk full, I/O error). */
-bool db_in_transaction(const struct db *db);
+bool db_in_transaction(struct db *db);
 /* Several statements in one text, without parameters: migrations and tests. */
 ERR_MUST_USE enum err db_script(struct db *db, struct str sql_text);
 /* Moves WAL pages into the database file; writer only. */
 void db_checkpoint(struct db *db);
+/* A lock of this name in the database (schema), held as long as the connection lives: asks for it
+ * unless it is held, without waiting. Whoever acts for all nodes holds it on the very connection that
+ * makes its writes, so that losing one is losing the other. Always held on SQLite. Outside a
+ * transaction; writer only. At most DB_SESSION_LOCKS_MAX names. */
+#define DB_SESSION_LOCKS_MAX 4
+ERR_MUST_USE enum err db_lock_session(struct db *db, const char *name, bool *ret_is_held);
 
 #endif

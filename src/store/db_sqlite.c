@@ -23,10 +23,10 @@
  * Threads: a connection belongs to one thread at a time (SQLITE_OPEN_NOMUTEX); slots are shared by
  * all, under a mutex.
  */
-#include "store/db.h"
-#include "store/db_internal.h"
+#include "store/db_engine.h"
 
 #include "base/clock.h"
+#include "base/queue.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -36,9 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DB_MAGIC        0x64627371u
 #define DB_PARAMS_MAX   64
-#define DB_MESSAGE_MAX  512
 #define DB_PROGRESS_OPS 10000
 #define DB_BUSY_MS      (2 * DB_READ_MS_MAX)
 #define NS_PER_MS       1000000
@@ -53,19 +51,18 @@
 #define DB_WAL_PAGES_HARD 64000
 #define DB_WAL_BYTES_KEPT "134217728"
 
-struct db_stmt {
+struct lite_stmt {
+    struct db_stmt base;
     sqlite3_stmt *handle; /* NULL: not prepared, error says why */
-    struct db *db;
-    enum err error; /* of preparing or binding; told by the next step */
-    bool is_active; /* stepped and not yet reset */
-    bool is_ended;  /* has said that there are no more rows */
+    enum err error;       /* of preparing or binding; told by the next step */
+    bool is_active;       /* stepped and not yet reset */
+    bool is_ended;        /* has said that there are no more rows */
     uint8_t index_count;
     uint8_t index_of[DB_PARAMS_MAX + 1]; /* $n to SQLite's index; 0: no such parameter */
 };
 
-struct db {
-    uint32_t magic;
-    enum db_mode mode;
+struct lite {
+    struct db base;
     sqlite3 *handle;
     bool has_begun; /* db_begin without db_commit or db_rollback */
     bool in_snapshot;
@@ -78,13 +75,20 @@ struct db {
     int restart_at_pages;      /* from here on a checkpoint waits for readers */
     int soft_pages, step_pages, hard_pages; /* DB_WAL_PAGES_*, but in tests */
     unsigned commits_to_fail;
-    char message[DB_MESSAGE_MAX];
-    struct db_stmt stmts[DB_STATEMENTS_MAX];
+    struct lite_stmt stmts[DB_STATEMENTS_MAX];
 };
 
+static struct lite *lite_of(struct db *db)
+{
+    return container_of(db, struct lite, base);
+}
+
+static struct lite_stmt *stmt_of(struct db_stmt *stmt)
+{
+    return container_of(stmt, struct lite_stmt, base);
+}
+
 static pthread_once_t sqlite_once = PTHREAD_ONCE_INIT;
-static pthread_mutex_t slot_lock = PTHREAD_MUTEX_INITIALIZER;
-static int slots_used;
 
 SQL(SQL_BEGIN, "BEGIN IMMEDIATE");
 SQL(SQL_BEGIN_SNAPSHOT, "BEGIN");
@@ -119,24 +123,10 @@ static enum err err_of_sqlite(int code)
     }
 }
 
-void db_set_message(struct db *db, const char *format, ...)
+static enum err db_failed(struct lite *db, int code)
 {
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(db->message, sizeof(db->message), format,
-                    args); /* a cut message is good enough */
-    va_end(args);
-}
-
-static enum err db_failed(struct db *db, int code)
-{
-    db_set_message(db, "%s", sqlite3_errmsg(db->handle));
+    db_set_message(&db->base, "%s", sqlite3_errmsg(db->handle));
     return err_of_sqlite(code);
-}
-
-const char *db_message(const struct db *db)
-{
-    return db->message;
 }
 
 /* ---- open and close ---- */
@@ -152,13 +142,13 @@ static void sqlite_setup(void)
 
 static int on_progress(void *ctx)
 {
-    struct db *db = ctx;
+    struct lite *db = ctx;
     return clock_mono_ns() > db->read_deadline_ns;
 }
 
 static int on_wal(void *ctx, sqlite3 *handle, const char *name, int pages)
 {
-    struct db *db = ctx;
+    struct lite *db = ctx;
     (void)handle;
     (void)name;
     if (pages < db->wal_pages) {
@@ -168,13 +158,13 @@ static int on_wal(void *ctx, sqlite3 *handle, const char *name, int pages)
     return SQLITE_OK;
 }
 
-static enum err run_pragmas(struct db *db, const char *pragmas)
+static enum err run_pragmas(struct lite *db, const char *pragmas)
 {
     int code = sqlite3_exec(db->handle, pragmas, NULL, NULL, NULL);
     return code == SQLITE_OK ? ERR_OK : db_failed(db, code);
 }
 
-static enum err require_wal(struct db *db)
+static enum err require_wal(struct lite *db)
 {
     sqlite3_stmt *stmt = NULL;
     int code = sqlite3_prepare_v2(db->handle, "PRAGMA journal_mode=WAL", -1, &stmt, NULL);
@@ -185,14 +175,14 @@ static enum err require_wal(struct db *db)
     if (code != SQLITE_ROW) {
         err = db_failed(db, code);
     } else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0) {
-        db_set_message(db, "this file system cannot hold a database with a write-ahead log");
+        db_set_message(&db->base, "this file system cannot hold a database with a write-ahead log");
         err = ERR_IO;
     }
     (void)sqlite3_finalize(stmt); /* repeats the error of the step */
     return err;
 }
 
-static enum err set_up_writer(struct db *db, bool is_in_memory)
+static enum err set_up_writer(struct lite *db, bool is_in_memory)
 {
     enum err err = run_pragmas(db, "PRAGMA page_size=4096");
     if (err == ERR_OK && !is_in_memory) {
@@ -208,9 +198,9 @@ static enum err set_up_writer(struct db *db, bool is_in_memory)
     return err;
 }
 
-static enum err set_up_reader(struct db *db)
+static enum err set_up_reader(struct lite *db)
 {
-    if (db->mode == DB_READER) {
+    if (db->base.mode == DB_READER) {
         sqlite3_progress_handler(db->handle, DB_PROGRESS_OPS, on_progress, db);
         db->read_deadline_ns = INT64_MAX;
     }
@@ -221,18 +211,19 @@ static enum err set_up_reader(struct db *db)
                            "SELECT count(*) FROM sqlite_schema");
 }
 
-enum err db_open(const char *path, enum db_mode mode, struct db **ret_db)
+static const struct db_engine lite_engine;
+
+enum err db_sqlite_open(const char *path, enum db_mode mode, struct db **ret_db)
 {
     (void)pthread_once(&sqlite_once, sqlite_setup);
-    struct db *db = calloc(1, sizeof(*db));
+    struct lite *db = calloc(1, sizeof(*db));
     if (!db) {
         return ERR_NOMEM;
     }
-    db->magic = DB_MAGIC;
-    db->mode = mode;
-    db_set_wal_pages(db, DB_WAL_PAGES_SOFT, DB_WAL_PAGES_STEP, DB_WAL_PAGES_HARD);
+    db_init(&db->base, &lite_engine, mode);
+    db_set_wal_pages(&db->base, DB_WAL_PAGES_SOFT, DB_WAL_PAGES_STEP, DB_WAL_PAGES_HARD);
     for (size_t i = 0; i < DB_STATEMENTS_MAX; i++) {
-        db->stmts[i].db = db;
+        db->stmts[i].base.db = &db->base;
     }
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (mode == DB_WRITER) {
@@ -246,58 +237,40 @@ enum err db_open(const char *path, enum db_mode mode, struct db **ret_db)
                                 : set_up_reader(db);
     }
     if (err != ERR_OK) {
-        db_close(db);
+        db_close(&db->base);
         return err;
     }
-    *ret_db = db;
+    *ret_db = &db->base;
     return ERR_OK;
 }
 
-void db_close(struct db *db)
+static void lite_end_reads(struct db *base);
+static void lite_rollback(struct db *base);
+
+static void lite_close(struct db *base)
 {
-    if (!db) {
-        return;
-    }
-    assert(db->magic == DB_MAGIC);
-    db_end_reads(db);
+    struct lite *db = lite_of(base);
+    lite_end_reads(base);
     if (db->has_begun) {
-        db_rollback(db);
+        lite_rollback(base);
     }
     for (size_t i = 0; i < DB_STATEMENTS_MAX; i++) {
         (void)sqlite3_finalize(db->stmts[i].handle); /* repeats the error of the last step */
     }
-    if (db->mode == DB_WRITER && db->wal_pages > 0) {
+    if (db->base.mode == DB_WRITER && db->wal_pages > 0) {
         /* Best effort: what stays in the WAL is read from there at the next start. */
         (void)sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     }
     int code = sqlite3_close(db->handle);
     assert(code == SQLITE_OK);
     (void)code;
-    db->magic = 0;
     free(db);
 }
 
 /* ---- statements ---- */
 
-static int slot_of(struct sql *sql)
-{
-    int slot = atomic_load_explicit(&sql->slot, memory_order_acquire);
-    if (slot != 0) {
-        return slot;
-    }
-    (void)pthread_mutex_lock(&slot_lock);
-    slot = atomic_load_explicit(&sql->slot, memory_order_relaxed);
-    if (slot == 0) {
-        slot = ++slots_used;
-        assert(slot < DB_STATEMENTS_MAX);
-        atomic_store_explicit(&sql->slot, slot, memory_order_release);
-    }
-    (void)pthread_mutex_unlock(&slot_lock);
-    return slot;
-}
-
 /* Fills index_of from the names "$1", "$2", ... */
-static void map_parameters(struct db_stmt *stmt)
+static void map_parameters(struct lite_stmt *stmt)
 {
     int count = sqlite3_bind_parameter_count(stmt->handle);
     assert(count <= DB_PARAMS_MAX);
@@ -312,13 +285,13 @@ static void map_parameters(struct db_stmt *stmt)
     stmt->index_count = (uint8_t)count;
 }
 
-static void stmt_prepare(struct db_stmt *stmt, const char *text)
+static void stmt_prepare(struct lite_stmt *stmt, const char *text)
 {
-    int code = sqlite3_prepare_v3(stmt->db->handle, text, -1, SQLITE_PREPARE_PERSISTENT,
-                                  &stmt->handle, NULL);
+    int code = sqlite3_prepare_v3(lite_of(stmt->base.db)->handle, text, -1,
+                                  SQLITE_PREPARE_PERSISTENT, &stmt->handle, NULL);
     if (code != SQLITE_OK) {
         stmt->handle = NULL;
-        stmt->error = db_failed(stmt->db, code);
+        stmt->error = db_failed(lite_of(stmt->base.db), code);
         return;
     }
     stmt->error = ERR_OK;
@@ -326,35 +299,35 @@ static void stmt_prepare(struct db_stmt *stmt, const char *text)
 }
 
 /* Resets; sqlite3_reset repeats the error of the last step, which was told already. */
-static void stmt_reset(struct db_stmt *stmt)
+static void stmt_reset(struct lite_stmt *stmt)
 {
     if (stmt->is_active) {
         (void)sqlite3_reset(stmt->handle);
         stmt->is_active = false;
-        assert(stmt->db->active_count > 0);
-        stmt->db->active_count--;
+        assert(lite_of(stmt->base.db)->active_count > 0);
+        lite_of(stmt->base.db)->active_count--;
     }
 }
 
-struct db_stmt *db_stmt(struct db *db, struct sql *sql)
+static struct db_stmt *lite_stmt(struct db *base, const struct sql *sql, int slot)
 {
-    assert(db->magic == DB_MAGIC);
-    struct db_stmt *stmt = &db->stmts[slot_of(sql)];
+    struct lite *db = lite_of(base);
+    struct lite_stmt *stmt = &db->stmts[slot];
     stmt->is_ended = false;
     if (!stmt->handle) {
         stmt_prepare(stmt, sql->text);
-        return stmt;
+        return &stmt->base;
     }
     stmt_reset(stmt);
     stmt->error = ERR_OK;
     if (stmt->index_count > 0) {
         (void)sqlite3_clear_bindings(stmt->handle); /* always SQLITE_OK */
     }
-    return stmt;
+    return &stmt->base;
 }
 
 /* SQLite's index of $number; 0 when the statement could not be prepared. */
-static int bind_index(struct db_stmt *stmt, int number)
+static int bind_index(struct lite_stmt *stmt, int number)
 {
     if (!stmt->handle) {
         return 0;
@@ -363,31 +336,34 @@ static int bind_index(struct db_stmt *stmt, int number)
     return stmt->index_of[number];
 }
 
-static void bind_check(struct db_stmt *stmt, int code)
+static void bind_check(struct lite_stmt *stmt, int code)
 {
     if (code != SQLITE_OK && stmt->error == ERR_OK) {
-        stmt->error = db_failed(stmt->db, code);
+        stmt->error = db_failed(lite_of(stmt->base.db), code);
     }
 }
 
-void db_bind_i64(struct db_stmt *stmt, int index, int64_t value)
+static void lite_bind_i64(struct db_stmt *base, int index, int64_t value)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     int at = bind_index(stmt, index);
     if (at != 0) {
         bind_check(stmt, sqlite3_bind_int64(stmt->handle, at, value));
     }
 }
 
-void db_bind_f64(struct db_stmt *stmt, int index, double value)
+static void lite_bind_f64(struct db_stmt *base, int index, double value)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     int at = bind_index(stmt, index);
     if (at != 0) {
         bind_check(stmt, sqlite3_bind_double(stmt->handle, at, value));
     }
 }
 
-void db_bind_str(struct db_stmt *stmt, int index, struct str value)
+static void lite_bind_str(struct db_stmt *base, int index, struct str value)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     int at = bind_index(stmt, index);
     if (at != 0) {
         bind_check(stmt, sqlite3_bind_text64(stmt->handle, at, value.data ? value.data : "",
@@ -395,8 +371,9 @@ void db_bind_str(struct db_stmt *stmt, int index, struct str value)
     }
 }
 
-void db_bind_blob(struct db_stmt *stmt, int index, struct str value)
+static void lite_bind_blob(struct db_stmt *base, int index, struct str value)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     int at = bind_index(stmt, index);
     if (at != 0) {
         bind_check(stmt, sqlite3_bind_blob64(stmt->handle, at, value.data ? value.data : "",
@@ -404,8 +381,9 @@ void db_bind_blob(struct db_stmt *stmt, int index, struct str value)
     }
 }
 
-void db_bind_null(struct db_stmt *stmt, int index)
+static void lite_bind_null(struct db_stmt *base, int index)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     int at = bind_index(stmt, index);
     if (at != 0) {
         bind_check(stmt, sqlite3_bind_null(stmt->handle, at));
@@ -414,7 +392,7 @@ void db_bind_null(struct db_stmt *stmt, int index)
 
 /* Tries again to end what could not be ended. Until then nothing may run in it: it would be thrown
  * away with it, or read what is long past. */
-static enum err end_leftover(struct db *db)
+static enum err end_leftover(struct lite *db)
 {
     int code = sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
     db->has_leftover = !sqlite3_get_autocommit(db->handle);
@@ -422,32 +400,33 @@ static enum err end_leftover(struct db *db)
 }
 
 /* May this connection run something now? Starts the time limit of a read. */
-static enum err check_may_run(struct db *db)
+static enum err check_may_run(struct lite *db)
 {
     enum err err = db->has_leftover ? end_leftover(db) : ERR_OK;
     if (err != ERR_OK) {
         return err;
     }
     if (db->has_begun && sqlite3_get_autocommit(db->handle)) {
-        db_set_message(db, "the transaction is gone");
+        db_set_message(&db->base, "the transaction is gone");
         return ERR_IO;
     }
-    if (db->mode != DB_READER) {
+    if (db->base.mode != DB_READER) {
         return ERR_OK;
     }
     int64_t now_ns = clock_mono_ns();
     if (db->active_count == 0 && !db->in_snapshot) {
         db->read_deadline_ns = now_ns + (int64_t)DB_READ_MS_MAX * NS_PER_MS;
     } else if (now_ns > db->read_deadline_ns) {
-        db_set_message(db, "the read took longer than %d ms", DB_READ_MS_MAX);
+        db_set_message(&db->base, "the read took longer than %d ms", DB_READ_MS_MAX);
         return ERR_TIMEOUT;
     }
     return ERR_OK;
 }
 
-enum err db_step(struct db_stmt *stmt, bool *ret_has_row)
+static enum err lite_step(struct db_stmt *base, bool *ret_has_row)
 {
-    struct db *db = stmt->db;
+    struct lite_stmt *stmt = stmt_of(base);
+    struct lite *db = lite_of(stmt->base.db);
     enum err err = stmt->error;
     if (err == ERR_OK) {
         err = check_may_run(db);
@@ -480,82 +459,62 @@ enum err db_step(struct db_stmt *stmt, bool *ret_has_row)
     return ERR_OK;
 }
 
-enum err db_exec(struct db_stmt *stmt)
+static void lite_done(struct db_stmt *base)
 {
-    bool has_row = true;
-    while (has_row) {
-        enum err err = db_step(stmt, &has_row);
-        if (err != ERR_OK) {
-            return err;
-        }
-    }
-    return ERR_OK;
-}
-
-enum err db_get_i64(struct db_stmt *stmt, int64_t *ret_value)
-{
-    bool has_row;
-    enum err err = db_step(stmt, &has_row);
-    if (err != ERR_OK) {
-        return err;
-    }
-    if (!has_row) {
-        return ERR_NOT_FOUND;
-    }
-    *ret_value = sqlite3_column_int64(stmt->handle, 0);
-    db_done(stmt);
-    return ERR_OK;
-}
-
-void db_done(struct db_stmt *stmt)
-{
+    struct lite_stmt *stmt = stmt_of(base);
     stmt_reset(stmt);
     stmt->is_ended = true;
 }
 
-int64_t db_changes(const struct db *db)
+static int64_t lite_changes(struct db *base)
 {
+    struct lite *db = lite_of(base);
     return sqlite3_changes64(db->handle);
 }
 
 /* ---- columns ---- */
 
-int64_t db_col_i64(struct db_stmt *stmt, int column)
+static int64_t lite_col_i64(struct db_stmt *base, int column)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     return sqlite3_column_int64(stmt->handle, column);
 }
 
-double db_col_f64(struct db_stmt *stmt, int column)
+static double lite_col_f64(struct db_stmt *base, int column)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     return sqlite3_column_double(stmt->handle, column);
 }
 
 /* Not by sqlite3_column_text(): for the NUL it puts behind the text it may have to copy it, and when
  * there is no memory for that it says NULL, which would pass for an empty text. */
-struct str db_col_str(struct db_stmt *stmt, int column)
+static struct str lite_col_str(struct db_stmt *base, int column)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     const char *data = sqlite3_column_blob(stmt->handle, column);
-    if (!data && !db_col_is_null(stmt, column)) {
+    if (!data && sqlite3_column_type(stmt->handle, column) != SQLITE_NULL) {
         data = "";
     }
     return str_from(data, (size_t)sqlite3_column_bytes(stmt->handle, column));
 }
 
-struct str db_col_blob(struct db_stmt *stmt, int column)
+static struct str lite_col_blob(struct db_stmt *base, int column)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     const char *data = sqlite3_column_blob(stmt->handle, column);
     return str_from(data, (size_t)sqlite3_column_bytes(stmt->handle, column));
 }
 
-bool db_col_is_null(struct db_stmt *stmt, int column)
+static bool lite_col_is_null(struct db_stmt *base, int column)
 {
+    struct lite_stmt *stmt = stmt_of(base);
     return sqlite3_column_type(stmt->handle, column) == SQLITE_NULL;
 }
 
 /* ---- transactions ---- */
 
 /* A statement left active would hold its snapshot, and so the WAL, for ever. */
-static void reset_active(struct db *db)
+static void reset_active(struct lite *db)
 {
     for (size_t i = 0; db->active_count > 0 && i < DB_STATEMENTS_MAX; i++) {
         stmt_reset(&db->stmts[i]);
@@ -563,16 +522,18 @@ static void reset_active(struct db *db)
     assert(db->active_count == 0);
 }
 
-enum err db_snapshot_begin(struct db *db)
+static enum err lite_snapshot_begin(struct db *base)
 {
+    struct lite *db = lite_of(base);
     assert(!db->in_snapshot && !db->has_begun);
-    enum err err = db_exec(db_stmt(db, &SQL_BEGIN_SNAPSHOT));
+    enum err err = db_exec(db_stmt(&db->base, &SQL_BEGIN_SNAPSHOT));
     db->in_snapshot = err == ERR_OK;
     return err;
 }
 
-void db_snapshot_end(struct db *db)
+static void lite_snapshot_end(struct db *base)
 {
+    struct lite *db = lite_of(base);
     if (!db->in_snapshot) {
         return;
     }
@@ -580,73 +541,83 @@ void db_snapshot_end(struct db *db)
     db->in_snapshot = false; /* before the statement: its time limit must not keep it from ending */
     if (!sqlite3_get_autocommit(db->handle)) {
         /* Nothing was written, so there is nothing to lose. */
-        (void)!db_exec(db_stmt(db, &SQL_COMMIT));
+        (void)!db_exec(db_stmt(&db->base, &SQL_COMMIT));
     }
     db->has_leftover = !sqlite3_get_autocommit(db->handle);
 }
 
-void db_end_reads(struct db *db)
+static void lite_end_reads(struct db *base)
 {
+    struct lite *db = lite_of(base);
     reset_active(db);
-    db_snapshot_end(db);
+    lite_snapshot_end(base);
 }
 
-enum err db_begin(struct db *db)
+static enum err lite_begin(struct db *base, const struct db_locks *locks)
 {
-    assert(db->mode == DB_WRITER && !db->has_begun);
-    enum err err = db_exec(db_stmt(db, &SQL_BEGIN));
+    (void)locks; /* there is one writer */
+    struct lite *db = lite_of(base);
+    assert(db->base.mode == DB_WRITER && !db->has_begun);
+    enum err err = db_exec(db_stmt(&db->base, &SQL_BEGIN));
     db->has_begun = err == ERR_OK;
     return err;
 }
 
-enum err db_commit(struct db *db)
+static enum err lite_commit(struct db *base)
 {
+    struct lite *db = lite_of(base);
     assert(db->has_begun);
     reset_active(db);
-    enum err err = db_exec(db_stmt(db, &SQL_COMMIT));
+    enum err err = db_exec(db_stmt(&db->base, &SQL_COMMIT));
     if (err == ERR_OK) {
         db->has_begun = false;
     } else {
-        db_rollback(db);
+        lite_rollback(base);
     }
     return err;
 }
 
-void db_rollback(struct db *db)
+static void lite_rollback(struct db *base)
 {
+    struct lite *db = lite_of(base);
     reset_active(db);
     if (!sqlite3_get_autocommit(db->handle)) {
         /* Fails if the engine has rolled back already, or for want of memory. */
-        (void)!db_exec(db_stmt(db, &SQL_ROLLBACK));
+        (void)!db_exec(db_stmt(&db->base, &SQL_ROLLBACK));
     }
     db->has_begun = false;
     db->has_leftover = !sqlite3_get_autocommit(db->handle);
 }
 
-enum err db_savepoint(struct db *db)
+static enum err lite_savepoint(struct db *base)
 {
-    return db_exec(db_stmt(db, &SQL_SAVEPOINT));
+    struct lite *db = lite_of(base);
+    return db_exec(db_stmt(&db->base, &SQL_SAVEPOINT));
 }
 
-enum err db_savepoint_release(struct db *db)
+static enum err lite_savepoint_release(struct db *base)
 {
-    return db_exec(db_stmt(db, &SQL_SAVEPOINT_RELEASE));
+    struct lite *db = lite_of(base);
+    return db_exec(db_stmt(&db->base, &SQL_SAVEPOINT_RELEASE));
 }
 
-enum err db_savepoint_rollback(struct db *db)
+static enum err lite_savepoint_rollback(struct db *base)
 {
+    struct lite *db = lite_of(base);
     reset_active(db);
-    enum err err = db_exec(db_stmt(db, &SQL_SAVEPOINT_ROLLBACK));
-    return err == ERR_OK ? db_savepoint_release(db) : err;
+    enum err err = db_exec(db_stmt(&db->base, &SQL_SAVEPOINT_ROLLBACK));
+    return err == ERR_OK ? lite_savepoint_release(base) : err;
 }
 
-bool db_in_transaction(const struct db *db)
+static bool lite_in_transaction(struct db *base)
 {
+    struct lite *db = lite_of(base);
     return !sqlite3_get_autocommit(db->handle);
 }
 
-enum err db_script(struct db *db, struct str sql_text)
+static enum err lite_script(struct db *base, struct str sql_text)
 {
+    struct lite *db = lite_of(base);
     const char *next = sql_text.data;
     const char *end = sql_text.data + sql_text.len;
     while (next < end) {
@@ -678,20 +649,22 @@ enum err db_script(struct db *db, struct str sql_text)
 
 /* ---- checkpoints ---- */
 
-bool db_checkpoint_due(const struct db *db)
+static bool lite_checkpoint_due(struct db *base)
 {
+    struct lite *db = lite_of(base);
     return db->wal_pages >= db->soft_pages &&
            db->wal_pages - db->checkpointed_at_pages >= db->step_pages;
 }
 
-int db_wal_pages(const struct db *db)
+int db_wal_pages(struct db *base)
 {
-    return db->wal_pages;
+    return lite_of(base)->wal_pages;
 }
 
-void db_checkpoint(struct db *db)
+static void lite_checkpoint(struct db *base)
 {
-    assert(db->mode == DB_WRITER && !db->has_begun);
+    struct lite *db = lite_of(base);
+    assert(db->base.mode == DB_WRITER && !db->has_begun);
     reset_active(db);
     bool waits = db->wal_pages >= db->restart_at_pages;
     int mode = waits ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
@@ -707,7 +680,7 @@ void db_checkpoint(struct db *db)
 
 static int on_commit(void *ctx)
 {
-    struct db *db = ctx;
+    struct lite *db = ctx;
     if (db->commits_to_fail == 0) {
         return 0;
     }
@@ -715,16 +688,60 @@ static int on_commit(void *ctx)
     return 1;
 }
 
-void db_set_wal_pages(struct db *db, int soft, int step, int hard)
+void db_set_wal_pages(struct db *base, int soft, int step, int hard)
 {
+    struct lite *db = lite_of(base);
     db->soft_pages = soft;
     db->step_pages = step;
     db->hard_pages = hard;
     db->restart_at_pages = hard;
 }
 
-void db_fail_commits(struct db *db, unsigned count)
+static void lite_fail_commits(struct db *base, unsigned count)
 {
+    struct lite *db = lite_of(base);
     db->commits_to_fail = count;
     sqlite3_commit_hook(db->handle, on_commit, db);
 }
+
+static enum err lite_lock_session(struct db *base, const char *name, bool *ret_is_held)
+{
+    (void)base;
+    (void)name;
+    *ret_is_held = true;
+    return ERR_OK;
+}
+
+static const struct db_engine lite_engine = {
+    .close = lite_close,
+    .stmt = lite_stmt,
+    .bind_i64 = lite_bind_i64,
+    .bind_f64 = lite_bind_f64,
+    .bind_str = lite_bind_str,
+    .bind_blob = lite_bind_blob,
+    .bind_null = lite_bind_null,
+    .step = lite_step,
+    .exec_later = db_exec,
+    .done = lite_done,
+    .changes = lite_changes,
+    .col_i64 = lite_col_i64,
+    .col_f64 = lite_col_f64,
+    .col_str = lite_col_str,
+    .col_blob = lite_col_blob,
+    .col_is_null = lite_col_is_null,
+    .snapshot_begin = lite_snapshot_begin,
+    .snapshot_end = lite_snapshot_end,
+    .end_reads = lite_end_reads,
+    .begin = lite_begin,
+    .commit = lite_commit,
+    .rollback = lite_rollback,
+    .savepoint = lite_savepoint,
+    .savepoint_release = lite_savepoint_release,
+    .savepoint_rollback = lite_savepoint_rollback,
+    .in_transaction = lite_in_transaction,
+    .script = lite_script,
+    .checkpoint_due = lite_checkpoint_due,
+    .checkpoint = lite_checkpoint,
+    .lock_session = lite_lock_session,
+    .fail_commits = lite_fail_commits,
+};

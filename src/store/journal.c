@@ -9,6 +9,16 @@
  *    than HEADS_KEPT_MAX in memory all are dropped between two groups and loaded again as needed.
  *  - seq is SQLite's rowid, one above the largest: whatever removes old rows must leave the newest.
  *
+ * PostgreSQL, where several nodes write at once:
+ *  - A group has its shards locked before it begins, and may append to no others.
+ *  - Heads are loaded anew for each group: other nodes may have written since.
+ *  - seq = base + (transaction id << SEQ_ROW_BITS | number in the transaction). Transactions of one
+ *    shard get their ids under its lock, so along a shard seq and version grow together. Across shards
+ *    a lower seq may be committed later; therefore readers stop below the oldest transaction that is
+ *    still open anywhere in the cluster.
+ *  - base (table journal_base) keeps seq growing when a database was restored into a cluster whose
+ *    transaction ids are lower. It is checked at each start.
+ *
  * Invariants
  *  - A head in memory is the one in the database plus what the open group has appended.
  *  - undo holds what the running job replaced, so a job that is rolled back leaves no gap in
@@ -25,6 +35,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#define SEQ_ROW_BITS   20    /* rows of one transaction; leaves 43 bits for its id */
 #define HEADS_KEPT_MAX 65536 /* checked between groups */
 #define HEADS_MAX      (2 * HEADS_KEPT_MAX)
 
@@ -50,22 +61,38 @@ struct list {
 struct journal {
     struct db *db;
     bool has_table;
+    bool is_shared; /* other nodes write, too: PostgreSQL */
     int64_t now_ms;
-    struct map index;    /* shard to position in heads */
-    struct list heads;   /* struct head */
-    struct list changed; /* size_t, positions in heads: of this group */
-    struct list undo;    /* struct undo: of this job */
+    int64_t base, next_seq;       /* PostgreSQL */
+    const struct db_locks *locks; /* of the group; NULL or none: everything is locked */
+    struct map index;             /* shard to position in heads */
+    struct list heads;            /* struct head */
+    struct list changed;          /* size_t, positions in heads: of this group */
+    struct list undo;             /* struct undo: of this job */
 };
 
-SQL(SQL_HAS_TABLE, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'journal'");
+SQL_PAIR(SQL_HAS_TABLE,
+         "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'journal'",
+         "SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname = 'journal' AND"
+         " relnamespace = CAST(current_schema() AS regnamespace)");
+SQL(SQL_APPEND_SEQ, "INSERT INTO journal(seq, shard, version, at_ms, type, data, hash)"
+                    " VALUES($7, $1, $2, $3, $4, $5, $6)");
+SQL(SQL_BASE_GET, "SELECT seq FROM journal_base WHERE id = 1");
+SQL(SQL_BASE_PUT, "INSERT INTO journal_base(id, seq) VALUES(1, $1)"
+                  " ON CONFLICT(id) DO UPDATE SET seq = excluded.seq");
+SQL(SQL_LAST_SEQ, "SELECT COALESCE(MAX(seq), 0) FROM journal");
 SQL(SQL_APPEND, "INSERT INTO journal(shard, version, at_ms, type, data, hash)"
                 " VALUES($1, $2, $3, $4, $5, $6)");
 SQL(SQL_HEAD_GET, "SELECT version, hash FROM journal_head WHERE shard = $1");
 SQL(SQL_HEAD_PUT, "INSERT INTO journal_head(shard, version, hash) VALUES($1, $2, $3)"
                   " ON CONFLICT(shard) DO UPDATE SET version = excluded.version,"
                   " hash = excluded.hash");
-SQL(SQL_READ, "SELECT seq, shard, version, at_ms, type, data, hash FROM journal"
-              " WHERE seq > $1 ORDER BY seq LIMIT $2");
+#define READ_COLUMNS "SELECT seq, shard, version, at_ms, type, data, hash FROM journal"
+SQL(SQL_READ_ALL, READ_COLUMNS " WHERE seq > $1 ORDER BY seq LIMIT $2");
+SQL_PAIR(SQL_READ, READ_COLUMNS " WHERE seq > $1 ORDER BY seq LIMIT $2",
+         READ_COLUMNS " WHERE seq > $1 AND seq < (SELECT seq FROM journal_base WHERE id = 1) +"
+                      " (CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)"
+                      " << 20) ORDER BY seq LIMIT $2");
 
 /* ---- helpers ---- */
 
@@ -211,20 +238,33 @@ static void heads_forget(struct journal *journal)
 
 static enum err row_insert(struct journal *journal, const struct journal_row *row)
 {
-    struct db_stmt *stmt = db_stmt(journal->db, &SQL_APPEND);
+    struct db_stmt *stmt = db_stmt(journal->db, journal->is_shared ? &SQL_APPEND_SEQ : &SQL_APPEND);
+    if (journal->is_shared) {
+        db_bind_i64(stmt, 7, journal->next_seq++);
+    }
     db_bind_i64(stmt, 1, (int64_t)row->shard);
     db_bind_i64(stmt, 2, row->version);
     db_bind_i64(stmt, 3, row->at_ms);
     db_bind_str(stmt, 4, row->type);
     db_bind_str(stmt, 5, row->data);
     db_bind_blob(stmt, 6, row->hash);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
+}
+
+static bool is_locked(const struct journal *journal, uint64_t shard)
+{
+    const struct db_locks *locks = journal->locks;
+    bool is_locked = !locks || locks->count == 0;
+    for (size_t i = 0; !is_locked && i < locks->count; i++) {
+        is_locked = locks->shards[i] == shard;
+    }
+    return is_locked;
 }
 
 enum err journal_append(struct journal *journal, uint64_t shard, const char *type, struct str data,
                         int64_t *ret_version)
 {
-    if (!journal->has_table) {
+    if (!journal->has_table || !is_locked(journal, shard)) {
         return ERR_DENIED;
     }
     struct str type_str = str_from_c(type);
@@ -274,6 +314,50 @@ enum err journal_staged_version(struct journal *journal, uint64_t shard, int64_t
 
 /* ---- the writer's side ---- */
 
+static int64_t seq_of_transaction(const struct journal *journal)
+{
+    return journal->base + (int64_t)(db_status(journal->db).xid << SEQ_ROW_BITS);
+}
+
+/* In a transaction: base as it must be for the next row to get the highest seq. */
+static enum err base_settle(struct journal *journal)
+{
+    int64_t base = 0, last = 0;
+    enum err err = db_get_i64(db_stmt(journal->db, &SQL_BASE_GET), &base);
+    bool is_new = err == ERR_NOT_FOUND;
+    if (err == ERR_OK || is_new) {
+        err = db_get_i64(db_stmt(journal->db, &SQL_LAST_SEQ), &last);
+    }
+    if (err != ERR_OK) {
+        return err;
+    }
+    journal->base = base;
+    int64_t missing = last + 1 - seq_of_transaction(journal);
+    if (missing > 0) {
+        journal->base += missing;
+    }
+    if (missing <= 0 && !is_new) {
+        return ERR_OK;
+    }
+    struct db_stmt *stmt = db_stmt(journal->db, &SQL_BASE_PUT);
+    db_bind_i64(stmt, 1, journal->base);
+    return db_exec(stmt);
+}
+
+static enum err base_load(struct journal *journal)
+{
+    enum err err = db_begin(journal->db);
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = base_settle(journal);
+    if (err != ERR_OK) {
+        db_rollback(journal->db);
+        return err;
+    }
+    return db_commit(journal->db);
+}
+
 enum err journal_new(struct db *db, struct journal **ret_journal)
 {
     int64_t tables = 0;
@@ -287,7 +371,13 @@ enum err journal_new(struct db *db, struct journal **ret_journal)
     }
     journal->db = db;
     journal->has_table = tables > 0;
+    journal->is_shared = db_is_pgsql(db);
     map_init(&journal->index, HEADS_MAX);
+    err = journal->has_table && journal->is_shared ? base_load(journal) : ERR_OK;
+    if (err != ERR_OK) {
+        journal_free(journal);
+        return err;
+    }
     *ret_journal = journal;
     return ERR_OK;
 }
@@ -304,13 +394,15 @@ void journal_free(struct journal *journal)
     free(journal);
 }
 
-void journal_group_begin(struct journal *journal, int64_t now_ms)
+void journal_group_begin(struct journal *journal, int64_t now_ms, const struct db_locks *locks)
 {
     assert(journal->changed.count == 0);
-    if (journal->heads.count > HEADS_KEPT_MAX) {
+    if (journal->is_shared || journal->heads.count > HEADS_KEPT_MAX) {
         heads_forget(journal);
     }
     journal->now_ms = now_ms;
+    journal->locks = journal->is_shared ? locks : NULL;
+    journal->next_seq = journal->is_shared ? seq_of_transaction(journal) : 0;
     journal->undo.count = 0;
 }
 
@@ -340,7 +432,7 @@ enum err journal_group_flush(struct journal *journal)
         db_bind_i64(stmt, 1, (int64_t)head->shard);
         db_bind_i64(stmt, 2, head->last.version);
         db_bind_blob(stmt, 3, hash_str(head->last.hash));
-        enum err err = db_exec(stmt);
+        enum err err = db_exec_later(stmt);
         if (err != ERR_OK) {
             return err;
         }
@@ -383,10 +475,9 @@ static void row_load(struct db_stmt *stmt, struct journal_row *ret_row)
     };
 }
 
-enum err journal_read(struct db *db, int64_t after_seq, size_t limit,
-                      enum err (*on_row)(const struct journal_row *row, void *ctx), void *ctx)
+static enum err read_rows(struct db_stmt *stmt, int64_t after_seq, size_t limit,
+                          enum err (*on_row)(const struct journal_row *row, void *ctx), void *ctx)
 {
-    struct db_stmt *stmt = db_stmt(db, &SQL_READ);
     db_bind_i64(stmt, 1, after_seq);
     db_bind_i64(stmt, 2, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
     for (;;) {
@@ -403,6 +494,18 @@ enum err journal_read(struct db *db, int64_t after_seq, size_t limit,
             return err;
         }
     }
+}
+
+enum err journal_read(struct db *db, int64_t after_seq, size_t limit,
+                      enum err (*on_row)(const struct journal_row *row, void *ctx), void *ctx)
+{
+    return read_rows(db_stmt(db, &SQL_READ), after_seq, limit, on_row, ctx);
+}
+
+enum err journal_read_all(struct db *db, int64_t after_seq, size_t limit,
+                          enum err (*on_row)(const struct journal_row *row, void *ctx), void *ctx)
+{
+    return read_rows(db_stmt(db, &SQL_READ_ALL), after_seq, limit, on_row, ctx);
 }
 
 enum err journal_head_read(struct db *db, uint64_t shard, int64_t *ret_version,

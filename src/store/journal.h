@@ -24,7 +24,7 @@
 struct journal;
 
 /* In a job's apply. type: "booking.held" etc., at most 64 bytes; data: a JSON object. ret_version
- * may be NULL. */
+ * may be NULL. ERR_DENIED: the job did not say that it writes this shard (writer.h). */
 ERR_MUST_USE enum err journal_append(struct journal *journal, uint64_t shard, const char *type,
                                      struct str data, int64_t *ret_version);
 
@@ -39,7 +39,8 @@ struct journal_row {
 };
 
 /* Committed rows with seq > after in order, at most limit; stops when on_row says not ERR_OK
- * (returned as is). */
+ * (returned as is). None with a lower seq can come later: on PostgreSQL rows that are newer than the
+ * oldest transaction still open in the cluster are left for next time. */
 ERR_MUST_USE enum err journal_read(struct db *db, int64_t after_seq, size_t limit,
                                    enum err (*on_row)(const struct journal_row *row, void *ctx),
                                    void *ctx);
@@ -60,7 +61,8 @@ ERR_MUST_USE enum err journal_verify(struct db *db, void (*on_finding)(const cha
 /* Used by the writer. */
 ERR_MUST_USE enum err journal_new(struct db *db, struct journal **ret_journal);
 void journal_free(struct journal *journal);
-void journal_group_begin(struct journal *journal, int64_t now_ms);
+struct db_locks;
+void journal_group_begin(struct journal *journal, int64_t now_ms, const struct db_locks *locks);
 void journal_job_begin(struct journal *journal);
 void journal_job_rollback(struct journal *journal);
 /* Writes the changed heads; before COMMIT. */

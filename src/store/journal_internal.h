@@ -17,4 +17,10 @@ struct chain {
 void journal_row_hash(const uint8_t prev[static SHA256_SIZE], const struct journal_row *row,
                       uint8_t ret_hash[static SHA256_SIZE]);
 
+/* journal_read without that last promise: all that the connection can see, for comparing it with the
+ * heads. */
+ERR_MUST_USE enum err journal_read_all(struct db *db, int64_t after_seq, size_t limit,
+                                       enum err (*on_row)(const struct journal_row *row, void *ctx),
+                                       void *ctx);
+
 #endif

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #define SHARDS_MAX  ((size_t)1 << 30)
-#define READ_ROWS   SIZE_MAX
+#define READ_ROWS   4000
 #define FINDING_MAX 256
 
 SQL(SQL_HEADS, "SELECT shard, version, hash FROM journal_head ORDER BY shard");
@@ -31,6 +31,7 @@ struct verifier {
     void (*on_finding)(const char *line, void *ctx);
     void *ctx;
     uint64_t rows;
+    int64_t last_seq;
     struct map index; /* shard to position in chains */
     struct shard_chain *chains;
     size_t count;
@@ -116,6 +117,7 @@ static enum err on_row(const struct journal_row *row, void *ctx)
         return err;
     }
     verifier->rows++;
+    verifier->last_seq = row->seq;
     check_row(verifier, &chain->last, row);
     chain->last.version = row->version;
     memset(chain->last.hash, 0, SHA256_SIZE);
@@ -168,6 +170,19 @@ static enum err check_heads(struct db *db, const struct verifier *verifier)
     return ERR_OK;
 }
 
+/* In pages: PostgreSQL hands over all rows of a statement at once. */
+static enum err read_all(struct db *db, struct verifier *verifier)
+{
+    uint64_t rows_before;
+    enum err err;
+    verifier->last_seq = INT64_MIN;
+    do {
+        rows_before = verifier->rows;
+        err = journal_read_all(db, verifier->last_seq, READ_ROWS, on_row, verifier);
+    } while (err == ERR_OK && verifier->rows - rows_before == READ_ROWS);
+    return err;
+}
+
 enum err journal_verify(struct db *db, void (*on_finding)(const char *line, void *ctx), void *ctx,
                         uint64_t *ret_rows)
 {
@@ -177,7 +192,7 @@ enum err journal_verify(struct db *db, void (*on_finding)(const char *line, void
     bool is_own_snapshot = !db_in_transaction(db);
     enum err err = is_own_snapshot ? db_snapshot_begin(db) : ERR_OK;
     if (err == ERR_OK) {
-        err = journal_read(db, INT64_MIN, READ_ROWS, on_row, &verifier);
+        err = read_all(db, &verifier);
     }
     if (err == ERR_OK) {
         err = check_heads(db, &verifier);

@@ -1,10 +1,10 @@
 /*
  * Migrations: see migrate.h. Beside schema_migration it makes the one other table that every
- * database has, id_lease (see lease.c).
+ * database has, id_lease (see lease.c), and on PostgreSQL journal_base (see journal.c).
  *
  * Numbers count from 001 without gaps, so a database is described by how many it has. Each file
  * runs in one transaction with its row in schema_migration: a crash leaves it applied whole or not
- * at all.
+ * at all. Nodes that start at once take turns, because each transaction has the database for itself.
  */
 #include "store/migrate.h"
 #include "store/migrate_internal.h"
@@ -107,8 +107,12 @@ static enum err apply(struct db *db, const struct migration *migration, size_t *
     if (err != ERR_OK) {
         return err;
     }
-    err = run_and_record(db, migration, hash);
-    if (err != ERR_OK) {
+    err = check_applied(db, migration, hash); /* another node may have been first */
+    bool is_new = err == ERR_NOT_FOUND;
+    if (is_new) {
+        err = run_and_record(db, migration, hash);
+    }
+    if (err != ERR_OK || !is_new) {
         db_rollback(db);
         return err;
     }
@@ -121,11 +125,24 @@ static enum err apply(struct db *db, const struct migration *migration, size_t *
 
 static enum err make_own_tables(struct db *db)
 {
-    return db_script(db, STR("CREATE TABLE IF NOT EXISTS schema_migration("
-                             " number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
-                             " sha256 BLOB NOT NULL, at_ms INTEGER NOT NULL);"
-                             "CREATE TABLE IF NOT EXISTS id_lease("
-                             " node INTEGER PRIMARY KEY, until_id INTEGER NOT NULL);"));
+    enum err err = db_begin(db);
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = db_script(db, STR("CREATE TABLE IF NOT EXISTS schema_migration("
+                            " number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
+                            " sha256 BLOB NOT NULL, at_ms INTEGER NOT NULL);"
+                            "CREATE TABLE IF NOT EXISTS id_lease("
+                            " node INTEGER PRIMARY KEY, until_id INTEGER NOT NULL);"));
+    if (err == ERR_OK && db_is_pgsql(db)) {
+        err = db_script(db, STR("CREATE TABLE IF NOT EXISTS journal_base("
+                                " id INTEGER PRIMARY KEY, seq INTEGER NOT NULL);"));
+    }
+    if (err != ERR_OK) {
+        db_rollback(db);
+        return err;
+    }
+    return db_commit(db);
 }
 
 enum err migrate_run_files(struct db *db, const char *service, const struct embed_file *files,

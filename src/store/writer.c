@@ -31,7 +31,9 @@
 #define WRITER_MAGIC            0x77726974u
 #define WRITER_ARENA_BYTES_MAX  ((size_t)32 << 20)
 #define WRITER_ARENA_BYTES_KEPT ((size_t)512 << 10) /* from one group to the next */
-#define WRITER_NODE             0
+#define WRITER_NODES_MAX        512                 /* as many as an id has room for */
+#define WRITER_RERUNS_MAX       5                   /* of a group that fell to others */
+#define WRITER_TICK_MS          500 /* between looks at the connection and the steward's lock */
 #define THREAD_NAME_MAX         16
 #define FAILURE_MAX             512
 
@@ -57,6 +59,15 @@ struct writer {
     struct journal *journal;
     struct id_gen ids;
     struct lease lease;
+    size_t group_max;
+    /* PostgreSQL */
+    unsigned life; /* the connection that holds the node's number */
+    uint32_t node;
+    int64_t tick_at_ns; /* the next look */
+    bool has_begun;     /* the last attempt at a transaction got that far */
+    _Atomic bool is_steward;
+    void (*on_doubt)(void *ctx);
+    void *on_doubt_ctx;
 
     /* Of the group that runs. */
     struct arena arena;
@@ -122,6 +133,84 @@ static void effects_run(struct writer *writer)
     effects_reset(writer);
 }
 
+/* ---- the connection, where others write, too (PostgreSQL) ---- */
+
+static void doubt(struct writer *writer)
+{
+    if (writer->on_doubt) {
+        writer->on_doubt(writer->on_doubt_ctx);
+    }
+}
+
+/* A number that no other process has as long as this connection lives: ids carry it. */
+static enum err node_take(struct writer *writer)
+{
+    for (uint32_t i = 0; i < WRITER_NODES_MAX; i++) {
+        uint32_t node = (writer->node + i) % WRITER_NODES_MAX; /* the one it had, if it is free */
+        char name[16];
+        (void)snprintf(name, sizeof(name), "node%u", node);
+        bool is_held;
+        enum err err = db_lock_session(writer->db, name, &is_held);
+        if (err != ERR_OK) {
+            return err;
+        }
+        if (is_held) {
+            writer->node = node;
+            return lease_init(&writer->lease, writer->db, &writer->ids, node);
+        }
+    }
+    db_set_message(writer->db, "all %d node numbers are taken", WRITER_NODES_MAX);
+    return ERR_LIMIT;
+}
+
+/* Before a transaction: a new connection needs a number first. */
+static enum err session_check(struct writer *writer)
+{
+    struct db_status status = db_status(writer->db);
+    if (!db_is_pgsql(writer->db) || (!status.is_lost && status.lives == writer->life)) {
+        return ERR_OK;
+    }
+    atomic_store(&writer->is_steward, false);
+    enum err err = node_take(writer);
+    if (err == ERR_OK) {
+        writer->life = db_status(writer->db).lives;
+        doubt(writer);
+    }
+    return err;
+}
+
+SQL(SQL_PING, "SELECT 1");
+
+/* Now and then: is the connection alive, and is the steward's lock to be had? */
+static void tick(struct writer *writer)
+{
+    if (!db_is_pgsql(writer->db) || clock_mono_ns() < writer->tick_at_ns) {
+        return;
+    }
+    bool is_held = false;
+    int64_t one;
+    enum err err = db_get_i64(db_stmt(writer->db, &SQL_PING), &one);
+    if (err == ERR_OK) {
+        err = session_check(writer);
+    }
+    if (err == ERR_OK) {
+        err = db_lock_session(writer->db, "steward", &is_held);
+    }
+    atomic_store(&writer->is_steward, err == ERR_OK && is_held);
+    writer->tick_at_ns = clock_mono_ns() + WRITER_TICK_MS * INT64_C(1000000);
+}
+
+bool writer_is_steward(const struct writer *writer)
+{
+    return atomic_load_explicit(&writer->is_steward, memory_order_acquire);
+}
+
+void writer_on_doubt(struct writer *writer, void (*fn)(void *ctx), void *ctx)
+{
+    writer->on_doubt = fn;
+    writer->on_doubt_ctx = ctx;
+}
+
 /* ---- one transaction ---- */
 
 /* Runs one job; *ret_outcome is what it said. Not ERR_OK: the transaction is lost. */
@@ -172,7 +261,7 @@ static enum err group_commit(struct writer *writer)
 
 /* Runs jobs[0..count) in the transaction that has begun, up to and with its end. */
 static enum err group_run(struct writer *writer, struct writer_job **jobs, size_t count,
-                          enum err *ret_outcomes)
+                          const struct db_locks *locks, enum err *ret_outcomes)
 {
     struct writer_tx tx = {.db = writer->db,
                            .journal = writer->journal,
@@ -180,7 +269,7 @@ static enum err group_run(struct writer *writer, struct writer_job **jobs, size_
                            .now_ms = clock_now_ms(),
                            .arena = &writer->arena,
                            .writer = writer};
-    journal_group_begin(writer->journal, tx.now_ms);
+    journal_group_begin(writer->journal, tx.now_ms, locks);
     for (size_t i = 0; i < count; i++) {
         enum err err = job_run(writer, jobs[i], &tx, count > 1, &ret_outcomes[i]);
         if (err != ERR_OK) {
@@ -194,6 +283,19 @@ static enum err group_run(struct writer *writer, struct writer_job **jobs, size_
     return group_commit(writer);
 }
 
+/* Which shards the jobs write; none when one of them may write any. */
+static void group_locks(struct writer_job **jobs, size_t count, struct db_locks *ret_locks)
+{
+    ret_locks->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i]->shard == 0 || ret_locks->count == DB_LOCKS_MAX) {
+            ret_locks->count = 0;
+            return;
+        }
+        ret_locks->shards[ret_locks->count++] = jobs[i]->shard;
+    }
+}
+
 /* One attempt at a transaction with these jobs. Not ERR_OK: it is lost, and no effect is left. */
 static enum err group_try(struct writer *writer, struct writer_job **jobs, size_t count,
                           enum err *ret_outcomes)
@@ -201,11 +303,17 @@ static enum err group_try(struct writer *writer, struct writer_job **jobs, size_
     arena_reset(&writer->arena, WRITER_ARENA_BYTES_KEPT);
     writer->arena.overflow = false;
     effects_reset(writer);
-    enum err err = db_begin(writer->db);
+    struct db_locks locks;
+    group_locks(jobs, count, &locks);
+    enum err err = session_check(writer);
+    if (err == ERR_OK) {
+        err = db_begin_locked(writer->db, &locks);
+    }
+    writer->has_begun = err == ERR_OK;
     if (err != ERR_OK) {
         return err;
     }
-    err = group_run(writer, jobs, count, ret_outcomes);
+    err = group_run(writer, jobs, count, &locks, ret_outcomes);
     bool is_lost = err != ERR_OK;
     if (is_lost) {
         db_rollback(writer->db);
@@ -229,15 +337,50 @@ static void group_answer(struct writer *writer, struct writer_job **jobs, size_t
     arena_reset(&writer->arena, WRITER_ARENA_BYTES_KEPT);
 }
 
+static void group_fail(struct writer *writer)
+{
+    for (size_t i = 0; i < writer->count; i++) {
+        writer->outcomes[i] = ERR_IO;
+    }
+    group_answer(writer, writer->jobs, writer->count, writer->outcomes);
+}
+
 static void run_one_by_one(struct writer *writer)
 {
-    count_up(&writer->failed_groups_total, 1);
     for (size_t i = 0; i < writer->count; i++) {
-        if (group_try(writer, &writer->jobs[i], 1, &writer->outcomes[i]) != ERR_OK) {
+        /* Where none could begin there is no use in trying for each of the others. */
+        bool can_begin = i == 0 || writer->has_begun;
+        if (!can_begin || group_try(writer, &writer->jobs[i], 1, &writer->outcomes[i]) != ERR_OK) {
             writer->outcomes[i] = ERR_IO;
+        }
+        if (can_begin && db_status(writer->db).is_unknown) {
+            doubt(writer);
         }
         group_answer(writer, &writer->jobs[i], 1, &writer->outcomes[i]);
     }
+}
+
+static void group_do(struct writer *writer)
+{
+    for (int attempt = 0; attempt <= WRITER_RERUNS_MAX; attempt++) {
+        if (group_try(writer, writer->jobs, writer->count, writer->outcomes) == ERR_OK) {
+            group_answer(writer, writer->jobs, writer->count, writer->outcomes);
+            return;
+        }
+        count_up(&writer->failed_groups_total, 1);
+        struct db_status status = db_status(writer->db);
+        if (status.is_unknown) {
+            doubt(writer);
+        }
+        if (status.is_unknown || (!writer->has_begun && db_is_pgsql(writer->db))) {
+            group_fail(writer);
+            return;
+        }
+        if (!status.is_outrun) {
+            break;
+        }
+    }
+    run_one_by_one(writer);
 }
 
 static void group_take(struct writer *writer, struct queue_node *nodes)
@@ -250,21 +393,31 @@ static void group_take(struct writer *writer, struct queue_node *nodes)
     }
 }
 
+/* Waits for jobs. False: the queue is closed and empty. */
+static bool next_nodes(struct writer *writer, struct queue_node **ret_nodes)
+{
+    int64_t wait_ms = db_is_pgsql(writer->db) ? WRITER_TICK_MS : -1;
+    bool is_closed;
+    do {
+        tick(writer);
+        is_closed = queue_is_closed(&writer->queue); /* first: what comes before closing is taken */
+        *ret_nodes = queue_take(&writer->queue, writer->group_max, wait_ms);
+    } while (!*ret_nodes && !is_closed);
+    return *ret_nodes;
+}
+
 static void *writer_main(void *ctx)
 {
     struct writer *writer = ctx;
     struct queue_node *nodes;
-    while ((nodes = queue_take(&writer->queue, WRITER_GROUP_MAX, -1))) {
+    while (next_nodes(writer, &nodes)) {
         int64_t begin_ns = clock_mono_ns();
         group_take(writer, nodes);
         /* Counted first, so that whoever has its answer also finds itself in the statistics. */
         count_up(&writer->jobs_total, writer->count);
         count_up(&writer->groups_total, 1);
-        if (group_try(writer, writer->jobs, writer->count, writer->outcomes) == ERR_OK) {
-            group_answer(writer, writer->jobs, writer->count, writer->outcomes);
-        } else {
-            run_one_by_one(writer);
-        }
+        group_do(writer);
+        tick(writer);
         if (db_checkpoint_due(writer->db)) {
             db_checkpoint(writer->db);
         }
@@ -279,18 +432,25 @@ static enum err open_database(struct writer *writer, const char *path, const cha
 {
     enum err err = db_open(path, DB_WRITER, &writer->db);
     if (err != ERR_OK) {
-        (void)snprintf(failure, sizeof(failure), "cannot open %s: %s", path, err_name(err));
+        const char *why = db_open_failure();
+        (void)snprintf(failure, sizeof(failure), "cannot open %s: %s",
+                       db_location_is_pgsql(path) ? service : path, *why ? why : err_name(err));
         return err;
     }
+    bool is_shared = db_is_pgsql(writer->db);
+    writer->group_max = is_shared ? WRITER_GROUP_MAX_PGSQL : WRITER_GROUP_MAX;
+    atomic_store(&writer->is_steward, !is_shared);
     err = migrate_run(writer->db, service, NULL);
     if (err == ERR_OK) {
         err = journal_new(writer->db, &writer->journal);
     }
     if (err == ERR_OK) {
-        err = lease_init(&writer->lease, writer->db, &writer->ids, WRITER_NODE);
+        err = node_take(writer);
+        writer->life = db_status(writer->db).lives;
     }
     if (err != ERR_OK) {
-        (void)snprintf(failure, sizeof(failure), "%s: %s", path, db_message(writer->db));
+        (void)snprintf(failure, sizeof(failure), "%s: %s", is_shared ? service : path,
+                       db_message(writer->db));
     }
     return err;
 }

@@ -12,7 +12,12 @@
  *  3. apply() changes nothing but the database, its own job's memory and its staged effects, and
  *     may be run again.
  *  4. If the transaction dies (disk full) or COMMIT fails, no answer and no effect of the group
- *     leaves: jobs are run again one by one; those that fail again are told ERR_IO.
+ *     leaves: jobs are run again one by one; those that fail again are told ERR_IO. A group that
+ *     fell to a deadlock or a conflict with another node is run again whole first. If nobody knows
+ *     whether COMMIT happened (PostgreSQL), nothing is run again: all are told ERR_IO.
+ *
+ * On PostgreSQL several processes write. A group waits until it has the shards of its jobs for itself,
+ * so that each shard has one serial order on any number of nodes.
  */
 #ifndef STORE_WRITER_H
 #define STORE_WRITER_H
@@ -22,8 +27,9 @@
 #include "store/db.h"
 #include "store/journal.h"
 
-#define WRITER_GROUP_MAX 256
-#define WRITER_QUEUE_MAX 16384
+#define WRITER_GROUP_MAX       256
+#define WRITER_GROUP_MAX_PGSQL 50 /* savepoints: from 64 on they cost other sessions dear */
+#define WRITER_QUEUE_MAX       16384
 
 struct writer;
 
@@ -39,6 +45,9 @@ struct writer_tx {
 
 struct writer_job {
     struct queue_node node;
+    /* All that apply writes, and what it reads to decide, belongs to this shard of the journal. 0:
+     * anything, so the group has the whole database for itself. */
+    uint64_t shard;
     /* In a savepoint. Anything but ERR_OK rolls it back. */
     enum err (*apply)(struct writer_job *job, struct writer_tx *tx);
     /* On the writer thread: ERR_OK after the commit; else what apply returned, or ERR_IO,
@@ -76,6 +85,13 @@ ERR_MUST_USE enum err writer_run_internal(struct writer *writer, struct writer_j
 /* Stages fn(data) to run after the commit; data points to size zeroed bytes to fill in. NULL when
  * out of memory (return ERR_NOMEM from apply). */
 void *writer_effect(struct writer_tx *tx, void (*fn)(void *data), size_t size);
+/* This process is the one that acts for all that share the database: runs timers, workers, consumers.
+ * Any thread; always true on SQLite. It may have just ended, so what the steward does must be right
+ * to do twice. */
+bool writer_is_steward(const struct writer *writer);
+/* fn(ctx) runs on the writer's thread when a COMMIT got no answer, before its jobs are told, and when
+ * the connection was lost and made anew: what memory knows may be old. Before writer_start. */
+void writer_on_doubt(struct writer *writer, void (*fn)(void *ctx), void *ctx);
 void writer_stats(struct writer *writer, struct writer_stats *ret_stats);
 /* Runs what is queued, then stops; later submits get ERR_CLOSED. Checkpoints and closes at free. */
 void writer_stop(struct writer *writer);

@@ -224,8 +224,9 @@ static enum err audit_run(struct audit *audit, const char *path)
 
 int audit_main(const struct config *config, const struct audit_options *options)
 {
-    char path[CONFIG_TEXT_MAX + 32];
-    snprintf(path, sizeof(path), "%s/tickets.db", config->data);
+    char path[CONFIG_LOCATION_MAX];
+    if (config_database(config, "tickets", path) != ERR_OK)
+        return 1;
     struct audit audit = {.options = options};
     buf_init(&audit.findings, FINDINGS_BYTES_MAX);
     json_begin(&audit.writer, &audit.findings);

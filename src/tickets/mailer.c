@@ -299,15 +299,17 @@ static void *worker_main(void *ctx)
 
 static enum err open_databases(struct mailer *mailer)
 {
-    char path[CONFIG_TEXT_MAX + 32];
-    const char *dir = mailer->tickets->config->data;
-    (void)snprintf(path, sizeof(path), "%s/mail.db", dir);
-    enum err err = db_open(path, DB_WRITER, &mailer->db);
+    char path[CONFIG_LOCATION_MAX];
+    const struct config *config = mailer->tickets->config;
+    enum err err = config_database(config, "mail", path);
+    if (!err)
+        err = db_open(path, DB_WRITER, &mailer->db);
     if (!err)
         err = migrate_run(mailer->db, "mail", NULL);
     if (!err)
         err = mail_store_cursor(mailer->db, &mailer->saved_cursor);
-    (void)snprintf(path, sizeof(path), "%s/platform.db", dir);
+    if (!err)
+        err = config_database(config, "platform", path);
     if (!err)
         err = db_open(path, DB_READER, &mailer->platform);
     if (!err)

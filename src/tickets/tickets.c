@@ -44,8 +44,9 @@ static enum err routes_join(struct tickets *tickets)
 static enum err tickets_open(struct tickets *tickets)
 {
     const struct config *config = tickets->config;
-    snprintf(tickets->database_path, sizeof(tickets->database_path), "%s/tickets.db", config->data);
-    enum err err = writer_new(tickets->database_path, "tickets", &tickets->writer);
+    enum err err = config_database(config, "tickets", tickets->database_path);
+    if (!err)
+        err = writer_new(tickets->database_path, "tickets", &tickets->writer);
     if (!err)
         err = ticket_key_load(writer_db(tickets->writer), tickets);
     if (!err)

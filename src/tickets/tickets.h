@@ -17,7 +17,7 @@ struct tickets {
     struct app *app; /* from tickets_start on */
     struct service service;
     struct writer *writer;
-    char database_path[CONFIG_TEXT_MAX + 32];
+    char database_path[CONFIG_LOCATION_MAX];
     struct inventory *inventory;
     struct expiry *expiry;
     struct payments *payments;

@@ -21,7 +21,7 @@ static struct journal *new_journal(struct db *db)
 static void group_begin(struct db *db, struct journal *journal)
 {
     assert_ok(db_begin(db));
-    journal_group_begin(journal, AT_MS);
+    journal_group_begin(journal, AT_MS, NULL);
 }
 
 static void group_commit(struct db *db, struct journal *journal)
