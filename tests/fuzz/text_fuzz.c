@@ -165,7 +165,7 @@ static void read_ids(struct str text)
             require_eq(id_format(written, prefixes[i], a), text);
         }
         if (id_parse2(text, prefixes[i], &a, &b) == ERR_OK) {
-            require(a <= INT64_MAX && b <= INT64_MAX);
+            require(a <= INT64_MAX && b > 0 && b <= INT64_MAX);
             require_eq(id_format2(written, prefixes[i], a, b), text);
         }
     }
@@ -175,6 +175,7 @@ static void read_ids(struct str text)
     memcpy(ids, text.data, sizeof(ids));
     ids[0] &= INT64_MAX;
     ids[1] &= INT64_MAX;
+    ids[1] += ids[1] == 0; /* no row has that id */
     struct str id = id_format2(written, "bkg", ids[0], ids[1]);
     require(id_parse2(id, "bkg", &again[0], &again[1]) == ERR_OK);
     require(again[0] == ids[0] && again[1] == ids[1]);
