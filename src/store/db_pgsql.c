@@ -261,6 +261,9 @@ static enum err pg_script(struct db *base, struct str sql_text)
     buf_append_str(&text, str_from("", 1)); /* the NUL */
     err = text.overflow ? ERR_LIMIT : pg_simple(pg, text.data);
     buf_release(&text);
+    if (pg->has_begun && pg->conn && PQtransactionStatus(pg->conn) == PQTRANS_IDLE) {
+        pg->is_doomed = true; /* the script ended it */
+    }
     return err;
 }
 
