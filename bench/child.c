@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store.h"
+
 #define ARGUMENTS_MAX 32
 #define BUSY_ATTEMPTS 40 /* a server on a busy machine may say 503 */
 #define BUSY_PAUSE_NS 250000000
@@ -32,7 +34,7 @@ enum err child_directory(struct child *child)
 {
     const char *base = getenv("TMPDIR");
     snprintf(child->data, sizeof(child->data), "%s/foyer-bench-XXXXXX", base ? base : "/tmp");
-    return mkdtemp(child->data) ? ERR_OK : ERR_IO;
+    return mkdtemp(child->data) ? bench_store_new(child) : ERR_IO;
 }
 
 static enum err ready_port(int fd, unsigned *ret_port)
@@ -70,6 +72,10 @@ enum err child_start(struct child *child, const char *const *arguments)
         const char *argv[ARGUMENTS_MAX] = {program,     "serve",    "--data",
                                            child->data, "--listen", "127.0.0.1:0"};
         size_t count = 6;
+        if (child->store[0]) {
+            argv[count++] = "--store";
+            argv[count++] = child->store;
+        }
         for (size_t i = 0; arguments[i] && count < ARGUMENTS_MAX - 1; i++)
             argv[count++] = arguments[i];
         prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -117,6 +123,7 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
 
 void child_remove(struct child *child)
 {
+    bench_store_drop(child);
     if (child->data[0])
         (void)nftw(child->data, remove_one, 16,
                    FTW_DEPTH | FTW_PHYS); /* what stays is in the temporary directory */
@@ -124,9 +131,10 @@ void child_remove(struct child *child)
 
 int child_audit(const struct child *child)
 {
-    char program[512], command[1024];
+    char program[512], command[1536];
     program_path(program, sizeof(program));
-    snprintf(command, sizeof(command), "'%s' audit --data '%s'", program, child->data);
+    snprintf(command, sizeof(command), "'%s' audit --data '%s'%s%s", program, child->data,
+             child->store[0] ? " --store " : "", child->store);
     fflush(stdout);
     int status = system(command);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;

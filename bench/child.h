@@ -13,6 +13,7 @@ struct child {
     pid_t pid;
     unsigned port;
     char data[256];
+    char store[256]; /* "": files in data */
 };
 
 /* Makes a data directory (removed by child_remove). */

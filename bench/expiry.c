@@ -157,7 +157,7 @@ static enum err expiry_prepare(struct expiry *expiry)
 {
     struct stage *stage = &expiry->stage;
     double before_ms;
-    enum err err = floor_expiry(stage->child.data, EXPIRING_HOLDS, &before_ms);
+    enum err err = floor_expiry(&stage->child, EXPIRING_HOLDS, &before_ms);
     expiry->floor_ms = before_ms;
     if (!err)
         err = stage_open(stage);

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "store.h"
 #include "store/db.h"
 #include "store/db_internal.h"
 #include "store/migrate.h"
@@ -105,11 +106,12 @@ static enum err group_write(struct db *db, int64_t *number, unsigned group)
 }
 
 /* A database of its own for each run. */
-static enum err floor_open(const char *directory, struct db **ret_db)
+static enum err floor_open(const struct child *child, struct db **ret_db)
 {
-    char path[512];
+    char name[32], path[512];
     static unsigned run;
-    snprintf(path, sizeof(path), "%s/floor-%u.db", directory, run++);
+    snprintf(name, sizeof(name), "floor_%u", run++);
+    bench_location(child, name, path, sizeof(path));
     enum err err = db_open(path, DB_WRITER, ret_db);
     if (err)
         return err;
@@ -119,11 +121,12 @@ static enum err floor_open(const char *directory, struct db **ret_db)
     return err;
 }
 
-enum err floor_holds(const char *directory, unsigned group, int64_t duration_ms, double *ret_rate)
+enum err floor_holds(const struct child *child, unsigned group, int64_t duration_ms,
+                     double *ret_rate)
 {
     struct db *db;
     int64_t number = 0;
-    enum err err = floor_open(directory, &db);
+    enum err err = floor_open(child, &db);
     if (err)
         return err;
     int64_t started_ns = clock_mono_ns(), until_ns = started_ns + duration_ms * 1000000;
@@ -141,11 +144,12 @@ static int64_t due_at_ns(int64_t started_ns, double rate, int64_t number)
     return started_ns + (int64_t)((double)number * 1e9 / rate);
 }
 
-enum err floor_paced(const char *directory, double rate, int64_t duration_ms, struct hist *ret_hist)
+enum err floor_paced(const struct child *child, double rate, int64_t duration_ms,
+                     struct hist *ret_hist)
 {
     struct db *db;
     int64_t number = 0;
-    enum err err = floor_open(directory, &db);
+    enum err err = floor_open(child, &db);
     if (err)
         return err;
     int64_t started_ns = clock_mono_ns(), until_ns = started_ns + duration_ms * 1000000;
@@ -252,11 +256,11 @@ static enum err end_chunk(struct db *db, int64_t *version, size_t *ret_count)
     return err;
 }
 
-enum err floor_expiry(const char *directory, unsigned count, double *ret_ms)
+enum err floor_expiry(const struct child *child, unsigned count, double *ret_ms)
 {
     struct db *db;
     int64_t number = 0;
-    enum err err = floor_open(directory, &db);
+    enum err err = floor_open(child, &db);
     if (err)
         return err;
     while (!err && number < count)

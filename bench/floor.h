@@ -3,20 +3,21 @@
 #define BENCH_FLOOR_H
 
 #include "base/err.h"
+#include "child.h"
 #include "hist.h"
 
 /* A bare writer: the rows of a two-seat hold (two claims, the booking, its journal row, the journal
  * head once a commit) with prepared statements, group holds per commit, synchronous=FULL, for about
  * duration_ms. ret_rate: holds/s. */
-ERR_MUST_USE enum err floor_holds(const char *directory, unsigned group, int64_t duration_ms,
+ERR_MUST_USE enum err floor_holds(const struct child *child, unsigned group, int64_t duration_ms,
                                   double *ret_rate);
 
 /* The same writer under an open loop: holds are due evenly at this rate, each commit takes what is
  * due (256 at most). Adds what each waited from when it was due until its commit to ret_hist. */
-ERR_MUST_USE enum err floor_paced(const char *directory, double rate, int64_t duration_ms,
+ERR_MUST_USE enum err floor_paced(const struct child *child, double rate, int64_t duration_ms,
                                   struct hist *ret_hist);
 /* A bare writer that ends count holds of two seats, 64 a commit: claims deleted, booking moved, a
  * journal row. ret_ms: how long all took. */
-ERR_MUST_USE enum err floor_expiry(const char *directory, unsigned count, double *ret_ms);
+ERR_MUST_USE enum err floor_expiry(const struct child *child, unsigned count, double *ret_ms);
 
 #endif

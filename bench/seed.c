@@ -8,6 +8,7 @@
 #include "app/identity_store.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "store.h"
 #include "store/writer.h"
 
 #define SESSION_MS (24 * 3600 * 1000LL)
@@ -67,7 +68,7 @@ enum err seed_buyers(const struct child *child, size_t count, struct seed_buyers
     struct seed_buyers buyers = {.count = count, .tokens = calloc(count, SEED_TOKEN_SIZE)};
     if (!buyers.tokens)
         return ERR_NOMEM;
-    snprintf(path, sizeof(path), "%s/platform.db", child->data);
+    bench_location(child, "platform", path, sizeof(path));
     enum err err = writer_new(path, "platform", &writer);
     if (err) {
         seed_buyers_release(&buyers);

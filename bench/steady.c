@@ -96,8 +96,8 @@ bool scenario_steady(const struct scenario_options *options, struct report *repo
         return false;
     steady->stage.event_count = STEADY_EVENTS;
     steady->arrivals.rate = options->rate ? options->rate : STEADY_RATE;
-    const char *directory = steady->stage.child.data;
-    enum err err = floor_paced(directory, steady->arrivals.rate, FLOOR_MS, &steady->floor);
+    enum err err =
+        floor_paced(&steady->stage.child, steady->arrivals.rate, FLOOR_MS, &steady->floor);
     if (!err)
         err = stage_open(&steady->stage);
     if (!err)
@@ -105,7 +105,7 @@ bool scenario_steady(const struct scenario_options *options, struct report *repo
     if (!err)
         err = steady_run(steady, options);
     if (!err)
-        err = floor_paced(directory, steady->arrivals.rate, FLOOR_MS, &steady->floor);
+        err = floor_paced(&steady->stage.child, steady->arrivals.rate, FLOOR_MS, &steady->floor);
     if (!err)
         steady_report(steady, report);
     if (err)

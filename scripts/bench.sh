@@ -2,6 +2,7 @@
 # Runs the bench scenarios at a size for two cores and prints one table: each figure with its floor from the same
 # run, their ratio, the aim, and whether it is met. All results are kept as build/bench/NAME.json.
 # Usage: bench.sh [SCENARIO]...     BENCH_FLAGS: more flags for each, as "--seconds 2"
+# NAME@postgres is NAME on a PostgreSQL server that is made for it, with the floor there.
 # search takes SEARCH_EVENTS (200,000) and SEARCH_DATA, a directory that keeps the seeded events for the next run.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -14,18 +15,33 @@ browse
 purchases
 expiry
 idle
+holds@postgres
+purchases@postgres
+refused@postgres
+expiry@postgres
 search --events ${SEARCH_EVENTS:-200000}${SEARCH_DATA:+ --data $SEARCH_DATA}"
 if [ $# -eq 0 ]; then
     set -- $(echo "$scenarios" | cut -d' ' -f1)
 fi
 mkdir -p build/bench
 failed=0
+case " $* " in
+*@postgres*)
+    server=$(mktemp -d)
+    # Its user must be able to enter; what is in it belongs to that user.
+    chmod 755 "$server"
+    trap 'scripts/postgres.sh stop "$server/db"; rm -rf "$server"' EXIT
+    store=$(scripts/postgres.sh start "$server/db") || exit 1
+    ;;
+esac
 for name in "$@"; do
     flags=$(echo "$scenarios" | sed -n "s/^$name //p")
     echo "bench: $name"
     rm -f "build/bench/$name.json"
+    FOYER_BENCH_STORE= && [ "$name" = "${name%@postgres}" ] || FOYER_BENCH_STORE=${store%/*}
+    export FOYER_BENCH_STORE
     # shellcheck disable=SC2086 # the flags are words
-    build/foyer-bench "$name" $flags ${BENCH_FLAGS:-} --json "build/bench/$name.json" || failed=$((failed + 1))
+    build/foyer-bench "${name%@postgres}" $flags ${BENCH_FLAGS:-} --json "build/bench/$name.json" || failed=$((failed + 1))
 done
 node scripts/bench_table.mjs "$@"
 [ "$failed" -eq 0 ]
