@@ -13,8 +13,8 @@
 
 struct audit_check audit_file_check = {
     "file",
-    {"SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok' LIMIT $1",
-     0}};
+    {.text = "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok' "
+             "LIMIT $1"}};
 
 SQL(SQL_OWN, "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name");
 SQL(SQL_OBJECT, "SELECT sql FROM sqlite_schema WHERE type = $1 AND name = $2");

@@ -17,8 +17,8 @@ static void pause_ms(int ms)
 }
 
 /* As fixture_count, but with a statement that is prepared once: these are asked again and again. */
-static struct sql claims_sql = {"SELECT COUNT(*) FROM seat_claim", 0};
-static struct sql open_sql = {"SELECT COUNT(*) FROM booking WHERE state = 1", 0};
+static struct sql claims_sql = {.text = "SELECT COUNT(*) FROM seat_claim"};
+static struct sql open_sql = {.text = "SELECT COUNT(*) FROM booking WHERE state = 1"};
 
 static int64_t count(struct fixture *fixture, struct sql *sql)
 {

@@ -174,7 +174,7 @@ static inline int64_t fixture_count(struct fixture *fixture, const char *sql)
     struct db *db;
     int64_t value = -1;
     assert_int_equal(db_open(tickets_database_path(fixture->tickets), DB_ADMIN, &db), ERR_OK);
-    struct sql statement = {sql, 0};
+    struct sql statement = {.text = sql};
     assert_int_equal(db_get_i64(db_stmt(db, &statement), &value), ERR_OK);
     db_close(db);
     return value;

@@ -247,12 +247,12 @@ static int64_t ask(const struct post *post, struct sql *statement)
 
 static int64_t mail_count(const struct post *post, const char *sql)
 {
-    return ask(post, &(struct sql){sql, 0});
+    return ask(post, &(struct sql){.text = sql});
 }
 
 static void wait_for(const struct post *post, const char *sql, int64_t want)
 {
-    struct sql statement = {sql, 0};
+    struct sql statement = {.text = sql};
     int64_t until_ns = clock_mono_ns() + WAIT_MS_MAX * 1000000LL;
     struct timespec pause = {.tv_nsec = 5000000};
     while (ask(post, &statement) != want && clock_mono_ns() < until_ns)

@@ -298,7 +298,7 @@ static inline int64_t rig_count(struct rig *rig, const char *text)
 {
     struct db *db;
     int64_t value = -1;
-    struct sql sql = {text, 0};
+    struct sql sql = {.text = text};
     assert_ok(db_open(tickets_database_path(rig->tickets), DB_ADMIN, &db));
     assert_ok(db_get_i64(db_stmt(db, &sql), &value));
     db_close(db);
