@@ -23,14 +23,16 @@ enum err booking_store_sale(struct db *db, uint64_t event_id, struct event_sale 
     return ERR_OK;
 }
 
-/* The plus keeps the planner off the primary key: an account has few bookings, an event many. */
 /* INDEXED BY, here and wherever rows of a booking are looked for: without statistics SQLite takes the
- * primary key, whose first column it shares, and reads all rows of the event. */
-SQL(SQL_PLACES,
-    "SELECT COALESCE(SUM(places - CASE state WHEN 3 THEN (SELECT COUNT(*) FROM ticket AS t "
-    "INDEXED BY ticket_by_booking WHERE t.event_id = b.event_id AND t.booking_id = b.id AND "
-    "t.state = 1) ELSE 0 END), 0) "
-    "FROM booking AS b WHERE account_id = $1 AND +event_id = $2 AND +state IN (1, 2, 3)");
+ * primary key, whose first column it shares, and reads all rows of the event. PostgreSQL has no such
+ * words and needs none. The plus keeps both planners off the primary key: an account has few
+ * bookings, an event many. */
+#define PLACES(by_booking)                                                                         \
+    "SELECT CAST(COALESCE(SUM(places - CASE state WHEN 3 THEN (SELECT COUNT(*) FROM ticket AS "    \
+    "t " by_booking " WHERE t.event_id = b.event_id AND t.booking_id = b.id AND t.state = 1) "     \
+    "ELSE 0 END), 0) AS BIGINT) FROM booking AS b "                                                \
+    "WHERE account_id = $1 AND +event_id = $2 AND +state IN (1, 2, 3)"
+SQL_PAIR(SQL_PLACES, PLACES("INDEXED BY ticket_by_booking"), PLACES(""));
 
 enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id,
                               int64_t *ret_places)
@@ -399,9 +401,11 @@ enum err booking_store_list(struct db *db, uint64_t account_id, uint64_t before_
     return err;
 }
 
-SQL(SQL_REFUNDS,
-    "SELECT state, reason IN ('requested', 'event_cancelled'), SUM(amount) FROM refund "
-    "INDEXED BY refund_by_booking WHERE event_id = $1 AND booking_id = $2 GROUP BY 1, 2");
+#define REFUNDS(by_booking)                                                                        \
+    "SELECT state, CASE WHEN reason IN ('requested', 'event_cancelled') THEN 1 ELSE 0 END, "       \
+    "CAST(SUM(amount) AS BIGINT) FROM refund " by_booking                                          \
+    " WHERE event_id = $1 AND booking_id = $2 GROUP BY 1, 2"
+SQL_PAIR(SQL_REFUNDS, REFUNDS("INDEXED BY refund_by_booking"), REFUNDS(""));
 
 enum err booking_store_refunds(struct db *db, uint64_t event_id, uint64_t booking_id,
                                struct booking_refunds *ret_refunds)

@@ -28,7 +28,8 @@ enum err report_store_tickets(struct db *db, const struct report_tickets *query,
 }
 
 /* State 3: confirmed; ended_at is when. */
-SQL(SQL_HOURS, "SELECT ended_at / 3600000, COUNT(*), SUM(places), SUM(amount) FROM booking "
+SQL(SQL_HOURS, "SELECT ended_at / 3600000, COUNT(*), CAST(SUM(places) AS BIGINT), CAST(SUM(amount) "
+               "AS BIGINT) FROM booking "
                "WHERE event_id = $1 AND state = 3 GROUP BY 1 ORDER BY 1 DESC LIMIT $2");
 
 enum err report_store_hours(struct db *db, uint64_t event_id, int64_t limit,

@@ -63,9 +63,9 @@ enum err ticket_store_load(struct db *db, uint64_t event_id, uint64_t ticket_id,
     return ERR_OK;
 }
 
-SQL(SQL_LIST, "SELECT " TICKET_COLUMNS " FROM ticket INDEXED BY ticket_by_booking "
-              "WHERE event_id = $1 AND booking_id = $2 "
-              "ORDER BY id LIMIT $3");
+#define OF_BOOKING " WHERE event_id = $1 AND booking_id = $2 ORDER BY id LIMIT $3"
+SQL_PAIR(SQL_LIST, "SELECT " TICKET_COLUMNS " FROM ticket INDEXED BY ticket_by_booking" OF_BOOKING,
+         "SELECT " TICKET_COLUMNS " FROM ticket" OF_BOOKING);
 
 enum err ticket_list(struct db *db, uint64_t event_id, uint64_t booking_id,
                      struct ticket *ret_tickets, size_t *ret_count)

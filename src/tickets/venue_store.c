@@ -133,7 +133,7 @@ static enum err load_category_seats(struct db *db, uint64_t venue_id, int64_t pl
     return err;
 }
 
-SQL(SQL_AREA_CAPACITY, "SELECT COALESCE(SUM(capacity), 0) FROM venue_area"
+SQL(SQL_AREA_CAPACITY, "SELECT CAST(COALESCE(SUM(capacity), 0) AS BIGINT) FROM venue_area"
                        " WHERE venue_id = $1 AND plan_version = $2");
 
 static enum err load_area_capacity(struct db *db, uint64_t venue_id, int64_t plan_version,
