@@ -12,166 +12,118 @@
  */
 #include "tickets/audit_store.h"
 
+#include "tickets/audit_relations.h"
+
 /* Places of open bookings and of valid tickets: who owns what by the bookings' side. */
-#define OWNED_SEATS                                                                                \
-    "WITH owned (event_id, seat_no, booking_id, state) AS ("                                       \
-    " SELECT b.event_id, json_extract(s.value, '$[0]'), b.id, 1 FROM booking b, "                  \
-    "json_each(b.seats) s"                                                                         \
-    "  WHERE b.state IN (1, 2)"                                                                    \
-    " UNION ALL SELECT event_id, seat_no, booking_id, 2 FROM ticket WHERE state = 0 AND seat_no "  \
-    "IS NOT NULL) "
+#define OWNED                                                                                      \
+    ", owned (event_id, seat_no, booking_id, state) AS (SELECT event_id, seat_no, booking_id, 1 "  \
+    "FROM booking_seat WHERE state IN (1, 2) UNION ALL SELECT event_id, seat_no, booking_id, 2 "   \
+    "FROM ticket WHERE state = 0 AND seat_no IS NOT NULL) "
+#define OWNED_SQLITE SEATS_SQLITE OWNED
+#define OWNED_PGSQL  SEATS_PGSQL OWNED
 
 static struct audit_check checks[] = {
     {"seat-in-two-bookings",
-     {.text = OWNED_SEATS "SELECT 'event ' || event_id || ' seat ' || seat_no || ' belongs to ' || "
-                          "COUNT(*) || ' bookings' "
-                          "FROM owned GROUP BY event_id, seat_no HAVING COUNT(*) > 1 LIMIT $1"}},
+     ASK_OF(OWNED,
+            "SELECT 'event ' || event_id || ' seat ' || seat_no || ' belongs to ' || COUNT(*) || ' "
+            "bookings' FROM owned GROUP BY event_id, seat_no HAVING COUNT(*) > 1 LIMIT $1")},
     {"booking-without-claim",
-     {.text = OWNED_SEATS
-      "SELECT 'event ' || o.event_id || ' seat ' || o.seat_no || ' of booking ' || o.booking_id || "
-      "' is not claimed by it' "
-      "FROM owned o LEFT JOIN seat_claim c ON c.event_id = o.event_id AND c.seat_no = o.seat_no "
-      "WHERE c.booking_id IS NULL OR c.booking_id <> o.booking_id OR c.state <> o.state LIMIT $1"}},
+     ASK_OF(OWNED, "SELECT 'event ' || o.event_id || ' seat ' || o.seat_no || ' of booking ' || "
+                   "o.booking_id || ' is not claimed by it' FROM owned o LEFT JOIN seat_claim c ON "
+                   "c.event_id = o.event_id AND c.seat_no = o.seat_no WHERE c.booking_id IS NULL "
+                   "OR c.booking_id <> o.booking_id OR c.state <> o.state LIMIT $1")},
     {"claim-without-booking",
-     {.text = OWNED_SEATS
-      "SELECT 'event ' || c.event_id || ' seat ' || c.seat_no || ' is claimed for "
-      "booking ' || c.booking_id || "
-      "', which does not own it' FROM seat_claim c WHERE c.state IN (1, 2) EXCEPT "
-      "SELECT 'event ' || event_id || ' seat ' || seat_no || ' is claimed for booking "
-      "' || booking_id || "
-      "', which does not own it' FROM owned LIMIT $1"}},
+     ASK_OF(OWNED,
+            "SELECT 'event ' || c.event_id || ' seat ' || c.seat_no || ' is claimed for booking ' "
+            "|| c.booking_id || ', which does not own it' FROM seat_claim c WHERE c.state IN (1, "
+            "2) EXCEPT SELECT 'event ' || event_id || ' seat ' || seat_no || ' is claimed for "
+            "booking ' || booking_id || ', which does not own it' FROM owned LIMIT $1")},
     {"seat-outside-plan",
-     {.text =
-          "SELECT 'event ' || c.event_id || ' seat ' || c.seat_no || ' is not in the plan' FROM "
-          "seat_claim c "
-          "LEFT JOIN event e ON e.id = c.event_id LEFT JOIN venue_seat v ON v.venue_id = "
-          "e.venue_id "
-          "AND "
-          "v.plan_version = e.plan_version AND v.seat_no = c.seat_no WHERE v.guid IS NULL LIMIT "
-          "$1"}},
+     ASK("SELECT 'event ' || c.event_id || ' seat ' || c.seat_no || ' is not in the plan' FROM "
+         "seat_claim c LEFT JOIN event e ON e.id = c.event_id LEFT JOIN venue_seat v ON v.venue_id "
+         "= e.venue_id AND v.plan_version = e.plan_version AND v.seat_no = c.seat_no WHERE v.guid "
+         "IS NULL LIMIT $1")},
     {"area-counter",
-     {.text =
-          "WITH used (event_id, area_no, quantity) AS ("
-          " SELECT b.event_id, json_extract(a.value, '$[0]'), json_extract(a.value, '$[1]') FROM "
-          "booking b, json_each(b.areas) a"
-          "  WHERE b.state IN (1, 2)"
-          " UNION ALL SELECT event_id, area_no, 1 FROM ticket WHERE state = 0 AND area_no IS NOT "
-          "NULL) "
-          "SELECT 'event ' || e.event_id || ' area ' || e.area_no || ': ' || e.available || ' of ' "
-          "|| "
-          "e.capacity || "
-          "' available, but ' || COALESCE((SELECT SUM(u.quantity) FROM used u WHERE u.event_id = "
-          "e.event_id AND "
-          "u.area_no = e.area_no), 0) || ' in use' FROM event_area e WHERE e.capacity - "
-          "e.available <> "
-          "COALESCE((SELECT "
-          "SUM(u.quantity) FROM used u WHERE u.event_id = e.event_id AND u.area_no = e.area_no), "
-          "0) "
-          "LIMIT $1"}},
+     ASK_OF(AREAS,
+            ", used (event_id, area_no, quantity) AS (SELECT event_id, area_no, quantity FROM "
+            "booking_area WHERE state IN (1, 2) UNION ALL SELECT event_id, area_no, 1 FROM ticket "
+            "WHERE state = 0 AND area_no IS NOT NULL), total AS (SELECT event_id, area_no, "
+            "SUM(quantity) AS quantity FROM used GROUP BY event_id, area_no) SELECT 'event ' || "
+            "e.event_id || ' area ' || e.area_no || ': ' || e.available || ' of ' || e.capacity || "
+            "' available, but ' || COALESCE(t.quantity, 0) || ' in use' FROM event_area e LEFT "
+            "JOIN total t ON t.event_id = e.event_id AND t.area_no = e.area_no WHERE e.capacity - "
+            "e.available <> COALESCE(t.quantity, 0) LIMIT $1")},
     {"ticket-without-booking",
-     {.text =
-          "SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' has no confirmed booking ' "
-          "|| "
-          "t.booking_id FROM ticket t "
-          "LEFT JOIN booking b ON b.event_id = t.event_id AND b.id = t.booking_id WHERE b.state IS "
-          "NOT 3 LIMIT $1"}},
+     ASK("SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' has no confirmed booking ' "
+         "|| t.booking_id FROM ticket t LEFT JOIN booking b ON b.event_id = t.event_id AND b.id = "
+         "t.booking_id WHERE b.state IS DISTINCT FROM 3 LIMIT $1")},
     {"ticket-not-of-booking",
-     {.text =
-          "SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' is for seat ' || t.seat_no "
-          "|| "
-          "', which booking ' || "
-          "t.booking_id || ' never had at that price' FROM ticket t JOIN booking b ON b.event_id = "
-          "t.event_id AND b.id = t.booking_id "
-          "WHERE t.seat_no IS NOT NULL AND NOT EXISTS (SELECT 1 FROM json_each(b.seats) s WHERE "
-          "json_extract(s.value, '$[0]') = t.seat_no AND json_extract(s.value, '$[1]') = t.price) "
-          "LIMIT $1"}},
+     ASK_OF(
+         SEATS,
+         "SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' is for seat ' || t.seat_no "
+         "|| ', which booking ' || t.booking_id || ' never had at that price' FROM ticket t JOIN "
+         "booking b ON b.event_id = t.event_id AND b.id = t.booking_id WHERE t.seat_no IS NOT NULL "
+         "AND NOT EXISTS (SELECT 1 FROM booking_seat s WHERE s.event_id = t.event_id AND "
+         "s.booking_id = t.booking_id AND s.seat_no = t.seat_no AND s.price = t.price) LIMIT $1")},
     {"ticket-count",
-     {.text = "SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' has ' || b.places || ' "
-              "places "
-              "and ' || COUNT(t.id) || "
-              "' tickets' FROM booking b LEFT JOIN ticket t ON t.event_id = b.event_id AND "
-              "t.booking_id = "
-              "b.id WHERE b.state = 3 "
-              "GROUP BY b.event_id, b.id HAVING COUNT(t.id) <> b.places LIMIT $1"}},
+     ASK("SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' has ' || b.places || ' "
+         "places and ' || COUNT(t.id) || ' tickets' FROM booking b LEFT JOIN ticket t ON "
+         "t.event_id = b.event_id AND t.booking_id = b.id WHERE b.state = 3 GROUP BY b.event_id, "
+         "b.id, b.places HAVING COUNT(t.id) <> b.places LIMIT $1")},
     {"booking-amount",
-     {.text = "SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' costs ' || b.amount || "
-              "', its "
-              "places cost something else' "
-              "FROM booking b WHERE b.amount <> COALESCE((SELECT SUM(json_extract(s.value, "
-              "'$[1]')) FROM "
-              "json_each(b.seats) s), 0) + "
-              "COALESCE((SELECT SUM(json_extract(a.value, '$[1]') * json_extract(a.value, '$[2]')) "
-              "FROM "
-              "json_each(b.areas) a), 0) OR "
-              "b.places <> json_array_length(b.seats) + COALESCE((SELECT SUM(json_extract(a.value, "
-              "'$[1]')) FROM json_each(b.areas) a), 0) "
-              "LIMIT $1"}},
+     ASK_OF(PLACES,
+            "SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' costs ' || b.amount || "
+            "', its places cost something else' FROM booking b WHERE b.amount <> COALESCE((SELECT "
+            "SUM(p.price) FROM booking_seat p WHERE p.event_id = b.event_id AND p.booking_id = "
+            "b.id), 0) + COALESCE((SELECT SUM(p.quantity * p.price) FROM booking_area p WHERE "
+            "p.event_id = b.event_id AND p.booking_id = b.id), 0) OR b.places <> COALESCE((SELECT "
+            "SUM(1) FROM booking_seat p WHERE p.event_id = b.event_id AND p.booking_id = b.id), 0) "
+            "+ COALESCE((SELECT SUM(p.quantity) FROM booking_area p WHERE p.event_id = b.event_id "
+            "AND p.booking_id = b.id), 0) LIMIT $1")},
     {"payment-amount",
-     {.text = "SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' asks for ' || p.amount "
-              "|| ' ' "
-              "|| p.currency || ', its booking "
-              "costs ' || COALESCE(b.amount || ' ' || b.currency, 'nothing, it is gone') "
-              "FROM payment p LEFT JOIN booking b ON b.event_id = "
-              "p.event_id AND "
-              "b.id = p.booking_id WHERE b.id IS NULL OR b.amount <> p.amount OR b.currency <> "
-              "p.currency "
-              "LIMIT $1"}},
+     ASK("SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' asks for ' || p.amount || ' "
+         "' || p.currency || ', its booking costs ' || COALESCE(b.amount || ' ' || b.currency, "
+         "'nothing, it is gone') FROM payment p LEFT JOIN booking b ON b.event_id = p.event_id AND "
+         "b.id = p.booking_id WHERE b.id IS NULL OR b.amount <> p.amount OR b.currency <> "
+         "p.currency LIMIT $1")},
     {"confirmed-unpaid",
-     {.text = "SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' is confirmed without "
-              "the money "
-              "for it' FROM booking b "
-              "LEFT JOIN payment p ON p.event_id = b.event_id AND p.booking_id = b.id WHERE "
-              "b.state = 3 "
-              "AND b.amount > 0 AND "
-              "(p.state IS NULL OR p.state <> 3 OR p.captured < b.amount) LIMIT $1"}},
+     ASK("SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' is confirmed without the "
+         "money for it' FROM booking b LEFT JOIN payment p ON p.event_id = b.event_id AND "
+         "p.booking_id = b.id WHERE b.state = 3 AND b.amount > 0 AND (p.state IS NULL OR p.state "
+         "<> 3 OR p.captured < b.amount) LIMIT $1")},
     {"captures",
-     {.text =
-          "SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.captured || "
-          "' captured, its captures are ' || COALESCE(c.amount, 0) FROM payment p "
-          "LEFT JOIN (SELECT event_id, payment_id, SUM(amount) amount FROM capture GROUP BY 1, 2) "
-          "c "
-          "ON c.event_id = p.event_id AND c.payment_id = p.id "
-          "WHERE p.captured <> COALESCE(c.amount, 0) LIMIT $1"}},
+     ASK("SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.captured || ' "
+         "captured, its captures are ' || COALESCE(c.amount, 0) FROM payment p LEFT JOIN (SELECT "
+         "event_id, payment_id, SUM(amount) amount FROM capture GROUP BY 1, 2) c ON c.event_id = "
+         "p.event_id AND c.payment_id = p.id WHERE p.captured <> COALESCE(c.amount, 0) LIMIT $1")},
     {"refunds",
-     {.text =
-          "SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.refunded || "
-          "' refunded, its refunds are ' || COALESCE(r.amount, 0) FROM payment p "
-          "LEFT JOIN (SELECT event_id, payment_id, SUM(amount) amount FROM refund GROUP BY 1, 2) r "
-          "ON r.event_id = p.event_id AND r.payment_id = p.id "
-          "WHERE p.refunded <> COALESCE(r.amount, 0) LIMIT $1"}},
+     ASK("SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' counts ' || p.refunded || ' "
+         "refunded, its refunds are ' || COALESCE(r.amount, 0) FROM payment p LEFT JOIN (SELECT "
+         "event_id, payment_id, SUM(amount) amount FROM refund GROUP BY 1, 2) r ON r.event_id = "
+         "p.event_id AND r.payment_id = p.id WHERE p.refunded <> COALESCE(r.amount, 0) LIMIT $1")},
     {"refund-above-capture",
-     {.text = "SELECT 'capture ' || c.provider_ref || ' of ' || c.amount || ' is refunded ' || "
-              "SUM(r.amount) FROM capture c JOIN refund r ON "
-              "r.event_id = c.event_id AND r.payment_id = c.payment_id AND r.provider_ref = "
-              "c.provider_ref "
-              "GROUP BY c.provider, c.provider_ref HAVING SUM(r.amount) > c.amount LIMIT $1"}},
+     ASK("SELECT 'capture ' || c.provider_ref || ' of ' || c.amount || ' is refunded ' || "
+         "SUM(r.amount) FROM capture c JOIN refund r ON r.event_id = c.event_id AND r.payment_id = "
+         "c.payment_id AND r.provider_ref = c.provider_ref GROUP BY c.provider, c.provider_ref, "
+         "c.amount HAVING SUM(r.amount) > c.amount LIMIT $1")},
     /* A refund of a sale leaves the booking confirmed; all others are of money that bought nothing,
      * whatever their reason: money that meets a booking of a cancelled event is one of these. */
     {"missing-refund",
-     {.text =
-          "SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' kept ' || (p.captured - "
-          "COALESCE(SUM(r.amount), 0)) || ', the booking is worth ' || CASE b.state WHEN 3 THEN "
-          "b.amount ELSE 0 END FROM payment p JOIN booking b ON b.event_id = p.event_id AND b.id = "
-          "p.booking_id LEFT JOIN refund r ON r.event_id = p.event_id AND r.payment_id = p.id AND "
-          "NOT "
-          "(b.state = 3 AND r.reason IN ('requested', 'event_cancelled')) GROUP BY p.event_id, "
-          "p.id "
-          "HAVING p.captured - COALESCE(SUM(r.amount), 0) <> CASE b.state WHEN 3 THEN b.amount "
-          "ELSE 0 "
-          "END LIMIT $1"}},
+     ASK("SELECT 'payment ' || p.id || ' of event ' || p.event_id || ' kept ' || (p.captured - "
+         "COALESCE(SUM(r.amount), 0)) || ', the booking is worth ' || CASE b.state WHEN 3 THEN "
+         "b.amount ELSE 0 END FROM payment p JOIN booking b ON b.event_id = p.event_id AND b.id = "
+         "p.booking_id LEFT JOIN refund r ON r.event_id = p.event_id AND r.payment_id = p.id AND "
+         "NOT (b.state = 3 AND r.reason IN ('requested', 'event_cancelled')) GROUP BY p.event_id, "
+         "p.id, p.captured, b.state, b.amount HAVING p.captured - COALESCE(SUM(r.amount), 0) <> "
+         "CASE b.state WHEN 3 THEN b.amount ELSE 0 END LIMIT $1")},
     {"revoked-unpaid",
-     {.text =
-          "SELECT 'refund ' || r.id || ' of event ' || r.event_id || ' gives back ' || r.amount || "
-          "', "
-          "its tickets cost ' || COALESCE((SELECT SUM(t.price) FROM ticket t WHERE t.event_id = "
-          "r.event_id AND t.booking_id = r.booking_id AND t.refund_id = r.id), 0) FROM refund r "
-          "JOIN "
-          "booking b ON b.event_id = r.event_id AND b.id = r.booking_id WHERE CASE WHEN b.state = "
-          "3 "
-          "AND r.reason IN ('requested', 'event_cancelled') THEN r.amount ELSE 0 END <> "
-          "COALESCE((SELECT SUM(t.price) FROM ticket t WHERE t.event_id = r.event_id AND "
-          "t.booking_id "
-          "= r.booking_id AND t.refund_id = r.id AND t.state = 1), 0) LIMIT $1"}},
+     ASK("SELECT 'refund ' || r.id || ' of event ' || r.event_id || ' gives back ' || r.amount || "
+         "', its tickets cost ' || COALESCE((SELECT SUM(t.price) FROM ticket t WHERE t.event_id = "
+         "r.event_id AND t.booking_id = r.booking_id AND t.refund_id = r.id), 0) FROM refund r "
+         "JOIN booking b ON b.event_id = r.event_id AND b.id = r.booking_id WHERE CASE WHEN "
+         "b.state = 3 AND r.reason IN ('requested', 'event_cancelled') THEN r.amount ELSE 0 END <> "
+         "COALESCE((SELECT SUM(t.price) FROM ticket t WHERE t.event_id = r.event_id AND "
+         "t.booking_id = r.booking_id AND t.refund_id = r.id AND t.state = 1), 0) LIMIT $1")},
 };
 
 const struct audit_table audit_tables[AUDIT_TABLES] = {
@@ -186,7 +138,8 @@ SQL(SQL_TOTALS, "SELECT (SELECT COUNT(*) FROM seat_claim WHERE state = 2), (SELE
                 "WHERE state IN (1, 2)), "
                 "(SELECT COUNT(*) FROM booking WHERE state > 3), (SELECT COUNT(*) FROM ticket "
                 "WHERE state = 0), "
-                "(SELECT COALESCE(SUM(amount), 0) FROM capture), (SELECT COALESCE(SUM(amount), 0) "
+                "(SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM capture), (SELECT "
+                "CAST(COALESCE(SUM(amount), 0) AS BIGINT) "
                 "FROM refund), "
                 "(SELECT COUNT(*) FROM refund WHERE state = 0)");
 
