@@ -167,7 +167,7 @@ const CORRUPTIONS = {
     'a journal of nothing': ['journal-of-nothing', 'journal-of-nothing', "INSERT INTO journal SELECT MAX(seq) + 1, 7, 1, 1, 'x', '{}', zeroblob(32) FROM journal"],
     /* Ids */
     'an id given twice': ['id-twice', 'id-twice', 'UPDATE refund SET id = (SELECT MAX(id) FROM booking) WHERE id = (SELECT MAX(id) FROM refund)'],
-    'a ticket older than its booking': ['id-order', 'id-order', `UPDATE ticket SET id = booking_id - 1 WHERE id = ${TICKET}`],
+    'a ticket older than its booking': ['id-order', 'id-order', `UPDATE ticket SET id = booking_id - 4194304 WHERE id = ${TICKET}`],
     /* The journal */
     'a journal row with other data': [...CHAIN, `UPDATE journal SET data = replace(data, '"amount":10000', '"amount":10001') WHERE seq = ${HELD}`],
     'a journal row of another time': [...CHAIN, "UPDATE journal SET at_ms = at_ms + 1 WHERE type = 'booking.confirmed'"],

@@ -282,11 +282,11 @@ INSERT INTO finding SELECT 'plan-counts', 'plan ' || p.plan_version || ' of ' ||
 INSERT INTO finding SELECT 'signing-key', 'key ' || id FROM main.signing_key WHERE length(public_key) <> 32 OR length(secret_key) <> 64 OR substr(secret_key, 33) <> public_key;
 INSERT INTO finding SELECT 'signing-key', 'tickets without a key' WHERE EXISTS (SELECT 1 FROM main.ticket) AND NOT EXISTS (SELECT 1 FROM main.signing_key);
 
--- ---- Ids: made once, and in the order of what they name, whatever the clock did ----
+-- ---- Ids: made once, and by each node (bits 13 to 21) in the order of what they name, whatever the clocks did ----
 INSERT INTO finding SELECT 'id-twice', 'id ' || id || ' names ' || group_concat(what, ' and ') FROM (SELECT 'event' AS what, id FROM main.event UNION ALL SELECT 'venue', id FROM main.venue
     UNION ALL SELECT 'booking', id FROM main.booking UNION ALL SELECT 'payment', id FROM main.payment UNION ALL SELECT 'refund', id FROM main.refund UNION ALL SELECT 'ticket', id FROM main.ticket) GROUP BY id HAVING count(*) > 1;
-INSERT INTO finding SELECT 'id-order', 'booking ' || booking || ' was held after ' || before FROM (SELECT booking, lag(booking, 1, 0) OVER (ORDER BY seq) AS before FROM step WHERE what = 'held') WHERE booking <= before;
-INSERT INTO finding SELECT 'id-order', 'booking ' || id || ' is older than its event' FROM main.booking WHERE id <= event_id;
-INSERT INTO finding SELECT 'id-order', 'payment ' || id || ' is older than its booking' FROM temp.payment WHERE id <= booking_id;
-INSERT INTO finding SELECT 'id-order', 'refund ' || id || ' is older than its payment' FROM temp.refund WHERE id <= payment_id;
-INSERT INTO finding SELECT 'id-order', 'ticket ' || id || ' is older than its booking' FROM temp.ticket WHERE id <= booking_id;
+INSERT INTO finding SELECT 'id-order', 'booking ' || booking || ' was held after ' || before FROM (SELECT booking, lag(booking, 1, 0) OVER (PARTITION BY booking / 8192 % 512 ORDER BY seq) AS before FROM step WHERE what = 'held') WHERE booking <= before;
+INSERT INTO finding SELECT 'id-order', 'booking ' || id || ' is older than its event' FROM main.booking WHERE id <= event_id AND id / 8192 % 512 = event_id / 8192 % 512;
+INSERT INTO finding SELECT 'id-order', 'payment ' || id || ' is older than its booking' FROM temp.payment WHERE id <= booking_id AND id / 8192 % 512 = booking_id / 8192 % 512;
+INSERT INTO finding SELECT 'id-order', 'refund ' || id || ' is older than its payment' FROM temp.refund WHERE id <= payment_id AND id / 8192 % 512 = payment_id / 8192 % 512;
+INSERT INTO finding SELECT 'id-order', 'ticket ' || id || ' is older than its booking' FROM temp.ticket WHERE id <= booking_id AND id / 8192 % 512 = booking_id / 8192 % 512;
