@@ -9,7 +9,7 @@
 
 static const char *server(void)
 {
-    const char *url = getenv("FOYER_BENCH_STORE");
+    const char *url = getenv("BENCH_STORE");
     return url && url[0] ? url : NULL;
 }
 
@@ -18,12 +18,12 @@ bool bench_is_pgsql(void)
     return server() != NULL;
 }
 
-static enum err run(const char *format, const char *name)
+static enum err run(const char *before, const char *name, const char *after)
 {
     char location[512], text[256];
     struct db *db;
     snprintf(location, sizeof(location), "%s/postgres#bench", server());
-    snprintf(text, sizeof(text), format, name);
+    snprintf(text, sizeof(text), "%s %s%s", before, name, after);
     enum err err = db_open(location, DB_WRITER, &db);
     if (err) {
         fprintf(stderr, "bench: %s: %s\n", server(), db_open_failure());
@@ -43,7 +43,7 @@ enum err bench_store_new(struct child *child)
         return ERR_OK;
     char name[64];
     snprintf(name, sizeof(name), "foyer_bench_%d_%u", (int)getpid(), count++);
-    enum err err = run("CREATE DATABASE %s", name);
+    enum err err = run("CREATE DATABASE", name, "");
     if (!err)
         snprintf(child->store, sizeof(child->store), "%s/%s", server(), name);
     return err;
@@ -53,7 +53,7 @@ void bench_store_drop(const struct child *child)
 {
     const char *slash = strrchr(child->store, '/');
     if (slash) /* what stays is in a server that its starter throws away */
-        (void)!run("DROP DATABASE %s WITH (FORCE)", slash + 1);
+        (void)!run("DROP DATABASE", slash + 1, " WITH (FORCE)");
 }
 
 void bench_location(const struct child *child, const char *name, char *ret_location, size_t size)

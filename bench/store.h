@@ -1,4 +1,4 @@
-/* Where a benchmark's databases are: files in the child's directory, or, with FOYER_BENCH_STORE naming a server
+/* Where a benchmark's databases are: files in the child's directory, or, with BENCH_STORE naming a server
  * ("postgres://user@host:port", no database), a database of its own there. */
 #ifndef BENCH_STORE_H
 #define BENCH_STORE_H

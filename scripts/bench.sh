@@ -38,8 +38,8 @@ for name in "$@"; do
     flags=$(echo "$scenarios" | sed -n "s/^$name //p")
     echo "bench: $name"
     rm -f "build/bench/$name.json"
-    FOYER_BENCH_STORE= && [ "$name" = "${name%@postgres}" ] || FOYER_BENCH_STORE=${store%/*}
-    export FOYER_BENCH_STORE
+    BENCH_STORE= && [ "$name" = "${name%@postgres}" ] || BENCH_STORE=${store%/*}
+    export BENCH_STORE
     # shellcheck disable=SC2086 # the flags are words
     build/foyer-bench "${name%@postgres}" $flags ${BENCH_FLAGS:-} --json "build/bench/$name.json" || failed=$((failed + 1))
 done

@@ -155,7 +155,22 @@ enum err db_exec(struct db_stmt *stmt)
 
 enum err db_exec_later(struct db_stmt *stmt)
 {
-    return stmt->db->engine->exec_later(stmt);
+    return stmt->db->engine->exec_later(stmt, NULL);
+}
+
+enum err db_exec_counted(struct db_stmt *stmt, int64_t *ret_changes)
+{
+    return stmt->db->engine->exec_later(stmt, ret_changes);
+}
+
+enum err db_flush(struct db *db)
+{
+    return db->engine->flush(db);
+}
+
+enum err db_send(struct db_stmt *stmt)
+{
+    return stmt->db->engine->send(stmt);
 }
 
 enum err db_get_i64(struct db_stmt *stmt, int64_t *ret_value)

@@ -73,6 +73,13 @@ ERR_MUST_USE enum err db_exec(struct db_stmt *stmt);
 /* In a transaction: a write that cannot be refused, and whose count nobody asks for. PostgreSQL gets
  * it together with the next statement; should it fail after all, the transaction is lost. */
 ERR_MUST_USE enum err db_exec_later(struct db_stmt *stmt);
+/* The same, but how many rows it changed is in *ret_changes after db_flush, which must come before the
+ * place is gone. */
+ERR_MUST_USE enum err db_exec_counted(struct db_stmt *stmt, int64_t *ret_changes);
+ERR_MUST_USE enum err db_flush(struct db *db);
+/* In a transaction: lets a read go ahead of its first step, so that several share one way to the
+ * server. The statement must not be used again before its rows were read or are done with. */
+ERR_MUST_USE enum err db_send(struct db_stmt *stmt);
 /* First column of the first row; ERR_NOT_FOUND when there is none. */
 ERR_MUST_USE enum err db_get_i64(struct db_stmt *stmt, int64_t *ret_value);
 /* Resets early; always call after reading rows unless db_step said there are no more. */

@@ -22,7 +22,10 @@ struct db_engine {
     void (*bind_blob)(struct db_stmt *stmt, int index, struct str value);
     void (*bind_null)(struct db_stmt *stmt, int index);
     enum err (*step)(struct db_stmt *stmt, bool *ret_has_row);
-    enum err (*exec_later)(struct db_stmt *stmt);
+    enum err (*exec_later)(struct db_stmt *stmt,
+                           int64_t *ret_changes); /* ret_changes may be NULL */
+    enum err (*flush)(struct db *db);
+    enum err (*send)(struct db_stmt *stmt);
     void (*done)(struct db_stmt *stmt);
     int64_t (*changes)(struct db *db);
     int64_t (*col_i64)(struct db_stmt *stmt, int column);

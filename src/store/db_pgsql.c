@@ -37,6 +37,7 @@ static void pg_rollback(struct db *base)
 {
     struct pg *pg = pg_of(base);
     pg_stmts_reset(pg);
+    pg_forget_pending(pg);
     bool had_doom = pg->is_doomed;
     pg->is_doomed = false;
     pg->has_begun = false;
@@ -45,7 +46,7 @@ static void pg_rollback(struct db *base)
     }
     char why[DB_MESSAGE_MAX]; /* what went wrong before is what matters */
     (void)snprintf(why, sizeof(why), "%s", base->message);
-    enum err err = pg->pending > 0 || had_doom ? pg_collect(pg, NULL, 0) : ERR_OK;
+    enum err err = pg->pending_count > 0 || had_doom ? pg_collect(pg, NULL, 0) : ERR_OK;
     pg->is_doomed = false;
     if (err == ERR_OK && PQtransactionStatus(pg->conn) != PQTRANS_IDLE) {
         err = db_exec(db_stmt(base, &SQL_ROLLBACK));
@@ -196,12 +197,14 @@ static enum err pg_savepoint(struct db *base)
 
 static enum err pg_savepoint_release(struct db *base)
 {
+    pg_forget_pending(pg_of(base));
     return db_exec_later(db_stmt(base, &SQL_SAVEPOINT_RELEASE));
 }
 
 static enum err pg_savepoint_rollback(struct db *base)
 {
     pg_stmts_reset(pg_of(base));
+    pg_forget_pending(pg_of(base));
     enum err err = db_exec(db_stmt(base, &SQL_SAVEPOINT_ROLLBACK));
     return err == ERR_OK ? pg_savepoint_release(base) : err;
 }
@@ -344,6 +347,8 @@ static const struct db_engine pg_engine = {
     .bind_null = pg_bind_null,
     .step = pg_step,
     .exec_later = pg_exec_later,
+    .flush = pg_flush,
+    .send = pg_send,
     .done = pg_done,
     .changes = pg_changes,
     .col_i64 = pg_col_i64,

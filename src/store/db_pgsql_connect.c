@@ -67,7 +67,7 @@ void pg_drop(struct pg *pg)
     }
     PQfinish(pg->conn);
     pg->conn = NULL;
-    pg->pending = 0;
+    pg->pending_count = 0;
     pg->base.status.is_lost = true;
 }
 
@@ -170,28 +170,15 @@ static enum err next_result(struct pg *pg, int64_t limit_ns, PGresult **ret_resu
     return ERR_OK;
 }
 
-/* A deferred command's result: whatever is wrong with it dooms the transaction. */
-static void check_deferred(struct pg *pg, const PGresult *result)
-{
-    ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
-        return;
-    }
-    if (!pg->is_doomed) { /* what follows is only skipped */
-        (void)pg_failed(pg, result);
-    }
-    pg->is_doomed = true;
-}
-
 enum err pg_collect(struct pg *pg, PGresult **ret_results, unsigned count)
 {
-    unsigned deferred = pg->pending;
+    unsigned deferred = pg->pending_count;
     int64_t limit_ns = wait_limit_ns(pg);
     for (unsigned i = 0; i < count; i++) {
         ret_results[i] = NULL;
     }
     enum err err = PQpipelineSync(pg->conn) ? ERR_OK : lost(pg, NULL);
-    pg->pending = 0;
+    pg->pending_count = 0;
     for (unsigned at = 0; err == ERR_OK;) {
         PGresult *result;
         err = next_result(pg, limit_ns, &result);
@@ -212,8 +199,11 @@ enum err pg_collect(struct pg *pg, PGresult **ret_results, unsigned count)
             ret_results[at - deferred] = result;
             continue;
         }
-        check_deferred(pg, result);
-        PQclear(result);
+        if (at < deferred) {
+            pg_take_pending(pg, &pg->pending[at], result);
+        } else {
+            PQclear(result);
+        }
     }
     for (unsigned i = 0; i < count; i++) {
         if (ret_results[i] && PQresultStatus(ret_results[i]) == PGRES_FATAL_ERROR) {
@@ -228,7 +218,7 @@ enum err pg_collect(struct pg *pg, PGresult **ret_results, unsigned count)
 enum err pg_simple(struct pg *pg, const char *text)
 {
     bool was_pipeline = PQpipelineStatus(pg->conn) == PQ_PIPELINE_ON;
-    if (was_pipeline && pg->pending > 0) {
+    if (was_pipeline && pg->pending_count > 0) {
         enum err err = pg_collect(pg, NULL, 0);
         if (err != ERR_OK) {
             return err;
@@ -374,7 +364,7 @@ enum err pg_connect(struct pg *pg)
         return err;
     }
     pg->retry_pause_ms = 0;
-    pg->pending = 0;
+    pg->pending_count = 0;
     pg->base.status.is_lost = false;
     pg->base.status.lives++;
     return ERR_OK;

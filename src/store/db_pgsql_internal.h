@@ -57,12 +57,19 @@ struct pg_stmt {
     unsigned prepared_life; /* status.lives when it was prepared; 0: never */
     enum err error;         /* of binding or running; told by the next step */
     bool has_run;
+    bool is_sent; /* its result comes with those that are pending */
     int row, rows;
     PGresult *result;
     char number[32]; /* the text of a number that was asked for as one */
     size_t param_count;
     Oid types[PG_PARAMS_MAX];
     struct pg_param params[]; /* param_count */
+};
+
+/* A command that was sent and not waited for. */
+struct pg_pending {
+    struct pg_stmt *reader; /* takes the rows; NULL: a write */
+    int64_t *changes;       /* wants to know; NULL: nobody does */
 };
 
 struct pg_session_lock {
@@ -77,9 +84,10 @@ struct pg {
     char schema[PG_SCHEMA_MAX];
     bool has_begun; /* until commit or rollback, whatever became of it */
     bool in_snapshot;
-    bool is_doomed;      /* the transaction can only be rolled back */
-    bool has_warning;    /* since the last COMMIT was sent */
-    unsigned pending;    /* commands sent and not waited for */
+    bool is_doomed;   /* the transaction can only be rolled back */
+    bool has_warning; /* since the last COMMIT was sent */
+    unsigned pending_count;
+    struct pg_pending pending[PG_PENDING_MAX];
     int64_t deadline_ns; /* of the snapshot */
     int64_t retry_at_ns; /* not before that it connects again */
     int64_t retry_pause_ms;
@@ -125,7 +133,13 @@ void pg_bind_str(struct db_stmt *base, int index, struct str value);
 void pg_bind_blob(struct db_stmt *base, int index, struct str value);
 void pg_bind_null(struct db_stmt *base, int index);
 ERR_MUST_USE enum err pg_step(struct db_stmt *base, bool *ret_has_row);
-ERR_MUST_USE enum err pg_exec_later(struct db_stmt *base);
+ERR_MUST_USE enum err pg_exec_later(struct db_stmt *base, int64_t *ret_changes);
+ERR_MUST_USE enum err pg_flush(struct db *base);
+ERR_MUST_USE enum err pg_send(struct db_stmt *base);
+/* A pending command's result, which it takes. */
+void pg_take_pending(struct pg *pg, const struct pg_pending *pending, PGresult *result);
+/* Nobody waits for pending answers any more: the places for them may be gone. */
+void pg_forget_pending(struct pg *pg);
 void pg_done(struct db_stmt *base);
 int64_t pg_col_i64(struct db_stmt *base, int column);
 double pg_col_f64(struct db_stmt *base, int column);

@@ -46,6 +46,7 @@ static void reset(struct pg_stmt *stmt)
     PQclear(stmt->result);
     stmt->result = NULL;
     stmt->has_run = false;
+    stmt->is_sent = false;
     stmt->row = -1;
     stmt->rows = 0;
     stmt->error = ERR_OK;
@@ -83,7 +84,7 @@ struct db_stmt *pg_stmt_get(struct db *db, const struct sql *sql, int slot)
 void pg_stmts_reset(struct pg *pg)
 {
     for (size_t i = 0; i < DB_STATEMENTS_MAX; i++) {
-        if (pg->stmts[i] && pg->stmts[i]->result) {
+        if (pg->stmts[i] && (pg->stmts[i]->result || pg->stmts[i]->is_sent)) {
             pg_done(&pg->stmts[i]->base);
         }
     }
@@ -348,6 +349,10 @@ enum err pg_step(struct db_stmt *base, bool *ret_has_row)
         stmt->error = run(pg_of(base->db), stmt);
         stmt->has_run = true;
     }
+    if (stmt->error == ERR_OK && stmt->is_sent) {
+        stmt->error = pg_flush(base->db);
+        stmt->is_sent = false;
+    }
     if (stmt->error != ERR_OK) {
         return stmt->error;
     }
@@ -358,19 +363,75 @@ enum err pg_step(struct db_stmt *base, bool *ret_has_row)
     return ERR_OK;
 }
 
-enum err pg_exec_later(struct db_stmt *base)
+enum err pg_flush(struct db *base)
 {
-    struct pg *pg = pg_of(base->db);
-    struct pg_stmt *stmt = stmt_of(base);
-    assert(pg->has_begun);
-    enum err err = stmt->error == ERR_OK ? ready_to_send(pg, stmt) : stmt->error;
-    stmt->has_run = true;
-    if (err == ERR_OK && ++pg->pending >= PG_PENDING_MAX) {
+    struct pg *pg = pg_of(base);
+    enum err err = pg_may_run(pg);
+    if (err == ERR_OK && pg->pending_count > 0) {
         err = pg_collect(pg, NULL, 0);
-        if (err == ERR_OK && pg->is_doomed) {
-            err = ERR_IO;
-        }
     }
+    return err == ERR_OK && pg->is_doomed ? ERR_IO : err;
+}
+
+void pg_take_pending(struct pg *pg, const struct pg_pending *pending, PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    bool is_good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    struct pg_stmt *reader = pending->reader;
+    if (!is_good) {
+        if (!pg->is_doomed) { /* what follows is only skipped */
+            (void)pg_failed(pg, result);
+        }
+        pg->is_doomed = true;
+    } else if (pending->changes) {
+        *pending->changes = strtoll(PQcmdTuples(result), NULL, 10);
+    }
+    if (reader && reader->is_sent && is_good) {
+        reader->result = result;
+        reader->rows = PQntuples(result);
+        reader->is_sent = false;
+        return;
+    }
+    PQclear(result);
+}
+
+void pg_forget_pending(struct pg *pg)
+{
+    for (unsigned i = 0; i < pg->pending_count; i++) {
+        pg->pending[i] = (struct pg_pending){0};
+    }
+}
+
+static enum err send_ahead(struct pg_stmt *stmt, struct pg_pending pending)
+{
+    struct pg *pg = pg_of(stmt->base.db);
+    assert(pg->has_begun);
+    enum err err = stmt->error;
+    if (err == ERR_OK && pg->pending_count == PG_PENDING_MAX) {
+        err = pg_flush(&pg->base);
+    }
+    if (err == ERR_OK) {
+        err = ready_to_send(pg, stmt);
+    }
+    if (err == ERR_OK) {
+        pg->pending[pg->pending_count++] = pending;
+    }
+    return err;
+}
+
+enum err pg_exec_later(struct db_stmt *base, int64_t *ret_changes)
+{
+    struct pg_stmt *stmt = stmt_of(base);
+    stmt->has_run = true;
+    return send_ahead(stmt, (struct pg_pending){.changes = ret_changes});
+}
+
+enum err pg_send(struct db_stmt *base)
+{
+    struct pg_stmt *stmt = stmt_of(base);
+    enum err err = send_ahead(stmt, (struct pg_pending){.reader = stmt});
+    stmt->has_run = err == ERR_OK;
+    stmt->is_sent = stmt->has_run;
     return err;
 }
 
@@ -379,6 +440,7 @@ void pg_done(struct db_stmt *base)
     struct pg_stmt *stmt = stmt_of(base);
     PQclear(stmt->result);
     stmt->result = NULL;
+    stmt->is_sent = false;
     stmt->has_run = true; /* further steps say that there are no more rows */
     stmt->rows = 0;
 }

@@ -466,6 +466,27 @@ static void lite_done(struct db_stmt *base)
     stmt->is_ended = true;
 }
 
+static enum err lite_exec_later(struct db_stmt *base, int64_t *ret_changes)
+{
+    enum err err = db_exec(base);
+    if (err == ERR_OK && ret_changes) {
+        *ret_changes = sqlite3_changes64(lite_of(base->db)->handle);
+    }
+    return err;
+}
+
+static enum err lite_flush(struct db *base)
+{
+    (void)base;
+    return ERR_OK;
+}
+
+static enum err lite_send(struct db_stmt *base)
+{
+    (void)base;
+    return ERR_OK;
+}
+
 static int64_t lite_changes(struct db *base)
 {
     struct lite *db = lite_of(base);
@@ -721,7 +742,9 @@ static const struct db_engine lite_engine = {
     .bind_blob = lite_bind_blob,
     .bind_null = lite_bind_null,
     .step = lite_step,
-    .exec_later = db_exec,
+    .exec_later = lite_exec_later,
+    .flush = lite_flush,
+    .send = lite_send,
     .done = lite_done,
     .changes = lite_changes,
     .col_i64 = lite_col_i64,

@@ -128,22 +128,19 @@ static enum err stage_places(struct tickets *tickets, struct writer_tx *tx,
 static enum err claim_all(struct writer_tx *tx, const struct booking *booking,
                           struct hold_conflicts *ret_conflicts)
 {
+    int64_t claimed[BOOKING_PLACES_MAX] = {0};
     *ret_conflicts = (struct hold_conflicts){0};
-    for (size_t i = 0; i < booking->seat_count; i++) {
-        bool is_claimed;
-        uint32_t seat_no = booking->seats[i].seat_no;
-        enum err err =
-            booking_store_claim(tx->db, booking->event_id, seat_no, booking->id, &is_claimed);
-        if (err)
-            return err;
-        if (!is_claimed)
-            ret_conflicts->seat_nos[ret_conflicts->seat_count++] = seat_no;
-    }
+    enum err err = booking_store_claim(tx->db, booking, claimed);
+    if (err)
+        return err;
+    for (size_t i = 0; i < booking->seat_count; i++)
+        if (claimed[i] != 1)
+            ret_conflicts->seat_nos[ret_conflicts->seat_count++] = booking->seats[i].seat_no;
     for (size_t i = 0; i < booking->area_count; i++) {
         bool is_taken;
         const struct booking_area *area = &booking->areas[i];
-        enum err err = booking_store_area_take(tx->db, booking->event_id, area->area_no,
-                                               area->quantity, &is_taken);
+        err = booking_store_area_take(tx->db, booking->event_id, area->area_no, area->quantity,
+                                      &is_taken);
         if (err)
             return err;
         if (!is_taken)

@@ -201,7 +201,8 @@ static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struc
                             enum err *ret_err)
 {
     struct event_sale sale;
-    *ret_err = booking_store_sale(tx->db, hold->booking.event_id, &sale);
+    int64_t places;
+    *ret_err = booking_store_terms(tx->db, &hold->booking, &sale, &places);
     if (*ret_err)
         return false;
     if (sale.status != EVENT_PUBLISHED || tx->now_ms >= sale.starts_at)
@@ -215,11 +216,6 @@ static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struc
         return false;
     if (!app_config(call->app)->abuse)
         return true;
-    int64_t places;
-    *ret_err =
-        booking_store_places(tx->db, hold->booking.account_id, hold->booking.event_id, &places);
-    if (*ret_err)
-        return false;
     if (places + hold->booking.places <= hold->model->event.per_account)
         return true;
     problem_reply(call, PROBLEM_LIMIT_EXCEEDED,

@@ -5,10 +5,15 @@
 
 SQL(SQL_SALE, "SELECT status, onsale_at, starts_at, updated_at FROM event WHERE id = $1");
 
-enum err booking_store_sale(struct db *db, uint64_t event_id, struct event_sale *ret_sale)
+static struct db_stmt *sale_stmt(struct db *db, uint64_t event_id)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_SALE);
     db_bind_i64(stmt, 1, (int64_t)event_id);
+    return stmt;
+}
+
+static enum err sale_read(struct db_stmt *stmt, struct event_sale *ret_sale)
+{
     bool has_row;
     enum err err = db_step(stmt, &has_row);
     if (err)
@@ -34,13 +39,36 @@ enum err booking_store_sale(struct db *db, uint64_t event_id, struct event_sale 
     "WHERE account_id = $1 AND +event_id = $2 AND +state IN (1, 2, 3)"
 SQL_PAIR(SQL_PLACES, PLACES("INDEXED BY ticket_by_booking"), PLACES(""));
 
-enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id,
-                              int64_t *ret_places)
+static struct db_stmt *places_stmt(struct db *db, uint64_t account_id, uint64_t event_id)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_PLACES);
     db_bind_i64(stmt, 1, (int64_t)account_id);
     db_bind_i64(stmt, 2, (int64_t)event_id);
-    return db_get_i64(stmt, ret_places);
+    return stmt;
+}
+
+enum err booking_store_sale(struct db *db, uint64_t event_id, struct event_sale *ret_sale)
+{
+    return sale_read(sale_stmt(db, event_id), ret_sale);
+}
+
+enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id,
+                              int64_t *ret_places)
+{
+    return db_get_i64(places_stmt(db, account_id, event_id), ret_places);
+}
+
+enum err booking_store_terms(struct db *db, const struct booking *booking,
+                             struct event_sale *ret_sale, int64_t *ret_places)
+{
+    struct db_stmt *sale = sale_stmt(db, booking->event_id);
+    struct db_stmt *places = places_stmt(db, booking->account_id, booking->event_id);
+    enum err err = db_send(sale);
+    if (!err)
+        err = db_send(places);
+    if (!err)
+        err = sale_read(sale, ret_sale);
+    return err ? err : db_get_i64(places, ret_places);
 }
 
 SQL(SQL_BY_KEY, "SELECT id FROM booking WHERE account_id = $1 AND id >= $2 AND +event_id = $3 AND "
@@ -66,16 +94,19 @@ SQL(SQL_CLAIM,
     "INSERT INTO seat_claim (event_id, seat_no, booking_id, state) VALUES ($1, $2, $3, 1) "
     "ON CONFLICT (event_id, seat_no) DO NOTHING");
 
-enum err booking_store_claim(struct db *db, uint64_t event_id, uint32_t seat_no,
-                             uint64_t booking_id, bool *ret_is_claimed)
+enum err booking_store_claim(struct db *db, const struct booking *booking,
+                             int64_t ret_claimed[static BOOKING_PLACES_MAX])
 {
-    struct db_stmt *stmt = db_stmt(db, &SQL_CLAIM);
-    db_bind_i64(stmt, 1, (int64_t)event_id);
-    db_bind_i64(stmt, 2, seat_no);
-    db_bind_i64(stmt, 3, (int64_t)booking_id);
-    enum err err = db_exec(stmt);
-    *ret_is_claimed = !err && db_changes(db) == 1;
-    return err;
+    for (size_t i = 0; i < booking->seat_count; i++) {
+        struct db_stmt *stmt = db_stmt(db, &SQL_CLAIM);
+        db_bind_i64(stmt, 1, (int64_t)booking->event_id);
+        db_bind_i64(stmt, 2, booking->seats[i].seat_no);
+        db_bind_i64(stmt, 3, (int64_t)booking->id);
+        enum err err = db_exec_counted(stmt, &ret_claimed[i]);
+        if (err)
+            return err;
+    }
+    return db_flush(db);
 }
 
 SQL(SQL_IS_CLAIMED, "SELECT COUNT(*) FROM seat_claim WHERE event_id = $1 AND seat_no = $2");
@@ -257,7 +288,7 @@ enum err booking_store_insert(struct db *db, const struct booking *booking)
     db_bind_i64(stmt, 11, booking->places);
     db_bind_blob(stmt, 12, str_from((const char *)booking->key_hash, 16));
     db_bind_blob(stmt, 13, str_from((const char *)booking->body_hash, 16));
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 #define BOOKING_COLUMNS                                                                            \

@@ -15,14 +15,17 @@ ERR_MUST_USE enum err booking_store_sale(struct db *db, uint64_t event_id,
 /* Places of the account in the event that are held or booked, less those given back. */
 ERR_MUST_USE enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id,
                                            int64_t *ret_places);
+/* Both at once, for a hold. *ret_places: of the booking's account. */
+ERR_MUST_USE enum err booking_store_terms(struct db *db, const struct booking *booking,
+                                          struct event_sale *ret_sale, int64_t *ret_places);
 /* The booking that the account made under this key at or after since_id; ERR_NOT_FOUND. */
 ERR_MUST_USE enum err booking_store_by_key(struct db *db, uint64_t account_id, uint64_t event_id,
                                            uint64_t since_id, const uint8_t key_hash[static 16],
                                            uint64_t *ret_booking_id);
 
-/* Claims a free seat as held. ret_is_claimed false: somebody has it. */
-ERR_MUST_USE enum err booking_store_claim(struct db *db, uint64_t event_id, uint32_t seat_no,
-                                          uint64_t booking_id, bool *ret_is_claimed);
+/* Claims the booking's seats as held. ret_claimed, by seat: 1, or 0 when somebody has it. */
+ERR_MUST_USE enum err booking_store_claim(struct db *db, const struct booking *booking,
+                                          int64_t ret_claimed[static BOOKING_PLACES_MAX]);
 ERR_MUST_USE enum err booking_store_is_claimed(struct db *db, uint64_t event_id, uint32_t seat_no,
                                                bool *ret_is_claimed);
 /* Held by this booking becomes booked; ERR_CORRUPT when it is not held by it. */
