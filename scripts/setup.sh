@@ -1,23 +1,36 @@
 #!/bin/sh
 # Installs the Debian packages that a build needs, and only when one is missing.
-# Usage: setup.sh [--test | --ci]      --test: what the tests need too; --ci: clang's tools as well
+# Usage: setup.sh [--postgres | --test | --ci]    --postgres: a PostgreSQL server too; --test: what the tests need, which
+# is that and more; --ci: clang's tools as well
 set -eu
 
 packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev libsqlite3-dev sqlite3
 libcurl4-openssl-dev libsodium-dev libssl-dev libjansson-dev libqrencode-dev libhpdf-dev libpng-dev
-libinih-dev zlib1g-dev curl"
+libinih-dev zlib1g-dev libpq-dev curl"
 test_packages="libcmocka-dev openssl chromium fonts-dejavu-core poppler-utils zbar-tools"
 ci_packages="clang clang-tidy clang-format libclang-rt-14-dev"
 
+# Debian 12 has 15. Any newer one will do, from wherever it came.
+postgres_wanted=15
+postgres_missing() {
+    for program in /usr/lib/postgresql/*/bin/initdb $(command -v initdb || true); do
+        [ -x "$program" ] || continue
+        [ "$("$program" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')" -lt "$postgres_wanted" ] || return 1
+    done
+}
 case "${1:-}" in
-"") ;;
+"" | --postgres) ;;
 --test) packages="$packages $test_packages" ;;
 --ci) packages="$packages $test_packages $ci_packages" ;;
 *)
-    echo "usage: setup.sh [--test | --ci]" >&2
+    echo "usage: setup.sh [--postgres | --test | --ci]" >&2
     exit 2
     ;;
 esac
+
+if [ -n "${1:-}" ] && postgres_missing; then
+    packages="$packages postgresql"
+fi
 
 # Debian 12 has 18; playwright-core is held at the last version that runs on it.
 node_wanted=18
@@ -49,7 +62,7 @@ check_node() {
 }
 # Not a package of its own: see there.
 get_promtool() {
-    [ -z "${1:-}" ] || scripts/promtool.sh >/dev/null
+    case "${1:-}" in --test | --ci) scripts/promtool.sh >/dev/null ;; esac
 }
 cd "$(dirname "$0")/.."
 if [ -z "$missing" ] && command -v npm >/dev/null; then
@@ -67,7 +80,7 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root="sudo"
 fi
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'restore_default; rm -f "$log"' EXIT
 run() {
     # shellcheck disable=SC2086
     if ! $as_root env DEBIAN_FRONTEND=noninteractive "$@" >"$log" 2>&1 </dev/null; then
@@ -76,11 +89,26 @@ run() {
         exit 1
     fi
 }
+# Debian makes a cluster and starts it when a server is installed. Nobody asked for one: the tests make their own. The file that
+# says so comes with postgresql-common, and is as it was afterwards.
+default=/etc/postgresql-common/createcluster.conf
+is_default_changed=
+without_cluster() {
+    dpkg-query -W postgresql-common 2>/dev/null | grep -q . || run apt-get install -q -y --no-install-recommends postgresql-common
+    run cp -p "$default" "$default.foyer"
+    is_default_changed=1
+    run sh -c 'echo "create_main_cluster = false" >>"$1"' sh "$default"
+}
+restore_default() {
+    [ -z "$is_default_changed" ] || $as_root mv -f "$default.foyer" "$default"
+    is_default_changed=
+}
 echo "setup: reading package lists"
 # One list that cannot be read need not be the one that is wanted: the installation tells.
 (run apt-get update -q) || echo "setup: going on with the lists there are"
 if [ -n "$missing" ]; then
     echo "setup: installing$missing"
+    case "$missing " in *" postgresql "*) without_cluster ;; esac
     # shellcheck disable=SC2086
     run apt-get install -q -y --no-install-recommends $missing
 fi
@@ -89,6 +117,7 @@ if ! command -v npm >/dev/null; then
     echo "setup: installing npm"
     run apt-get install -q -y --no-install-recommends npm
 fi
+restore_default
 check_node
 get_promtool "${1:-}"
 echo "setup: done"
