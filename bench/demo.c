@@ -258,6 +258,8 @@ static enum err demo_prepare(struct demo *demo, const struct scenario_options *o
     if (options->data) {
         snprintf(demo->child.data, sizeof(demo->child.data), "%s", options->data);
         err = mkdir(options->data, 0700) == 0 || errno == EEXIST ? ERR_OK : ERR_IO;
+        const char *store = getenv("FOYER_STORE"); /* of whoever keeps the data, too */
+        snprintf(demo->child.store, sizeof(demo->child.store), "%s", store ? store : "");
     } else
         err = child_directory(&demo->child);
     if (!err)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The demo: sells a stadium out with simulated buyers, checks everything, then serves the pages until Ctrl-C.
-# DEMO_EXIT=1: ends after the checks. DEMO_PORT: where the pages are served (8080).
+# DEMO_EXIT=1: ends after the checks. DEMO_PORT: where the pages are served (8080). DEMO_DATA: a directory that is kept.
+# DEMO_STORE=postgres: on a PostgreSQL server of its own in that directory, which is installed when there is none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,10 +13,29 @@ arguments=(demo --data "$data" --json "$data.json")
 
 cleanup() {
     [ -n "${server:-}" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+    [ -d "$data/postgres/data" ] && scripts/postgres.sh stop "$data/postgres"
     if [ -z "${DEMO_DATA:-}" ]; then rm -rf "$data" "$data.json"; fi
     return 0
 }
 trap cleanup EXIT
+
+case ${DEMO_STORE:-sqlite} in
+sqlite) ;;
+postgres)
+    scripts/setup.sh --postgres
+    # PostgreSQL does not run as root: its user must get through to its own directory.
+    mkdir -p "$data"
+    [ "$(id -u)" -ne 0 ] || chmod o+x "$data"
+    # In the environment, as every user of the machine can read flags, and there is a password in it.
+    FOYER_STORE=$(scripts/postgres.sh start "$data/postgres" --while $$)
+    export FOYER_STORE
+    echo "demo: on $("$(scripts/postgres.sh bin)/postgres" --version | sed 's/postgres (PostgreSQL)/PostgreSQL/')"
+    ;;
+*)
+    echo "demo: DEMO_STORE is sqlite or postgres" >&2
+    exit 2
+    ;;
+esac
 
 if ! build/foyer-bench "${arguments[@]}"; then
     echo
