@@ -2,7 +2,8 @@
 # Runs the bench scenarios at a size for two cores and prints one table: each figure with its floor from the same
 # run, their ratio, the aim, and whether it is met. All results are kept as build/bench/NAME.json.
 # Usage: bench.sh [SCENARIO]...     BENCH_FLAGS: more flags for each, as "--seconds 2"
-# NAME@postgres is NAME on a PostgreSQL server that is made for it, with the floor there.
+# NAME@postgres is NAME on a PostgreSQL server that is made for it, with the floor there; PostgreSQL is installed when there is none.
+# failover makes its own servers, and needs the packages of tests/e2e.
 # search takes SEARCH_EVENTS (200,000) and SEARCH_DATA, a directory that keeps the seeded events for the next run.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -19,12 +20,26 @@ holds@postgres
 purchases@postgres
 refused@postgres
 expiry@postgres
-search --events ${SEARCH_EVENTS:-200000}${SEARCH_DATA:+ --data $SEARCH_DATA}"
+search --events ${SEARCH_EVENTS:-200000}${SEARCH_DATA:+ --data $SEARCH_DATA}
+failover"
 if [ $# -eq 0 ]; then
     set -- $(echo "$scenarios" | cut -d' ' -f1)
 fi
 mkdir -p build/bench
+# A scenario is part of foyer-bench, or a script of this name.
+run() {
+    local name=$1
+    shift
+    if [ ! -f "bench/$name.mjs" ]; then
+        build/foyer-bench "$name" "$@"
+        return
+    fi
+    [ tests/e2e/package-lock.json -ot tests/e2e/node_modules/.package-lock.json ] ||
+        npm --prefix tests/e2e ci --no-audit --no-fund --loglevel=error || return
+    node "bench/$name.mjs" "$@"
+}
 failed=0
+case " $* " in *postgres* | *failover*) scripts/setup.sh --postgres || exit 1 ;; esac
 case " $* " in
 *@postgres*)
     server=$(mktemp -d)
@@ -41,7 +56,7 @@ for name in "$@"; do
     BENCH_STORE= && [ "$name" = "${name%@postgres}" ] || BENCH_STORE=${store%/*}
     export BENCH_STORE
     # shellcheck disable=SC2086 # the flags are words
-    build/foyer-bench "${name%@postgres}" $flags ${BENCH_FLAGS:-} --json "build/bench/$name.json" || failed=$((failed + 1))
+    run "${name%@postgres}" $flags ${BENCH_FLAGS:-} --json "build/bench/$name.json" || failed=$((failed + 1))
 done
 node scripts/bench_table.mjs "$@"
 [ "$failed" -eq 0 ]

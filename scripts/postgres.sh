@@ -5,6 +5,9 @@
 #        postgres.sh stop DIR | kill DIR | restart DIR    stop: in peace; kill: SIGKILL; restart: in immediate mode
 #        postgres.sh standby DIR NEWDIR [--sync] [--while PID]     a streaming copy; prints its URL
 #        postgres.sh promote DIR                                   makes a standby the primary
+#        postgres.sh restore DIR NEWDIR BASE [--while PID] NAME=VALUE...   a copy of DIR from its base backup: recovers to what the
+#                                       settings say, starts, prints its URL
+#        postgres.sh run DIR PROGRAM [ARGUMENT]...                 one of PostgreSQL's programs, as the superuser of that cluster
 #        postgres.sh url DIR [DATABASE] | admin DIR [DATABASE]     as role foyer; as the superuser
 #        postgres.sh bin                                           where PostgreSQL's programs are
 # It listens on 127.0.0.1 alone, on a free port that it keeps, with passwords. Role foyer is no superuser; it owns the database
@@ -25,7 +28,7 @@ find_bin() {
 }
 bin=$(find_bin)
 [ "${1:-}" != bin ] || { echo "$bin"; exit 0; }
-[ $# -ge 2 ] || { sed -n '3,10s/^# //p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '3,13s/^# //p' "$0" >&2; exit 2; }
 command=$1
 dir=$(realpath -m "$2")
 shift 2
@@ -188,7 +191,39 @@ standby() { # NEWDIR
     url_of "$new" foyer foyer
 }
 
+# BASE is from pg_basebackup, as a directory.
+restore() { # NEWDIR BASE
+    local new
+    new=$(realpath -m "$1")
+    [ ! -e "$new/data" ] || die "there is a cluster in $new"
+    make_dir "$new"
+    cp "$dir"/*.password "$new/"
+    cp -a "$2" "$new/data"
+    own -R "$new/data"
+    chmod 700 "$new/data"
+    sed -i '/^synchronous_standby_names/d' "$new/data/postgresql.auto.conf"
+    touch "$new/data/recovery.signal"
+    own "$new/data/recovery.signal"
+    fsync=$(sed -n 's/^fsync = //p' "$dir/settings.conf")
+    settings+=("hot_standby=on")
+    write_settings "$new"
+    run "$new"
+    watch "$new" "$while_pid"
+    until [ "$(sql "$new" postgres "SELECT pg_is_in_recovery()")" = f ]; do
+        pid_of "$new" >/dev/null || { tail -n 20 "$new/log" >&2; die "recovery has failed"; }
+        sleep 0.1
+    done
+    url_of "$new" foyer foyer
+}
+
 self=$(realpath "$0")
+if [ "$command" = run ]; then
+    export PGHOST=127.0.0.1 PGUSER=postgres PGPORT PGPASSWORD
+    PGPORT=$(cat "$dir/port")
+    PGPASSWORD=$(cat "$dir/postgres.password")
+    pg "$@"
+    exit
+fi
 fsync=on
 icu=
 is_sync=
@@ -216,6 +251,7 @@ restart)
     run "$dir"
     ;;
 standby) standby "${words[0]:?the new directory}" ;;
+restore) restore "${words[0]:?the new directory}" "${words[1]:?the base backup}" ;;
 promote) pg pg_ctl promote -s -w -t 120 -D "$dir/data" >/dev/null || die "$dir was not promoted" ;;
 url) url_of "$dir" foyer "${words[0]:-foyer}" ;;
 admin) url_of "$dir" postgres "${words[0]:-postgres}" ;;

@@ -126,4 +126,17 @@ export class Postgres {
     promote() {
         return script('promote', this.dir);
     }
+
+    /* One of PostgreSQL's programs, as the superuser; what it prints. */
+    run(program, ...args) {
+        return script('run', this.dir, program, ...args);
+    }
+
+    /* A new cluster from a base backup of this one, recovered to what the settings say. */
+    async restore(base, settings) {
+        const copy = new Postgres(newDir());
+        const pairs = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+        await script('restore', this.dir, copy.dir, base, '--while', String(process.pid), ...pairs);
+        return copy;
+    }
 }
