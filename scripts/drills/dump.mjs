@@ -45,10 +45,10 @@ async function main() {
     await sleep(BEFORE_MS);
     await witness.stop();
     await server.stop();
-    const [{ seq }] = await from.query('SELECT max(seq) AS seq FROM tickets.journal', [], 'foyer');
 
     const begun = performance.now();
     await drill.timed('seconds of pg_restore', () => to.run('pg_restore', '--exit-on-error', '-j', '2', '-d', 'foyer', file));
+    const [{ seq }] = await to.query('SELECT max(seq) AS seq FROM tickets.journal', [], 'foyer');
     const fresh = await serve(bank, to.url());
     drill.figure('RTO, seconds until Foyer is ready on it', (performance.now() - begun) / 1000);
     const lost = await witness.lost(fresh);
