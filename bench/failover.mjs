@@ -61,7 +61,7 @@ async function failOver(primary, standby, witness, server) {
     const promotedMs = Date.now();
     await standby.promote();
     const readyMs = Date.now();
-    await until(() => witness.gap(readyMs).firstAtMs, { timeout: 120000, what: 'holds to go on' });
+    await until(() => witness.gap(promotedMs).firstAtMs, { timeout: 120000, what: 'holds to go on' });
     isOver = true;
     return { killedMs, promotedMs, readyMs, reads: await reads };
 }
@@ -104,12 +104,12 @@ async function main() {
 }
 
 function report({ witness, times, lost, before }) {
-    const { gapMs, firstAtMs } = witness.gap(times.killedMs);
-    const after = (firstAtMs - times.readyMs) / 1000;
+    const { gapMs } = witness.gap(times.killedMs);
+    const { firstAtMs } = witness.gap(times.promotedMs);
     const figures = {
         seconds_without_holds: gapMs / 1000,
         seconds_to_promote: (times.readyMs - times.promotedMs) / 1000,
-        seconds_from_promoted_to_hold: after,
+        seconds_from_promoting_to_a_hold: (firstAtMs - times.promotedMs) / 1000,
         answers_before: before,
         answers_after: witness.facts.length - before,
         answers_lost: lost.length,
