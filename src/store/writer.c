@@ -226,7 +226,7 @@ static enum err job_run(struct writer *writer, struct writer_job *job, struct wr
         }
     }
     enum err outcome = job->apply(job, tx);
-    if (!db_in_transaction(writer->db)) {
+    if (!db_in_transaction(writer->db) || db_status(writer->db).is_outrun) {
         return ERR_IO;
     }
     if (writer->arena.overflow) {
