@@ -123,21 +123,43 @@ static enum err apply(struct db *db, const struct migration *migration, size_t *
     return err;
 }
 
+/* PostgreSQL's functions, which belong to every schema; see sql/pgsql. */
+static enum err make_functions(struct db *db)
+{
+    for (const struct embed_file *file = embed_files; file->path; file++) {
+        if (strcmp(file->path, "sql/pgsql/functions.sql") == 0) {
+            return db_script(db, str_from(file->begin, (size_t)(file->end - file->begin)));
+        }
+    }
+    db_set_message(db, "the program lacks its functions for PostgreSQL");
+    return ERR_INVALID;
+}
+
+/* In a transaction. */
+static enum err make_own(struct db *db)
+{
+    enum err err = db_script(db, STR("CREATE TABLE IF NOT EXISTS schema_migration("
+                                     " number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
+                                     " sha256 BLOB NOT NULL, at_ms INTEGER NOT NULL);"
+                                     "CREATE TABLE IF NOT EXISTS id_lease("
+                                     " node INTEGER PRIMARY KEY, until_id INTEGER NOT NULL);"));
+    if (err == ERR_OK && db_is_pgsql(db)) {
+        err = db_script(db, STR("CREATE TABLE IF NOT EXISTS journal_base("
+                                " id INTEGER PRIMARY KEY, seq INTEGER NOT NULL);"));
+    }
+    if (err == ERR_OK && db_is_pgsql(db)) {
+        err = make_functions(db);
+    }
+    return err;
+}
+
 static enum err make_own_tables(struct db *db)
 {
     enum err err = db_begin(db);
     if (err != ERR_OK) {
         return err;
     }
-    err = db_script(db, STR("CREATE TABLE IF NOT EXISTS schema_migration("
-                            " number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
-                            " sha256 BLOB NOT NULL, at_ms INTEGER NOT NULL);"
-                            "CREATE TABLE IF NOT EXISTS id_lease("
-                            " node INTEGER PRIMARY KEY, until_id INTEGER NOT NULL);"));
-    if (err == ERR_OK && db_is_pgsql(db)) {
-        err = db_script(db, STR("CREATE TABLE IF NOT EXISTS journal_base("
-                                " id INTEGER PRIMARY KEY, seq INTEGER NOT NULL);"));
-    }
+    err = make_own(db);
     if (err != ERR_OK) {
         db_rollback(db);
         return err;
@@ -184,4 +206,16 @@ enum err migrate_run_files(struct db *db, const char *service, const struct embe
 enum err migrate_run(struct db *db, const char *service, size_t *ret_applied)
 {
     return migrate_run_files(db, service, embed_files, ret_applied);
+}
+
+enum err migrate_model(struct db *db, const char *service)
+{
+    enum err err = make_own(db);
+    for (const struct embed_file *file = embed_files; err == ERR_OK && file->path; file++) {
+        struct str name;
+        if (is_of_service(str_from_c(file->path), str_from_c(service), &name)) {
+            err = db_script(db, str_from(file->begin, (size_t)(file->end - file->begin)));
+        }
+    }
+    return err;
 }

@@ -8,5 +8,8 @@
 
 /* db must be a writer. ret_applied: how many were new (may be NULL). */
 ERR_MUST_USE enum err migrate_run(struct db *db, const char *service, size_t *ret_applied);
+/* In the caller's transaction on an empty database (schema): makes all that the migrations make, and
+ * keeps no record. To compare another with, and to be rolled back. */
+ERR_MUST_USE enum err migrate_model(struct db *db, const char *service);
 
 #endif

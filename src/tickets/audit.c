@@ -23,6 +23,7 @@
 
 struct audit {
     struct db *db;
+    const char *location; /* of it */
     const struct audit_options *options;
     struct buf findings; /* JSON array items */
     struct json_writer writer;
@@ -104,8 +105,8 @@ static void check_run(struct audit *audit, struct audit_check *check)
 static void checks_run(struct audit *audit)
 {
     check_begin(audit, "schema");
-    check_end(audit, audit_store_schema(audit->db, on_finding, audit));
-    if (!audit->options->is_quick)
+    check_end(audit, audit_store_schema(audit->db, audit->location, on_finding, audit));
+    if (!audit->options->is_quick && !db_is_pgsql(audit->db))
         check_run(audit, &audit_file_check);
     for (size_t i = 0; i < AUDIT_TABLES; i++) {
         for (size_t j = 0; j < audit_tables[i].count; j++)
@@ -124,6 +125,8 @@ struct total_line {
 
 static void report_text(const struct audit *audit, const struct total_line *lines, size_t count)
 {
+    if (db_is_pgsql(audit->db))
+        printf("  pages and indexes are for pg_amcheck to look at\n");
     for (size_t i = 0; i < count; i++)
         printf("  %-20s %lld\n", lines[i].name, (long long)lines[i].value);
     if (audit->unread)
@@ -203,11 +206,13 @@ static enum err textfile_write(const struct audit *audit, const char *path, int6
     return is_good && rename(part, path) == 0 ? ERR_OK : ERR_IO;
 }
 
-static enum err audit_run(struct audit *audit, const char *path)
+static enum err audit_run(struct audit *audit)
 {
-    enum err err = db_open(path, DB_ADMIN, &audit->db);
+    /* A URL may have a password in it. */
+    const char *path = db_location_is_pgsql(audit->location) ? "the store" : audit->location;
+    enum err err = audit_store_open(audit->location, &audit->db);
     if (err) {
-        fprintf(stderr, "audit: cannot open %s: %s\n", path, err_name(err));
+        fprintf(stderr, "audit: cannot open %s: %s %s\n", path, err_name(err), db_open_failure());
         return err;
     }
     err = db_snapshot_begin(audit->db);
@@ -224,17 +229,17 @@ static enum err audit_run(struct audit *audit, const char *path)
 
 int audit_main(const struct config *config, const struct audit_options *options)
 {
-    char path[CONFIG_LOCATION_MAX];
-    if (config_database(config, "tickets", path) != ERR_OK)
-        return 1;
-    struct audit audit = {.options = options};
+    char location[CONFIG_LOCATION_MAX];
+    if (config_database(config, "tickets", location) != ERR_OK)
+        return 2;
+    struct audit audit = {.options = options, .location = location};
     buf_init(&audit.findings, FINDINGS_BYTES_MAX);
     json_begin(&audit.writer, &audit.findings);
     json_open_object(&audit.writer);
     json_key(&audit.writer, "findings");
     json_open_array(&audit.writer);
     int64_t began_ns = clock_mono_ns();
-    enum err err = audit_run(&audit, path);
+    enum err err = audit_run(&audit);
     buf_release(&audit.findings);
     if (options->textfile &&
         textfile_write(&audit, options->textfile, began_ns, err != ERR_OK) != ERR_OK) {

@@ -1,8 +1,9 @@
 /*
  * The audit's questions to the file itself: is each page and index sound, and are the constraints
  * that grant seats still there. What the schema must be is not written down twice: the migrations
- * are run in memory, and the two lists compared.
+ * are run in memory, and the two lists compared. PostgreSQL: audit_schema_pgsql_store.c.
  */
+#include "tickets/audit_schema.h"
 #include "tickets/audit_store.h"
 
 #include <stdio.h>
@@ -87,8 +88,8 @@ static enum err compare_triggers(const struct comparison *comparison)
     return err;
 }
 
-enum err audit_store_schema(struct db *db, void (*on_finding)(const char *line, void *ctx),
-                            void *ctx)
+enum err audit_schema_sqlite(struct db *db, void (*on_finding)(const char *line, void *ctx),
+                             void *ctx)
 {
     struct comparison comparison = {.db = db, .on_finding = on_finding, .ctx = ctx};
     enum err err = db_open(DB_IN_MEMORY, DB_WRITER, &comparison.model);
@@ -101,4 +102,11 @@ enum err audit_store_schema(struct db *db, void (*on_finding)(const char *line, 
         err = compare_triggers(&comparison);
     db_close(comparison.model);
     return err;
+}
+
+enum err audit_store_schema(struct db *db, const char *location,
+                            void (*on_finding)(const char *line, void *ctx), void *ctx)
+{
+    return db_is_pgsql(db) ? audit_schema_pgsql(location, on_finding, ctx)
+                           : audit_schema_sqlite(db, on_finding, ctx);
 }

@@ -143,6 +143,22 @@ SQL(SQL_TOTALS, "SELECT (SELECT COUNT(*) FROM seat_claim WHERE state = 2), (SELE
                 "FROM refund), "
                 "(SELECT COUNT(*) FROM refund WHERE state = 0)");
 
+enum err audit_store_open(const char *location, struct db **ret_db)
+{
+    struct db *db;
+    enum err err = db_open(location, DB_ADMIN, &db);
+    if (err)
+        return err;
+    /* Other connections keep their plans, and so keep to indexes. */
+    if (db_is_pgsql(db))
+        err = db_script(db, STR("SET enable_seqscan = on; SET plan_cache_mode = auto"));
+    if (err)
+        db_close(db);
+    else
+        *ret_db = db;
+    return err;
+}
+
 enum err audit_store_totals(struct db *db, struct audit_totals *ret_totals)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_TOTALS);

@@ -22,18 +22,23 @@ struct audit_table {
 };
 extern const struct audit_table audit_tables[AUDIT_TABLES];
 
+/* A connection for the audit: its questions read whole tables, each once. */
+ERR_MUST_USE enum err audit_store_open(const char *location, struct db **ret_db);
+
 struct audit_totals {
     int64_t seats_booked, seats_held, bookings_confirmed, bookings_open, bookings_ended,
         tickets_valid, captured, refunded, refunds_pending;
 };
 ERR_MUST_USE enum err audit_store_totals(struct db *db, struct audit_totals *ret_totals);
 
-/* Every page and index of the file, as SQLite checks it; the same form of answer as a check. */
+/* Every page and index of the file, as SQLite checks it; the same form of answer as a check. What
+ * PostgreSQL has for this (pg_amcheck, checksums) is its operator's. */
 extern struct audit_check audit_file_check;
 /* Compares tables, indexes and triggers with those that this program's migrations make: a
  * constraint that is not there any more grants nothing. Tables of others are their own business,
  * triggers are not. Each finding is one line. */
-ERR_MUST_USE enum err
-audit_store_schema(struct db *db, void (*on_finding)(const char *line, void *ctx), void *ctx);
+ERR_MUST_USE enum err audit_store_schema(struct db *db, const char *location,
+                                         void (*on_finding)(const char *line, void *ctx),
+                                         void *ctx);
 
 #endif
