@@ -9,8 +9,8 @@
  */
 import test, { after, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import { Foyer, sqlite } from './lib/server.mjs';
+import { Foyer } from './lib/server.mjs';
+import { dump } from './lib/store.mjs';
 import { newKey } from './lib/api.mjs';
 import { bought, DAY, eventBody, held, makeEvent, makeUser, makeVenue, PASSWORD, plan, sale, ticketsOf, unique, venueBody } from './lib/seed.mjs';
 import { until } from './lib/wait.mjs';
@@ -220,22 +220,19 @@ const REFUNDS = 'SELECT event_id, id, booking_id, amount, currency, reason, stat
 
 /* Until no worker has anything left to change in those tables: sessions opened and closed, refunds paid, cancellations done. */
 const quiet = () => until(async () => {
-    const [[left]] = await sqlite(server.database, `SELECT (SELECT count(*) FROM refund WHERE state = 0) + (SELECT count(*) FROM event_cancel)
+    const [[left]] = await server.sql(`SELECT (SELECT count(*) FROM refund WHERE state = 0) + (SELECT count(*) FROM event_cancel)
         + (SELECT count(*) FROM payment WHERE state = 1 OR (state = 2 AND is_close_wanted = 1))`);
     return left === '0';
 }, { timeout: 60000, every: 100, what: 'the workers to be done' });
 
 /* {table: its rows}, as text, of all that a refused call could have changed. */
 async function contents() {
-    const dump = async (file, tables) => {
-        const entries = tables.map(async (table) => [`${file}.${table}`, (await sqlite(path.join(server.dir, file), `.dump ${table}`)).join('\n')]);
-        return Promise.all(entries);
-    };
-    const found = Object.fromEntries([...(await dump('platform.db', PLATFORM_TABLES)), ...(await dump('tickets.db', TICKETS_TABLES))]);
-    for (const [table, text] of Object.entries(found)) assert.match(text, /CREATE TABLE/, `${table} was read`);
-    found.refund = (await sqlite(server.database, REFUNDS)).join('\n');
-    found.payment = (await sqlite(server.database, PAYMENTS)).join('\n');
-    found.forged = (await sqlite(server.database, "SELECT * FROM provider_event WHERE provider_event_id LIKE '%forged%'")).join('\n');
+    const read = (service, tables) => Promise.all(tables.map(async (table) => [`${service}.${table}`, await dump(server.dir, service, [table])]));
+    const found = Object.fromEntries([...(await read('platform', PLATFORM_TABLES)), ...(await read('tickets', TICKETS_TABLES))]);
+    for (const table of ['platform.account', 'tickets.booking', 'tickets.journal']) assert.match(found[table], /^INSERT INTO/m, `${table} was read`);
+    found.refund = (await server.sql(REFUNDS)).join('\n');
+    found.payment = (await server.sql(PAYMENTS)).join('\n');
+    found.forged = (await server.sql("SELECT * FROM provider_event WHERE provider_event_id LIKE '%forged%'")).join('\n');
     return found;
 }
 

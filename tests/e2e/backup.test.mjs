@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Foyer, run, startBank, tempDir } from './lib/server.mjs';
+import { sqliteOnly } from './lib/store.mjs';
 import { bought, held, makeUser, plan, sale } from './lib/seed.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -12,7 +13,7 @@ const fresh = () => path.join(tempDir(), 'fresh');
 const backup = (data, to = fresh()) => run(['backup', '--data', data, '--to', to]).then((ended) => ({ ...ended, to }));
 const restore = (from, data = fresh()) => run(['restore', '--from', from, '--data', data]).then((ended) => ({ ...ended, data }));
 
-describe('backup and restore', () => {
+describe('backup and restore', { skip: sqliteOnly('copies of them') }, () => {
     let bank, kept, copy, user;
 
     before(async () => {

@@ -1,7 +1,8 @@
 /* T3, T8, T9, T10, T13: holds, their limits, their end, replay by key, my bookings, and two clients for one seat. */
 import test, { after, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
-import { Foyer, sqlite } from './lib/server.mjs';
+import { Foyer } from './lib/server.mjs';
+import { GUARD_OFF } from './lib/store.mjs';
 import { newKey } from './lib/api.mjs';
 import { until } from './lib/wait.mjs';
 import { checkedOut, DAY, held, HOUR, iso, makeEvent, makeUser, plan, publish, sale, seatStates, status } from './lib/seed.mjs';
@@ -229,12 +230,12 @@ describe('the end of a hold', () => {
         await own.stop();
 
         const second = new Foyer({ dir: own.dir });
-        await sqlite(own.database, "UPDATE event SET hold_ttl_s = 30");
+        await own.sql("UPDATE event SET hold_ttl_s = 30");
         await second.start();
         const again = await held(second.as(user.token), event.id, seats(1, 1));
         await second.kill9();
         /* The clock of a new process is the machine's again: make the hold old instead. */
-        await sqlite(own.database, 'UPDATE booking SET expires_at = expires_at - 100000 WHERE state = 1');
+        await own.sql('UPDATE booking SET expires_at = expires_at - 100000 WHERE state = 1');
         await second.start();
         await status(second.as(user.token), again.id, 'expired');
         assert.equal((await seatStates(second.anonymous, event.id))[seat(1, 1)], 'available');
@@ -371,8 +372,7 @@ describe('many clients for one seat', () => {
         /* The negative control: the guard is off, so the same race must be lost. */
         const second = await sale(own, { limits: { per_account: 100 } });
         await own.stop();
-        await sqlite(own.database, `CREATE TRIGGER guard_off BEFORE INSERT ON seat_claim BEGIN
-            DELETE FROM seat_claim WHERE event_id = NEW.event_id AND seat_no = NEW.seat_no; END`);
+        await own.sql(GUARD_OFF);
         await own.start();
         const counts = await race(own, users.map((user) => own.as(user.token)), second.id);
         assert.ok(counts.some((count) => count > 1), `winners without the guard: ${counts}`);

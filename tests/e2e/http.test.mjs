@@ -5,7 +5,7 @@
 import test, { after, afterEach, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import net from 'node:net';
-import { Foyer, sqlite } from './lib/server.mjs';
+import { Foyer } from './lib/server.mjs';
 import { newKey } from './lib/api.mjs';
 import { makeUser, sale, seatStates, venueBody } from './lib/seed.mjs';
 
@@ -20,7 +20,7 @@ before(async () => {
 after(async () => {
     const states = Object.values(await seatStates(server.anonymous, event.id));
     assert.ok(states.every((state) => state === 'available'), 'nothing of all this has held a seat');
-    assert.deepEqual(await sqlite(server.database, 'SELECT COUNT(*) FROM booking WHERE state <> 5'), [['0']]);
+    assert.deepEqual(await server.sql('SELECT COUNT(*) FROM booking WHERE state <> 5'), [['0']]);
     assert.deepEqual((await server.audit()).findings, []);
     await server.stop();
 });

@@ -2,8 +2,6 @@
 import test, { after, before } from 'node:test';
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
-import path from 'node:path';
-import { execFileSync } from 'node:child_process';
 import { Foyer } from './lib/server.mjs';
 import { bought, held, makeUser, plan, sale } from './lib/seed.mjs';
 
@@ -38,17 +36,17 @@ function recompute(rows) {
     return hash.toString('hex');
 }
 
-function rowsOfEvent() {
-    const sql = `SELECT seq, CAST(shard AS TEXT) shard, version, at_ms, type, data, hex(hash) hash FROM journal
-        WHERE shard = (SELECT shard FROM journal WHERE type = 'event.published') ORDER BY seq`;
-    return JSON.parse(execFileSync('sqlite3', ['-readonly', '-json', path.join(server.dir, 'tickets.db'), sql], { maxBuffer: 1 << 26 }));
+async function rowsOfEvent() {
+    const rows = await server.sql(`SELECT seq, shard, version, at_ms, type, data, hex(hash) FROM journal
+        WHERE shard = (SELECT shard FROM journal WHERE type = 'event.published') ORDER BY seq`);
+    return rows.map(([seq, shard, version, at, type, data, hash]) => ({ seq, shard, version: Number(version), at_ms: at, type, data, hash }));
 }
 
 test('the head is what the rows give, and every change moves it', async () => {
     const before = await headOf();
     await bought(server, fan, event.id, ['S1-R1-1', 'S1-R1-2']);
     await held(fan, event.id, ['S1-R1-3']);
-    const rows = rowsOfEvent();
+    const rows = await rowsOfEvent();
     const head = await headOf();
     assert.ok(head.version > before.version);
     assert.notEqual(head.hash, before.hash);
@@ -60,7 +58,7 @@ test('the head is what the rows give, and every change moves it', async () => {
 });
 
 test('a changed row no longer gives the head', async () => {
-    const rows = rowsOfEvent();
+    const rows = await rowsOfEvent();
     const forged = rows.map((row) => (row.type === 'booking.held' ? { ...row, data: row.data.replace('"seats":', '"seats": ') } : row));
     assert.throws(() => recompute(forged));
 });

@@ -7,7 +7,8 @@ import assert from 'node:assert/strict';
 import { createHash, randomInt } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { sqlite, tempDir } from './lib/server.mjs';
+import { tempDir } from './lib/server.mjs';
+import { blob, copyData, sqlite } from './lib/store.mjs';
 import { Books } from './lib/torture/books.mjs';
 import { checkAll, checkSeats } from './lib/torture/checks.mjs';
 import { Load } from './lib/torture/load.mjs';
@@ -54,15 +55,14 @@ before(async () => {
     await world.stop();
     ({ answered } = books);
     untouched = tempDir();
-    fs.cpSync(world.server.dir, path.join(untouched, 'server'), { recursive: true });
+    await copyData(world.server.dir, path.join(untouched, 'server'));
     fs.cpSync(world.bank.dir, path.join(untouched, 'bank'), { recursive: true });
 });
 
 async function withDamage(damage, look) {
-    for (const [dir, name] of [[world.server.dir, 'server'], [world.bank.dir, 'bank']]) {
-        fs.rmSync(dir, { recursive: true });
-        fs.cpSync(path.join(untouched, name), dir, { recursive: true });
-    }
+    await copyData(path.join(untouched, 'server'), world.server.dir);
+    fs.rmSync(world.bank.dir, { recursive: true });
+    fs.cpSync(path.join(untouched, 'bank'), world.bank.dir, { recursive: true });
     await damage();
     await startAll();
     books.beginRound();
@@ -76,9 +76,9 @@ async function withDamage(damage, look) {
 after(() => world.kill(BOTH).catch(() => null));
 
 /* The condition that finds a record's row in the table booking. */
-const rowOf = (record) => `key_hash = x'${createHash('sha256').update(record.key).digest('hex').slice(0, 32)}'`;
+const rowOf = (record) => `key_hash = ${blob(createHash('sha256').update(record.key).digest().subarray(0, 16))}`;
 const ticketOf = (record) => `(event_id, booking_id) IN (SELECT event_id, id FROM booking WHERE ${rowOf(record)})`;
-const inServer = (sql) => () => sqlite(world.server.database, sql());
+const inServer = (sql) => () => world.server.sql(sql());
 const inBank = (sql) => () => sqlite(path.join(world.bank.dir, 'bank.db'), sql());
 
 const LOSSES = {

@@ -3,7 +3,7 @@
  * program, such as one built with sanitizers. Processes are ended by their id; what is left of them when the test process ends is
  * killed then.
  */
-import { spawn, execFile } from 'node:child_process';
+import { spawn, spawnSync, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
@@ -13,6 +13,7 @@ import { Api } from './api.mjs';
 import { Bank } from './bank.mjs';
 import { Contract } from './contract.mjs';
 import { reconcile } from './reconcile.mjs';
+import { joinStore, query, storeEnvironment } from './store.mjs';
 import { until } from './wait.mjs';
 
 export const REPO = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -41,14 +42,23 @@ export function environment(extra = {}) {
     return { ...env, ASAN_OPTIONS: 'detect_leaks=1:abort_on_error=0:exitcode=99', ...extra };
 }
 
+/* The environment of a subcommand: where its data are rows of PostgreSQL, it is told which. */
+function environmentOf(args, extra) {
+    const at = args.indexOf('--data');
+    return environment({ ...storeEnvironment(at < 0 || args[0] === 'sandbox' ? null : args[at + 1]), ...extra });
+}
+
 /* Runs a subcommand to its end: {code, stdout, stderr}. */
 export function run(args, { env = {}, timeout = 120000, cwd } = {}) {
     return new Promise((resolve) => {
-        execFile(FOYER, args, { env: environment(env), timeout, maxBuffer: 64 << 20, cwd }, (error, stdout, stderr) => {
+        execFile(FOYER, args, { env: environmentOf(args, env), timeout, maxBuffer: 64 << 20, cwd }, (error, stdout, stderr) => {
             resolve({ code: error ? (error.code ?? error.signal) : 0, stdout, stderr });
         });
     });
 }
+
+/* The same, and nothing else happens meanwhile: {status, stdout, stderr}. */
+export const runSync = (args) => spawnSync(FOYER, args, { env: environmentOf(args, {}), encoding: 'utf8', timeout: 60000 });
 
 /* A process that says "ready URL" on standard output. */
 export class Program {
@@ -60,7 +70,7 @@ export class Program {
     }
 
     async start() {
-        const child = spawn(FOYER, this.args, { env: environment(this.env), stdio: ['ignore', 'pipe', 'pipe'] });
+        const child = spawn(FOYER, this.args, { env: environmentOf(this.args, this.env), stdio: ['ignore', 'pipe', 'pipe'] });
         this.child = child;
         this.ended = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
         children.add(child);
@@ -125,7 +135,7 @@ export async function startBank(dir = tempDir(), listen = '127.0.0.1:0') {
     return { program, dir, url: program.url, secret, args };
 }
 
-/* options: {args, env, dir, bank, ca (of the certificate that args name), testClock (default true), contract (default true)} */
+/* options: {args, env, dir, store (URL of a database that is there already, as another node's), bank, ca (of the certificate that args name), testClock (default true), contract (default true)} */
 export class Foyer extends Program {
     constructor(options = {}) {
         const dir = options.dir ?? tempDir();
@@ -134,6 +144,7 @@ export class Foyer extends Program {
         const more = [...clock, ...(options.bank?.args ?? []), ...(options.args ?? [])];
         const args = ['serve', '--data', dir, '--listen', listen, '--log-level', 'warn', ...more];
         super(args, { FOYER_ADMIN_KEY: ADMIN_KEY, ...options.env });
+        if (options.store) joinStore(dir, options.store);
         this.dir = dir;
         this.ownBank = options.bank;
         this.ca = options.ca;
@@ -165,8 +176,9 @@ export class Foyer extends Program {
         return new Bank(this.dir, this.ownBank);
     }
 
-    get database() {
-        return path.join(this.dir, 'tickets.db');
+    /* Rows of text columns, of a service's tables. */
+    sql(text, service = 'tickets') {
+        return query(this.dir, text, service);
     }
 
     /* Moves every timer and timestamp of the server. Returns its time in milliseconds. */
@@ -205,14 +217,4 @@ export class Foyer extends Program {
         }
         return sum;
     }
-}
-
-/* What SQLite's own shell says, as rows of text columns. */
-export function sqlite(file, sql) {
-    return new Promise((resolve, reject) => {
-        execFile('sqlite3', ['-batch', '-bail', '-cmd', '.timeout 5000', '-separator', '\t', file, sql], (error, stdout, stderr) => {
-            if (error) reject(new Error(`sqlite3: ${stderr}`));
-            else resolve(stdout.split('\n').filter(Boolean).map((line) => line.split('\t')));
-        });
-    });
 }

@@ -10,7 +10,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { Foyer, FOYER, sqlite } from '../lib/server.mjs';
+import { Foyer, FOYER } from '../lib/server.mjs';
 import { newKey } from '../lib/api.mjs';
 import { until } from '../lib/wait.mjs';
 import { assertReconciled, makeEvent, makeUser, makeVenue, PASSWORD, plan, publish, sale } from '../lib/seed.mjs';
@@ -264,21 +264,21 @@ test('everything at once, and SIGTERM in the middle', { timeout: 600000 }, async
         assert.equal(one, two, 'two answers under one key');
     }
     /* The clock of the new process is the real one again: on to where the old one's was, and beyond. */
-    const [[latest]] = await sqlite(own.database, 'SELECT MAX(expires_at) FROM booking');
+    const [[latest]] = await own.sql('SELECT MAX(expires_at) FROM booking');
     await own.advance(Math.max(0, Number(latest) - (await own.now())));
     await until(async () => {
         await own.advance(HOLD_TTL_S * 1000);
         const { totals } = await own.audit();
         return totals.bookings_open === 0 && totals.refunds_pending === 0;
     }, { ...PATIENCE, every: 100, what: 'holds and refunds to end' }).catch(async (error) => {
-        const open = await sqlite(own.database, `SELECT 'booking', id, state, expires_at, extended_ms FROM booking WHERE state IN (1, 2) LIMIT 5;
+        const open = await own.sql(`SELECT 'booking', id, state, expires_at, extended_ms FROM booking WHERE state IN (1, 2) LIMIT 5;
             SELECT 'payment', p.id, p.state, p.attempts, p.next_at, p.is_close_wanted FROM payment p JOIN booking b ON b.id = p.booking_id AND b.state = 2 LIMIT 5;
             SELECT 'refund', id, reason, amount, attempts, next_at FROM refund WHERE state = 0 LIMIT 5`);
         throw new Error(`${error.message}: ${JSON.stringify(open)} at ${await own.now()}`);
     });
     await assertReconciled(own);
     await own.stop();
-    const told = (await sqlite(own.database, 'SELECT DISTINCT type FROM journal')).flat();
+    const told = (await own.sql('SELECT DISTINCT type FROM journal')).flat();
     for (const type of DONE) assert.ok(told.includes(type), `${type} never happened: this run shows less than it says`);
     assert.ok(fs.readdirSync(path.join(own.dir, 'mail')).length > 0, 'no mail was sent');
 });

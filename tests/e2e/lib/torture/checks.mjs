@@ -3,7 +3,6 @@
  * ledger, the audit and a count in the journal are further witnesses. What is wrong is named.
  */
 import assert from 'node:assert/strict';
-import { sqlite } from '../server.mjs';
 import { until } from '../wait.mjs';
 import { reconciled, seatStates } from '../seed.mjs';
 import { each } from './books.mjs';
@@ -207,7 +206,7 @@ async function checkSessions(world, books) {
 /* No cancelled event has bookings left to be undone. */
 export const untilCancelled = (world) =>
     until(async () => {
-        const [[count]] = await sqlite(world.server.database, 'SELECT COUNT(*) FROM event_cancel');
+        const [[count]] = await world.server.sql('SELECT COUNT(*) FROM event_cancel');
         return count === '0';
     }, { timeout: 120000, every: 20, what: 'cancellations to be done' });
 
@@ -215,10 +214,10 @@ export const untilCancelled = (world) =>
 export async function checkJournal(world) {
     const steps = ['held', 'payment_pending', 'confirmed', 'expired', 'cancelled', 'failed'];
     const types = steps.map((step) => `'booking.${step}'`).join(', ');
-    const twice = await sqlite(world.server.database, `SELECT shard, json_extract(data, '$.booking') AS booking, type, COUNT(*) FROM journal
+    const twice = await world.server.sql(`SELECT shard, json_extract(data, '$.booking') AS booking, type, COUNT(*) FROM journal
         WHERE type IN (${types}) GROUP BY 1, 2, 3 HAVING COUNT(*) > 1`);
     assert.deepEqual(twice, [], 'happened more than once');
-    const orphans = await sqlite(world.server.database, 'SELECT COUNT(*) FROM section WHERE venue_id NOT IN (SELECT id FROM venue)');
+    const orphans = await world.server.sql('SELECT COUNT(*) FROM section WHERE venue_id NOT IN (SELECT id FROM venue)');
     assert.deepEqual(orphans, [['0']], 'sections of venues that nobody has');
     await untilCancelled(world);
 }

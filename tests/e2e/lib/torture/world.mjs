@@ -7,7 +7,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { Foyer, REPO, sqlite, startBank, tempDir } from '../server.mjs';
+import { Foyer, REPO, startBank, tempDir } from '../server.mjs';
+import { dump, isPostgres, query, removeData, sqlite } from '../store.mjs';
 import { makeUser, makeVenue, makeEvent, plan, publish, unique } from '../seed.mjs';
 import { until } from '../wait.mjs';
 
@@ -114,19 +115,25 @@ export class World {
         }, { every: 10, timeout: 120000, what });
     }
 
-    /* The number that a query finds in a copy of the server's database, whose files themselves stay as they are. */
+    /* The number that a query finds, in a copy of the server's database where it is files, which themselves stay as they are. */
     async peek(sql) {
+        if (isPostgres) return Number((await query(this.server.dir, sql))[0][0]);
         const dir = fs.mkdtempSync(path.join(this.server.dir, 'copy-'));
         const copy = path.join(dir, 'tickets.db');
-        for (const suffix of ['', '-wal']) fs.copyFileSync(this.server.database + suffix, copy + suffix);
+        for (const suffix of ['', '-wal']) fs.copyFileSync(this.database + suffix, copy + suffix);
         const [[count]] = await sqlite(copy, sql);
         fs.rmSync(dir, { recursive: true });
         return Number(count);
     }
 
+    /* Where it is a file. */
+    get database() {
+        return path.join(this.server.dir, 'tickets.db');
+    }
+
     /* By the index of the dead server's log: frames are written that no checkpoint has finished with (walindex format, 2.2 and 2.3). */
     isLogLeft() {
-        const index = fs.readFileSync(`${this.server.database}-shm`);
+        const index = fs.readFileSync(`${this.database}-shm`);
         const [frames, finished] = [index.readUInt32LE(16), index.readUInt32LE(96)];
         return finished < frames;
     }
@@ -142,8 +149,8 @@ export class World {
     }
 
     /* Now, as there may be many in one run. */
-    remove() {
-        for (const { dir } of [this.server, this.bank]) fs.rmSync(dir, { recursive: true, force: true });
+    async remove() {
+        for (const { dir } of [this.server, this.bank]) await removeData(dir);
     }
 
     /* What is left of it after a failure, for study. */
@@ -153,6 +160,7 @@ export class World {
         fs.rmSync(dir, { recursive: true, force: true });
         fs.mkdirSync(dir, { recursive: true });
         fs.cpSync(this.server.dir, path.join(dir, 'server'), { recursive: true });
+        if (isPostgres) fs.writeFileSync(path.join(dir, 'server/tickets.sql'), await dump(this.server.dir, 'tickets'));
         fs.cpSync(this.bank.dir, path.join(dir, 'bank'), { recursive: true });
         fs.writeFileSync(path.join(dir, 'server.log'), this.server.stderr);
         fs.writeFileSync(path.join(dir, 'bank.log'), this.bank.program.stderr);
@@ -166,7 +174,7 @@ export class World {
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 17000)
             INSERT INTO ballast SELECT zeroblob(4050) FROM n;
             DROP TABLE ballast;`;
-        await promisify(execFile)('sqlite3', ['-batch', '-bail', '-cmd', '.dbconfig no_ckpt_on_close on', this.server.database, sql]);
-        return fs.statSync(`${this.server.database}-wal`).size;
+        await promisify(execFile)('sqlite3', ['-batch', '-bail', '-cmd', '.dbconfig no_ckpt_on_close on', this.database, sql]);
+        return fs.statSync(`${this.database}-wal`).size;
     }
 }
