@@ -508,6 +508,28 @@ enum err journal_read_all(struct db *db, int64_t after_seq, size_t limit,
     return read_rows(db_stmt(db, &SQL_READ_ALL), after_seq, limit, on_row, ctx);
 }
 
+/* One row; the bounds of a journal in which nothing is under way while nobody sees it are its end. */
+SQL_PAIR(SQL_BOUNDS, "SELECT COALESCE(MAX(seq), 0) + 1, COALESCE(MAX(seq), 0) + 1 FROM journal",
+         "SELECT b.seq + (CAST(CAST(pg_snapshot_xmin(s.now) AS TEXT) AS BIGINT) << 20),"
+         " b.seq + (CAST(CAST(pg_snapshot_xmax(s.now) AS TEXT) AS BIGINT) << 20)"
+         " FROM journal_base b, (SELECT pg_current_snapshot() AS now) s WHERE b.id = 1");
+
+enum err journal_bounds(struct db *db, struct journal_bounds *ret_bounds)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_BOUNDS);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err != ERR_OK) {
+        return err;
+    }
+    if (!has_row) {
+        return ERR_CORRUPT;
+    }
+    *ret_bounds = (struct journal_bounds){db_col_i64(stmt, 0), db_col_i64(stmt, 1)};
+    db_done(stmt);
+    return ERR_OK;
+}
+
 enum err journal_head_read(struct db *db, uint64_t shard, int64_t *ret_version,
                            uint8_t ret_hash[static SHA256_SIZE])
 {

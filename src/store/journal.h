@@ -44,6 +44,13 @@ struct journal_row {
 ERR_MUST_USE enum err journal_read(struct db *db, int64_t after_seq, size_t limit,
                                    enum err (*on_row)(const struct journal_row *row, void *ctx),
                                    void *ctx);
+/* How far the journal is settled, for readers that must miss nothing. Rows of one transaction may
+ * become visible after rows that were numbered later. */
+struct journal_bounds {
+    int64_t settled_seq; /* below it every row can be read, and no other will ever come */
+    int64_t seen_seq;    /* this connection sees no row from here on */
+};
+ERR_MUST_USE enum err journal_bounds(struct db *db, struct journal_bounds *ret_bounds);
 /* Version of a shard in the database (0: none). */
 ERR_MUST_USE enum err journal_version(struct db *db, uint64_t shard, int64_t *ret_version);
 /* A shard's head: its version (0: none) and the hash of its last row, which vouches for all before. */

@@ -69,6 +69,20 @@ static enum err booking_set_state(struct writer_tx *tx, struct booking *booking,
     return ERR_OK;
 }
 
+/* How many places are free in each area that took part: what other nodes show from now on. */
+static void write_areas_free(struct json_writer *writer, const struct booking *booking)
+{
+    json_key(writer, "areas_free");
+    json_open_array(writer);
+    for (size_t i = 0; i < booking->area_count; i++) {
+        json_open_array(writer);
+        json_i64(writer, booking->areas[i].area_no);
+        json_i64(writer, booking->areas_free[i]);
+        json_close_array(writer);
+    }
+    json_close_array(writer);
+}
+
 /* One row for what happened to the booking. */
 static enum err booking_journal(struct writer_tx *tx, const char *type,
                                 const struct booking *booking, uint64_t payment_id,
@@ -86,6 +100,8 @@ static enum err booking_journal(struct writer_tx *tx, const char *type,
     booking_write_seats(&writer, booking);
     json_key(&writer, "areas");
     booking_write_areas(&writer, booking);
+    if (booking->has_moved_areas)
+        write_areas_free(&writer, booking);
     json_put_i64(&writer, "amount", booking->amount);
     json_put_str(&writer, "currency", str_from_c(booking->currency));
     if (booking->state == BOOKING_HELD) {
@@ -103,29 +119,28 @@ static enum err booking_journal(struct writer_tx *tx, const char *type,
     return journal_append(tx->journal, booking->event_id, type, buf_str(data), ret_version);
 }
 
-/* The booking's seats get this state. area_sign: -1 when it takes area places, +1 when it gives them
- * back, 0 when it keeps them. */
+/* The booking's seats get this state, and its areas their new counts if it has moved them. */
 static enum err stage_places(struct tickets *tickets, struct writer_tx *tx,
-                             const struct booking *booking, int64_t version, enum seat_state state,
-                             int32_t area_sign)
+                             const struct booking *booking, int64_t version, enum seat_state state)
 {
     uint32_t seat_nos[BOOKING_PLACES_MAX];
     struct places_change change = {.version = version,
                                    .state = state,
                                    .seat_nos = seat_nos,
                                    .seat_count = booking->seat_count,
-                                   .area_count = area_sign ? booking->area_count : 0};
+                                   .area_count =
+                                       booking->has_moved_areas ? booking->area_count : 0};
     for (size_t i = 0; i < booking->seat_count; i++)
         seat_nos[i] = booking->seats[i].seat_no;
     for (size_t i = 0; i < change.area_count; i++)
-        change.areas[i] = (struct area_change){booking->areas[i].area_no,
-                                               area_sign * (int32_t)booking->areas[i].quantity};
+        change.areas[i] =
+            (struct area_change){booking->areas[i].area_no, (int32_t)booking->areas_free[i]};
     return inventory_stage_places(tickets->inventory, tx, booking->event_id, &change);
 }
 
 /* --- Hold --- */
 
-static enum err claim_all(struct writer_tx *tx, const struct booking *booking,
+static enum err claim_all(struct writer_tx *tx, struct booking *booking,
                           struct hold_conflicts *ret_conflicts)
 {
     int64_t claimed[BOOKING_PLACES_MAX] = {0};
@@ -137,15 +152,15 @@ static enum err claim_all(struct writer_tx *tx, const struct booking *booking,
         if (claimed[i] != 1)
             ret_conflicts->seat_nos[ret_conflicts->seat_count++] = booking->seats[i].seat_no;
     for (size_t i = 0; i < booking->area_count; i++) {
-        bool is_taken;
         const struct booking_area *area = &booking->areas[i];
         err = booking_store_area_take(tx->db, booking->event_id, area->area_no, area->quantity,
-                                      &is_taken);
+                                      &booking->areas_free[i]);
         if (err)
             return err;
-        if (!is_taken)
+        if (booking->areas_free[i] == AREA_NOT_TAKEN)
             ret_conflicts->area_nos[ret_conflicts->area_count++] = area->area_no;
     }
+    booking->has_moved_areas = booking->area_count > 0;
     return ret_conflicts->seat_count || ret_conflicts->area_count ? ERR_CONFLICT : ERR_OK;
 }
 
@@ -164,7 +179,7 @@ enum err booking_hold(struct tickets *tickets, struct writer_tx *tx, struct book
         err = replay_keys_stage(tickets->replay_keys, tx,
                                 booking); /* before the seats: see replay_keys.h */
     if (!err)
-        err = stage_places(tickets, tx, booking, version, SEAT_HELD, -1);
+        err = stage_places(tickets, tx, booking, version, SEAT_HELD);
     if (!err)
         err = expiry_stage(tickets->expiry, tx, booking);
     return err;
@@ -187,9 +202,9 @@ enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx,
     return err;
 }
 
-/* Claims are held by the booking: makes them its own for good. area_sign: as for stage_places. */
+/* Claims are held by the booking: makes them its own for good. */
 static enum err finish_confirmation(struct tickets *tickets, struct writer_tx *tx,
-                                    struct booking *booking, uint64_t payment_id, int32_t area_sign)
+                                    struct booking *booking, uint64_t payment_id)
 {
     for (size_t i = 0; i < booking->seat_count; i++) {
         enum err err = booking_store_claim_book(tx->db, booking->event_id,
@@ -204,7 +219,7 @@ static enum err finish_confirmation(struct tickets *tickets, struct writer_tx *t
     if (!err)
         err = booking_journal(tx, "booking.confirmed", booking, payment_id, &version);
     if (!err)
-        err = stage_places(tickets, tx, booking, version, SEAT_BOOKED, area_sign);
+        err = stage_places(tickets, tx, booking, version, SEAT_BOOKED);
     return err;
 }
 
@@ -213,7 +228,7 @@ enum err booking_confirm(struct tickets *tickets, struct writer_tx *tx, struct b
 {
     if (!is_open(booking->state))
         return ERR_CONFLICT;
-    return finish_confirmation(tickets, tx, booking, payment_id, 0);
+    return finish_confirmation(tickets, tx, booking, payment_id);
 }
 
 /* ERR_CONFLICT when a place of the booking is gone or the event no longer takes place. Changes
@@ -261,7 +276,7 @@ enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx, struct b
     err = claim_all(tx, booking, &conflicts);
     if (err)
         return err == ERR_CONFLICT ? ERR_CORRUPT : err;
-    err = finish_confirmation(tickets, tx, booking, payment_id, -1);
+    err = finish_confirmation(tickets, tx, booking, payment_id);
     /* By now the places are taken: no reason to refuse is left, and the caller would go on. */
     return err == ERR_CONFLICT ? ERR_CORRUPT : err;
 }
@@ -276,17 +291,18 @@ static enum err release(struct tickets *tickets, struct writer_tx *tx, struct bo
         err = booking_store_claim_free(tx->db, booking->event_id, booking->seats[i].seat_no,
                                        booking->id);
     for (size_t i = 0; !err && i < booking->area_count; i++) {
-        bool is_taken;
-        err = booking_store_area_take(tx->db, booking->event_id, booking->areas[i].area_no,
-                                      -(int64_t)booking->areas[i].quantity, &is_taken);
-        if (!err && !is_taken)
+        err =
+            booking_store_area_take(tx->db, booking->event_id, booking->areas[i].area_no,
+                                    -(int64_t)booking->areas[i].quantity, &booking->areas_free[i]);
+        if (!err && booking->areas_free[i] == AREA_NOT_TAKEN)
             err = ERR_CORRUPT;
     }
+    booking->has_moved_areas = booking->area_count > 0;
     int64_t version = 0;
     if (!err)
         err = booking_journal(tx, type, booking, 0, &version);
     if (!err)
-        err = stage_places(tickets, tx, booking, version, SEAT_FREE, 1);
+        err = stage_places(tickets, tx, booking, version, SEAT_FREE);
     return err;
 }
 

@@ -38,6 +38,8 @@ struct booking {
     size_t seat_count, area_count;
     struct booking_seat seats[BOOKING_PLACES_MAX];
     struct booking_area areas[BOOKING_PLACES_MAX];
+    bool has_moved_areas; /* by this job: areas_free says how many places each has now */
+    int64_t areas_free[BOOKING_PLACES_MAX];
     uint32_t places;
     uint8_t key_hash[16], body_hash[16];
     int64_t extended_ms;

@@ -156,18 +156,20 @@ enum err booking_store_claim_free(struct db *db, uint64_t event_id, uint32_t sea
 }
 
 SQL(SQL_AREA_TAKE, "UPDATE event_area SET available = available - $3 "
-                   "WHERE event_id = $1 AND area_no = $2 AND available >= $3");
+                   "WHERE event_id = $1 AND area_no = $2 AND available >= $3 RETURNING available");
 
 enum err booking_store_area_take(struct db *db, uint64_t event_id, uint32_t area_no,
-                                 int64_t quantity, bool *ret_is_taken)
+                                 int64_t quantity, int64_t *ret_free)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_AREA_TAKE);
     db_bind_i64(stmt, 1, (int64_t)event_id);
     db_bind_i64(stmt, 2, area_no);
     db_bind_i64(stmt, 3, quantity);
-    enum err err = db_exec(stmt);
-    *ret_is_taken = !err && db_changes(db) == 1;
-    return err;
+    enum err err = db_get_i64(stmt, ret_free);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    *ret_free = AREA_NOT_TAKEN;
+    return ERR_OK;
 }
 
 SQL(SQL_AREA_AVAILABLE, "SELECT available FROM event_area WHERE event_id = $1 AND area_no = $2");

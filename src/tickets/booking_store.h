@@ -34,9 +34,11 @@ ERR_MUST_USE enum err booking_store_claim_book(struct db *db, uint64_t event_id,
 /* Held by this booking becomes free; ERR_CORRUPT when it is not held by it. */
 ERR_MUST_USE enum err booking_store_claim_free(struct db *db, uint64_t event_id, uint32_t seat_no,
                                                uint64_t booking_id);
-/* Takes (quantity > 0) or gives back (< 0) area places. ret_is_taken false: not enough of them. */
+/* Takes (quantity > 0) or gives back (< 0) area places. *ret_free: how many are free now;
+ * AREA_NOT_TAKEN: not enough of them were. */
+#define AREA_NOT_TAKEN (-1)
 ERR_MUST_USE enum err booking_store_area_take(struct db *db, uint64_t event_id, uint32_t area_no,
-                                              int64_t quantity, bool *ret_is_taken);
+                                              int64_t quantity, int64_t *ret_free);
 ERR_MUST_USE enum err booking_store_area_available(struct db *db, uint64_t event_id,
                                                    uint32_t area_no, int64_t *ret_available);
 

@@ -1,10 +1,14 @@
 /*
  * The inventory's read model; purpose, loading and invariants stand in inventory.h.
  *
- * Threads. One mutex guards the table of models and the table of layouts; it is held for a look-up
- * only. A model's counters are atomics: the writer's effects are the only ones to change them, so
- * plain load-and-store pairs are enough there. A model that left the table is frozen: requests that
- * hold a reference see old seats until they end, and the database judges what they ask for.
+ * Threads. One mutex guards the table of models, the table of layouts and the list of loads; it is
+ * held for a look-up only. How a model changes stands in model_change.c. A model that left the table
+ * is frozen: requests that hold a reference see old seats until they end, and the database judges
+ * what they ask for.
+ *
+ * A tail's row may come between the commit of an installation and its effect, when the model is in
+ * nobody's sight. So each load that is under way stands in a list where the tail notes what came; a
+ * model that is older than that is not installed, and whoever comes next loads it anew.
  */
 #include "tickets/inventory.h"
 
@@ -13,6 +17,14 @@
 
 #include "tickets/inventory_store.h"
 #include "tickets/limits.h"
+#include "tickets/model_change.h"
+
+/* An inventory_load under way; on its stack. */
+struct load {
+    struct load *next;
+    uint64_t event_id;
+    int64_t tail_version; /* the newest that the tail had meanwhile; 0: none */
+};
 
 struct inventory {
     struct writer *writer;
@@ -21,6 +33,8 @@ struct inventory {
     struct map layouts; /* venue id mixed with plan version to struct layout * */
     uint64_t layout_seats, layout_seats_max;
     size_t hand; /* where in models the search for an idle one goes on */
+    struct load *loads;
+    bool is_followed;
 };
 
 enum err inventory_new(struct writer *writer, struct inventory **ret_inventory)
@@ -60,6 +74,11 @@ void inventory_set_seats_max(struct inventory *inventory, uint64_t seats_max)
     inventory->layout_seats_max = seats_max;
 }
 
+void inventory_set_followed(struct inventory *inventory)
+{
+    inventory->is_followed = true;
+}
+
 void event_model_unref(struct event_model *model)
 {
     if (!model || atomic_fetch_sub(&model->refs, 1) != 1)
@@ -70,6 +89,9 @@ void event_model_unref(struct event_model *model)
     free((void *)model->seats);
     free((void *)model->section_available);
     free((void *)model->area_available);
+    free(model->seat_versions);
+    free(model->area_versions);
+    pthread_mutex_destroy(&model->change_lock);
     arena_release(&model->arena);
     free(model);
 }
@@ -166,6 +188,8 @@ static enum err model_build(struct inventory *inventory, struct db *db, uint64_t
     if (!model->seats || !model->section_available)
         return ERR_NOMEM;
     err = inventory_store_load(db, model);
+    if (!err && inventory->is_followed)
+        err = event_model_follow(model, db);
     if (err)
         return err;
     model_count(model);
@@ -182,6 +206,7 @@ static enum err model_read(struct inventory *inventory, struct db *db, uint64_t 
     atomic_init(&model->is_fresh, true);
     kept_slot_init(&model->kept_availability);
     kept_slot_init(&model->kept_bits);
+    pthread_mutex_init(&model->change_lock, NULL);
     arena_init(&model->arena, 4u << 20);
     for (size_t i = 0; i < sizeof(model->prices) / sizeof(model->prices[0]); i++)
         model->prices[i] = PRICE_NONE;
@@ -203,12 +228,14 @@ struct install_job {
     struct writer_job job;
     struct inventory *inventory;
     struct event_model *model;
+    struct load *load;
     bool is_refreshed; /* it shows a transaction that may have been lost since */
 };
 
 struct install_effect {
     struct inventory *inventory;
     struct event_model *model; /* with a reference of its own, for the table */
+    struct load *load;         /* whose thread waits for the job's end */
 };
 
 /* Takes a model that nobody uses and nobody asked for lately from the table; NULL: none. Who comes by
@@ -276,6 +303,10 @@ static void install_run(void *data)
     uintptr_t value;
     models_trim(inventory);
     pthread_mutex_lock(&inventory->lock);
+    if (effect->load->tail_version > atomic_load(&effect->model->version)) {
+        pthread_mutex_unlock(&inventory->lock);
+        return;
+    }
     if (map_get(&inventory->models, effect->model->event.id, &value))
         old = (struct event_model *)value;
     atomic_fetch_add(&effect->model->refs, 1);
@@ -306,11 +337,15 @@ static enum err install_apply(struct writer_job *job, struct writer_tx *tx)
             return ERR_AGAIN;
         atomic_store(&model->version, version);
         model_count(model);
+        if (install->inventory->is_followed)
+            err = event_model_follow(model, tx->db);
+        if (err)
+            return err;
     }
     struct install_effect *effect = writer_effect(tx, install_run, sizeof(*effect));
     if (!effect)
         return ERR_NOMEM;
-    *effect = (struct install_effect){install->inventory, model};
+    *effect = (struct install_effect){install->inventory, model, install->load};
     return ERR_OK;
 }
 
@@ -318,6 +353,47 @@ static void install_done(struct writer_job *job, enum err outcome)
 {
     (void)job;
     (void)outcome; /* writer_run hands the outcome to whoever waits. */
+}
+
+static void load_begin(struct inventory *inventory, struct load *load)
+{
+    pthread_mutex_lock(&inventory->lock);
+    load->next = inventory->loads;
+    inventory->loads = load;
+    pthread_mutex_unlock(&inventory->lock);
+}
+
+static void load_end(struct inventory *inventory, struct load *load)
+{
+    pthread_mutex_lock(&inventory->lock);
+    struct load **link = &inventory->loads;
+    while (*link != load)
+        link = &(*link)->next;
+    *link = load->next;
+    pthread_mutex_unlock(&inventory->lock);
+}
+
+/* Reads a model and has the writer install it. ERR_AGAIN: the event was edited meanwhile. */
+static enum err load_once(struct inventory *inventory, struct db *db, uint64_t event_id,
+                          struct event_model **ret_model)
+{
+    struct load load = {.event_id = event_id};
+    struct event_model *model = NULL;
+    load_begin(inventory, &load);
+    enum err err = model_read(inventory, db, event_id, &model);
+    if (!err) {
+        struct install_job install = {.job = {.apply = install_apply, .done = install_done},
+                                      .inventory = inventory,
+                                      .model = model,
+                                      .load = &load};
+        err = writer_run(inventory->writer, &install.job);
+        if (err)
+            event_model_unref(model);
+    }
+    load_end(inventory, &load);
+    if (!err)
+        *ret_model = model;
+    return err;
 }
 
 enum err inventory_load(struct inventory *inventory, struct db *db, uint64_t event_id,
@@ -331,18 +407,7 @@ enum err inventory_load(struct inventory *inventory, struct db *db, uint64_t eve
             *ret_model = model;
             return ERR_OK;
         }
-        enum err err = model_read(inventory, db, event_id, &model);
-        if (err)
-            return err;
-        struct install_job install = {.job = {.apply = install_apply, .done = install_done},
-                                      .inventory = inventory,
-                                      .model = model};
-        err = writer_run(inventory->writer, &install.job);
-        if (!err) {
-            *ret_model = model;
-            return ERR_OK;
-        }
-        event_model_unref(model);
+        enum err err = load_once(inventory, db, event_id, ret_model);
         if (err != ERR_AGAIN)
             return err;
     }
@@ -376,40 +441,6 @@ struct places_effect {
     uint32_t seat_nos[]; /* what change.seat_nos points to */
 };
 
-static void model_set_seat(struct event_model *model, uint32_t seat_no, enum seat_state state)
-{
-    assert(seat_no < model->layout->seat_count);
-    uint8_t before = atomic_load_explicit(&model->seats[seat_no], memory_order_relaxed);
-    atomic_store_explicit(&model->seats[seat_no], (uint8_t)state, memory_order_release);
-    int change = (state == SEAT_FREE) - (before == SEAT_FREE);
-    const struct layout_seat *seat = &model->layout->seats[seat_no];
-    if (change == 0 || model->prices[seat->category_no] == PRICE_NONE)
-        return;
-    atomic_fetch_add_explicit(&model->section_available[seat->section_no], change,
-                              memory_order_relaxed);
-    atomic_fetch_add_explicit(&model->available, change, memory_order_relaxed);
-}
-
-/* The last step of a change: now the model shows it whole. changes moves before the version, so
- * that no body older than a version is sent under it, and after it, so that none is kept which
- * names the version before. */
-static void model_set_version(struct event_model *model, int64_t version)
-{
-    atomic_fetch_add_explicit(&model->changes, 1, memory_order_release);
-    if (version > atomic_load_explicit(&model->version, memory_order_relaxed))
-        atomic_store_explicit(&model->version, version, memory_order_release);
-    atomic_fetch_add_explicit(&model->changes, 1, memory_order_release);
-}
-
-static void model_change_area(struct event_model *model, const struct area_change *change)
-{
-    int index = event_model_area_index(model, change->area_no);
-    if (index < 0)
-        return;
-    atomic_fetch_add(&model->area_available[index], change->delta);
-    atomic_fetch_add(&model->available, change->delta);
-}
-
 static void places_run(void *data)
 {
     struct places_effect *effect = data;
@@ -417,11 +448,7 @@ static void places_run(void *data)
     struct event_model *model = inventory_get(effect->inventory, effect->event_id);
     if (!model)
         return;
-    for (size_t i = 0; i < change->seat_count; i++)
-        model_set_seat(model, change->seat_nos[i], change->state);
-    for (size_t i = 0; i < change->area_count; i++)
-        model_change_area(model, &change->areas[i]);
-    model_set_version(model, change->version);
+    event_model_change(model, change);
     event_model_unref(model);
 }
 
@@ -450,18 +477,25 @@ struct drop_effect {
     uint64_t event_id;
 };
 
+/* Forgets the event's model, if it shows less than this version. */
+static void drop_older(struct inventory *inventory, uint64_t event_id, int64_t version)
+{
+    struct event_model *model = NULL;
+    uintptr_t value;
+    pthread_mutex_lock(&inventory->lock);
+    if (map_get(&inventory->models, event_id, &value) &&
+        atomic_load(&((struct event_model *)value)->version) < version) {
+        model = (struct event_model *)value;
+        map_remove(&inventory->models, event_id);
+    }
+    pthread_mutex_unlock(&inventory->lock);
+    event_model_unref(model);
+}
+
 static void drop_run(void *data)
 {
     struct drop_effect *effect = data;
-    struct event_model *model = NULL;
-    uintptr_t value;
-    pthread_mutex_lock(&effect->inventory->lock);
-    if (map_get(&effect->inventory->models, effect->event_id, &value)) {
-        model = (struct event_model *)value;
-        map_remove(&effect->inventory->models, effect->event_id);
-    }
-    pthread_mutex_unlock(&effect->inventory->lock);
-    event_model_unref(model);
+    drop_older(effect->inventory, effect->event_id, INT64_MAX);
 }
 
 enum err inventory_stage_drop(struct inventory *inventory, struct writer_tx *tx, uint64_t event_id)
@@ -471,4 +505,40 @@ enum err inventory_stage_drop(struct inventory *inventory, struct writer_tx *tx,
         return ERR_NOMEM;
     *effect = (struct drop_effect){inventory, event_id};
     return ERR_OK;
+}
+
+/* --- For the tail --- */
+
+/* The model to tell of this row, with a reference; NULL: there is none. Loads under way are told. */
+static struct event_model *model_to_tell(struct inventory *inventory, uint64_t event_id,
+                                         int64_t version)
+{
+    struct event_model *model = NULL;
+    uintptr_t value;
+    pthread_mutex_lock(&inventory->lock);
+    for (struct load *load = inventory->loads; load; load = load->next)
+        if (load->event_id == event_id && load->tail_version < version)
+            load->tail_version = version;
+    if (map_get(&inventory->models, event_id, &value)) {
+        model = (struct event_model *)value;
+        atomic_fetch_add(&model->refs, 1);
+    }
+    pthread_mutex_unlock(&inventory->lock);
+    return model;
+}
+
+void inventory_follow(struct inventory *inventory, uint64_t event_id,
+                      const struct places_change *change)
+{
+    struct event_model *model = model_to_tell(inventory, event_id, change->version);
+    /* A gap: rows of this event have passed without being seen. The database knows. */
+    if (model && !event_model_change_in_order(model, change))
+        drop_older(inventory, event_id, change->version);
+    event_model_unref(model);
+}
+
+void inventory_follow_edit(struct inventory *inventory, uint64_t event_id, int64_t version)
+{
+    event_model_unref(model_to_tell(inventory, event_id, version));
+    drop_older(inventory, event_id, version);
 }

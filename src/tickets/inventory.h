@@ -5,8 +5,9 @@
  *
  * Loading: a pool thread reads plan, event and claims in one snapshot and remembers the journal
  * version it saw; a small writer job installs the model when the version still stands, or reads the
- * claims again there. From then on every effect reaches it. An edited event drops its model; the
- * next request loads it anew. Idle models leave at MODELS_MAX, or when the plans in memory have more
+ * claims again there. From then on every effect reaches it, and where other nodes write to the same
+ * database, what the tail reads of them (model_change.c has the rule by which the two agree). An
+ * edited event drops its model; the next request loads it anew. Idle models leave at MODELS_MAX, or when the plans in memory have more
  * than LAYOUT_SEATS_MAX seats, those that were not asked for lately first.
  */
 #ifndef TICKETS_INVENTORY_H
@@ -45,7 +46,13 @@ struct event_model {
     _Atomic int64_t available; /* free seats with a price and free area places */
     int64_t total;             /* seats with a price and area capacity */
     _Atomic int64_t version;   /* journal version of the event that the seats show (or newer) */
-    _Atomic uint64_t changes;  /* moves after every change of seats or counters */
+    /* Where a tail follows as well; else NULL and unused. Under change_lock: */
+    pthread_mutex_t change_lock;
+    int64_t *seat_versions, *area_versions; /* of the row that a place shows; 0: base_version */
+    int64_t base_version;                   /* as loaded */
+    /* Set before others see it: what was loaded knows of no journal row from here on. */
+    int64_t seen_seq;
+    _Atomic uint64_t changes; /* moves after every change of seats or counters */
     struct kept_slot kept_availability, kept_bits; /* by changes; see seatmap.h */
     struct str venue_name, venue_city, venue_country;
     struct arena arena;
@@ -77,7 +84,7 @@ struct places_change {
     size_t seat_count;
     struct area_change {
         uint32_t area_no;
-        int32_t delta; /* of its free places */
+        int32_t free; /* places of it from now on */
     } areas[BOOKING_PLACES_MAX];
     size_t area_count;
 };
@@ -88,5 +95,16 @@ ERR_MUST_USE enum err inventory_stage_places(struct inventory *inventory, struct
 /* The event or its areas or prices changed: forget the model. */
 ERR_MUST_USE enum err inventory_stage_drop(struct inventory *inventory, struct writer_tx *tx,
                                            uint64_t event_id);
+
+/* --- For the tail; one thread --- */
+
+/* From now on a tail follows as well. Before anything is loaded. */
+void inventory_set_followed(struct inventory *inventory);
+/* The next row of an event that the tail has read, whoever wrote it; without places too, so that the
+ * version moves on. */
+void inventory_follow(struct inventory *inventory, uint64_t event_id,
+                      const struct places_change *change);
+/* The same for a row that changed more than places: forgets a model that is older. */
+void inventory_follow_edit(struct inventory *inventory, uint64_t event_id, int64_t version);
 
 #endif

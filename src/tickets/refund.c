@@ -152,9 +152,22 @@ static void journal_places(struct json_writer *writer, const struct refund_order
     }
 }
 
-/* One row that says which places are free again; its version is the seats'. */
+static void journal_areas_free(struct json_writer *writer, const struct places_change *freed)
+{
+    json_key(writer, "areas_free");
+    json_open_array(writer);
+    for (size_t i = 0; i < freed->area_count; i++) {
+        json_open_array(writer);
+        json_i64(writer, freed->areas[i].area_no);
+        json_i64(writer, freed->areas[i].free);
+        json_close_array(writer);
+    }
+    json_close_array(writer);
+}
+
+/* One row that says which places are free again; its version is theirs. */
 static enum err journal_revoked(struct writer_tx *tx, const struct refund_order *order,
-                                const struct refund *refund, int64_t *ret_version)
+                                const struct refund *refund, struct places_change *freed)
 {
     struct buf *data = buf_new_in(tx->arena, 4096);
     if (!data)
@@ -164,43 +177,51 @@ static enum err journal_revoked(struct writer_tx *tx, const struct refund_order 
     journal_head(&writer, refund);
     json_put_i64(&writer, "account", (int64_t)order->booking->account_id);
     journal_places(&writer, order);
+    if (freed->area_count > 0)
+        journal_areas_free(&writer, freed);
     json_close_object(&writer);
     if (data->overflow)
         return ERR_NOMEM;
     return journal_append(tx->journal, refund->event_id, "tickets.revoked", buf_str(data),
-                          ret_version);
+                          &freed->version);
 }
 
-static enum err free_place(struct writer_tx *tx, const struct ticket *ticket)
+/* Several tickets may be of one area: the last count is the one that stands. */
+static void note_area(struct places_change *freed, uint32_t area_no, int64_t free)
 {
-    if (!ticket->is_area)
+    size_t i = 0;
+    while (i < freed->area_count && freed->areas[i].area_no != area_no)
+        i++;
+    if (i == freed->area_count)
+        freed->area_count++;
+    freed->areas[i] = (struct area_change){area_no, (int32_t)free};
+}
+
+/* Frees the ticket's place and notes it; seat_nos has room for all of the order. */
+static enum err free_place(struct writer_tx *tx, const struct ticket *ticket,
+                           struct places_change *freed, uint32_t *seat_nos)
+{
+    if (!ticket->is_area) {
+        seat_nos[freed->seat_count++] = ticket->seat_no;
         return refund_store_seat_free(tx->db, ticket->event_id, ticket->seat_no,
                                       ticket->booking_id);
-    bool is_taken;
-    enum err err =
-        booking_store_area_take(tx->db, ticket->event_id, ticket->area_no, -1, &is_taken);
-    return !err && !is_taken ? ERR_CORRUPT : err;
-}
-
-static enum err stage_places(struct tickets *tickets, struct writer_tx *tx,
-                             const struct refund_order *order, int64_t version)
-{
-    uint32_t seat_nos[BOOKING_PLACES_MAX];
-    struct places_change change = {.version = version, .state = SEAT_FREE, .seat_nos = seat_nos};
-    for (size_t i = 0; i < order->ticket_count; i++) {
-        const struct ticket *ticket = &order->tickets[i];
-        if (ticket->is_area)
-            change.areas[change.area_count++] = (struct area_change){ticket->area_no, 1};
-        else
-            seat_nos[change.seat_count++] = ticket->seat_no;
     }
-    return inventory_stage_places(tickets->inventory, tx, order->booking->event_id, &change);
+    int64_t free;
+    enum err err = booking_store_area_take(tx->db, ticket->event_id, ticket->area_no, -1, &free);
+    if (err)
+        return err;
+    if (free == AREA_NOT_TAKEN)
+        return ERR_CORRUPT;
+    note_area(freed, ticket->area_no, free);
+    return ERR_OK;
 }
 
 enum err refund_tickets(struct tickets *tickets, struct writer_tx *tx,
                         const struct refund_order *order, struct refund *ret_refund)
 {
     const struct payment *payment = order->payment;
+    uint32_t seat_nos[BOOKING_PLACES_MAX];
+    struct places_change freed = {.state = SEAT_FREE, .seat_nos = seat_nos};
     int64_t amount = 0;
     for (size_t i = 0; i < order->ticket_count; i++)
         amount += order->tickets[i].price;
@@ -212,10 +233,10 @@ enum err refund_tickets(struct tickets *tickets, struct writer_tx *tx,
     for (size_t i = 0; !err && i < order->ticket_count; i++) {
         err = ticket_revoke(tx, payment->event_id, order->tickets[i].id, refund_id);
         if (!err)
-            err = free_place(tx, &order->tickets[i]);
+            err = free_place(tx, &order->tickets[i], &freed, seat_nos);
     }
-    int64_t version = 0;
     if (!err)
-        err = journal_revoked(tx, order, ret_refund, &version);
-    return err ? err : stage_places(tickets, tx, order, version);
+        err = journal_revoked(tx, order, ret_refund, &freed);
+    return err ? err
+               : inventory_stage_places(tickets->inventory, tx, order->booking->event_id, &freed);
 }
