@@ -3,6 +3,13 @@
  * has added, and never less than what was handed out before: the largest answer is kept in one
  * atomic, written at most once a millisecond, so that threads share it read-only nearly always.
  *
+ * A process that shares its database with others follows that database's clock instead: wall time is
+ * then CLOCK_MONOTONIC plus what the other clock is ahead of it, so that neither a wrong clock of
+ * this machine nor a step of it counts. A correction forwards is made at once, and one backwards of
+ * up to CLOCK_BACK_MS_MAX by standing still until time has caught up. Backwards by more (another
+ * server, with another clock, took over) time is set: standing still for that long would be worse
+ * than to see some milliseconds twice. Ids do not go back with it (ids.c).
+ *
  * Calendar: proleptic Gregorian, computed with years that begin in March, so that the leap day is
  * the last of its year and month lengths follow one formula.
  */
@@ -11,6 +18,7 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <time.h>
 
 #define MS_PER_DAY      ((int64_t)24 * 60 * 60 * 1000)
@@ -21,8 +29,12 @@
 #define FORMAT_MS_MAX   ((int64_t)253402300799999) /* the last millisecond of 9999 */
 #define FRACTION_DIGITS 9
 
+#define CLOCK_OWN INT64_MIN
+#define MS_NS     1000000
+
 static _Atomic int64_t offset_ms;
 static _Atomic int64_t last_ms;
+static _Atomic int64_t followed_ms = CLOCK_OWN; /* the followed clock less the monotonic one */
 
 struct subscriber {
     void (*fn)(void *ctx);
@@ -36,8 +48,10 @@ static size_t subscriber_count;
 int64_t clock_now_ms(void)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail for this clock */
-    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 +
+    int64_t ahead_ms = atomic_load_explicit(&followed_ms, memory_order_relaxed);
+    bool is_own = ahead_ms == CLOCK_OWN;
+    (void)clock_gettime(is_own ? CLOCK_REALTIME : CLOCK_MONOTONIC, &now); /* neither can fail */
+    int64_t now_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / MS_NS + (is_own ? 0 : ahead_ms) +
                      atomic_load_explicit(&offset_ms, memory_order_relaxed);
     int64_t last = atomic_load_explicit(&last_ms, memory_order_relaxed);
     while (now_ms > last) {
@@ -55,15 +69,43 @@ int64_t clock_mono_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-void clock_advance_ms(int64_t delta_ms)
+static void tell_subscribers(void)
 {
-    assert(delta_ms >= 0);
-    atomic_fetch_add(&offset_ms, delta_ms);
     /* Under the lock, so that after clock_unsubscribe nothing of the subscriber runs any more. */
     pthread_mutex_lock(&subscribers_lock);
     for (size_t i = 0; i < subscriber_count; i++)
         subscribers[i].fn(subscribers[i].ctx);
     pthread_mutex_unlock(&subscribers_lock);
+}
+
+void clock_advance_ms(int64_t delta_ms)
+{
+    assert(delta_ms >= 0);
+    atomic_fetch_add(&offset_ms, delta_ms);
+    tell_subscribers();
+}
+
+int64_t clock_follow(const struct clock_reading *reading)
+{
+    int64_t ahead_ms = atomic_load(&followed_ms);
+    int64_t wanted_ms = reading->other_ms - reading->mono_ns / MS_NS;
+    if (ahead_ms != CLOCK_OWN && llabs(wanted_ms - ahead_ms) <= reading->within_ms)
+        return 0;
+    int64_t before_ms = clock_now_ms();
+    atomic_store(&followed_ms, wanted_ms);
+    int64_t now_ms = wanted_ms + clock_mono_ns() / MS_NS + atomic_load(&offset_ms);
+    int64_t moved_ms = now_ms - before_ms;
+    if (moved_ms < -CLOCK_BACK_MS_MAX)
+        atomic_store(&last_ms, now_ms);
+    if (llabs(moved_ms) > CLOCK_BACK_MS_MAX)
+        tell_subscribers();
+    return moved_ms;
+}
+
+void clock_follow_own(void)
+{
+    atomic_store(&followed_ms, CLOCK_OWN);
+    atomic_store(&last_ms, 0);
 }
 
 enum err clock_subscribe(void (*fn)(void *ctx), void *ctx)

@@ -8,10 +8,23 @@
 
 #include "base/buf.h"
 
-/* Milliseconds since 1970-01-01 UTC; never goes back within a process. */
+/* Milliseconds since 1970-01-01 UTC; never goes back within a process (but see clock_follow). */
 int64_t clock_now_ms(void);
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t clock_mono_ns(void);
+/* From now on this process keeps the time of another clock, as this reading says; called again with
+ * each new one. A clock that is right within the reading's own error is left alone. Time goes back
+ * only when the other clock is more than CLOCK_BACK_MS_MAX behind. A move by more than that wakes every
+ * subscriber. Returns by how much time has moved. One thread at a time. */
+struct clock_reading {
+    int64_t other_ms;  /* what the other clock showed */
+    int64_t mono_ns;   /* when the monotonic clock showed this, */
+    int64_t within_ms; /* give or take so much */
+};
+#define CLOCK_BACK_MS_MAX 1000
+int64_t clock_follow(const struct clock_reading *reading);
+/* Back to this machine's clock, whatever it shows; for tests. */
+void clock_follow_own(void);
 /* Test clock only. Wakes every subscriber after the jump. */
 void clock_advance_ms(int64_t delta_ms);
 /* fn(ctx) runs on the thread that advances the clock; timers use it to wake up. At most

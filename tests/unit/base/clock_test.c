@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
 #define DAY_MS 86400000
 
@@ -217,6 +218,78 @@ static void test_now_never_goes_back_in_any_thread(void **state)
     }
 }
 
+static int64_t follow(int64_t ahead_ms, int64_t within_ms)
+{
+    int64_t mono_ns = clock_mono_ns();
+    return clock_follow(&(struct clock_reading){mono_ns / 1000000 + ahead_ms, mono_ns, within_ms});
+}
+
+/* Without the jumps that tests have made. */
+static int64_t jumped_ms;
+
+static int64_t ahead(void)
+{
+    return clock_now_ms() - jumped_ms - clock_mono_ns() / 1000000;
+}
+
+static void assert_ahead(int64_t ahead_ms)
+{
+    assert_in_range(ahead() - ahead_ms + 10000, 10000 - 2, 10000 + 2);
+}
+
+static int64_t own_ahead(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    jumped_ms = clock_now_ms() - ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+    return ahead();
+}
+
+/* Another machine's clock is 30 s ahead of ours, then ours seems to be 30 s ahead of it. */
+static void test_another_clock_is_followed_both_ways(void **state)
+{
+    (void)state;
+    int64_t own_ms = own_ahead();
+    int calls = 0;
+    assert_ok(clock_subscribe(count_call, &calls));
+    (void)follow(own_ms + 30000, 5); /* from our own clock: by whatever it is */
+    assert_ahead(own_ms + 30000);
+    assert_int_equal(calls, 1);
+    (void)follow(own_ms, 5); /* far behind: time is set */
+    assert_ahead(own_ms);
+    assert_int_equal(calls, 2);
+    clock_unsubscribe(count_call, &calls);
+    clock_follow_own();
+}
+
+static void test_small_corrections_never_turn_time_back(void **state)
+{
+    (void)state;
+    int64_t base_ms = own_ahead() + 60000;
+    (void)follow(base_ms, 5);
+    assert_int_equal(follow(base_ms + 4, 5), 0); /* within the reading's own error */
+    assert_ahead(base_ms);
+    int64_t before_ms = clock_now_ms();
+    (void)follow(base_ms - CLOCK_BACK_MS_MAX + 50, 5);
+    assert_true(clock_now_ms() >= before_ms);
+    (void)follow(base_ms + 200, 5);
+    assert_true(clock_now_ms() >= before_ms + 200);
+    clock_follow_own();
+}
+
+static void test_a_followed_clock_keeps_the_tests_jumps(void **state)
+{
+    (void)state;
+    int64_t base_ms = own_ahead() + 120000;
+    (void)follow(base_ms, 5);
+    clock_advance_ms(DAY_MS);
+    jumped_ms += DAY_MS;
+    assert_ahead(base_ms);
+    (void)follow(base_ms + 10, 5);
+    assert_ahead(base_ms + 10);
+    clock_follow_own();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +303,9 @@ int main(void)
         cmocka_unit_test(test_advance_moves_the_wall_only_and_tells),
         cmocka_unit_test(test_subscribers_are_limited),
         cmocka_unit_test(test_now_never_goes_back_in_any_thread),
+        cmocka_unit_test(test_another_clock_is_followed_both_ways),
+        cmocka_unit_test(test_small_corrections_never_turn_time_back),
+        cmocka_unit_test(test_a_followed_clock_keeps_the_tests_jumps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
