@@ -63,7 +63,13 @@ static enum err insert_first_key(struct writer *writer, struct str key)
     enum err err = db_begin(db);
     if (err != ERR_OK)
         return err;
-    err = api_key_insert(db, key_hash, &row);
+    /* Asked again where nobody writes beside us: another node may start for the first time, too. */
+    int64_t key_count = 0;
+    err = api_key_any(db, &key_count);
+    if (err == ERR_OK && key_count > 0)
+        err = ERR_CONFLICT;
+    if (err == ERR_OK)
+        err = api_key_insert(db, key_hash, &row);
     if (err == ERR_OK)
         err = db_commit(db);
     if (err != ERR_OK)
@@ -85,7 +91,7 @@ static enum err first_start(struct writer *writer, const struct config *config)
     if (err == ERR_OK && made[0])
         fprintf(stderr, "admin key: %s (shown once)\n", made);
     crypto_wipe(made, sizeof(made));
-    return err;
+    return err == ERR_CONFLICT ? ERR_OK : err; /* the other node's key is the first */
 }
 
 static void warn_of_unknown_admin_key(struct writer *writer, const struct config *config)
@@ -100,6 +106,13 @@ static void warn_of_unknown_admin_key(struct writer *writer, const struct config
     if (api_key_find(writer_db(writer), &arena, key_hash, &row) == ERR_NOT_FOUND)
         log_warn("FOYER_ADMIN_KEY is not a known key: it counts at the first start only", NULL);
     arena_release(&arena);
+}
+
+/* Another node that ends a session tells nobody; so here it is not believed for long. */
+static int64_t identity_cache_ms(struct writer *writer)
+{
+    (void)writer;
+    return 0;
 }
 
 enum err identity_new(struct writer *platform_writer, const struct config *config,
@@ -118,7 +131,7 @@ enum err identity_new(struct writer *platform_writer, const struct config *confi
         return ERR_NOMEM;
     pthread_mutex_init(&identity->dummy_lock, NULL);
     identity->config = config;
-    identity->cache = session_cache_new();
+    identity->cache = session_cache_new(identity_cache_ms(platform_writer));
     identity->guard = login_guard_new();
     if (!identity->cache || !identity->guard) {
         identity_free(identity);
@@ -328,7 +341,7 @@ enum err identity_lookup(struct identity *identity, struct db *platform, struct 
     enum err err = credential_check(identity, request, &credential);
     if (err != ERR_AGAIN)
         return err;
-    uint64_t generation = session_cache_generation(identity->cache, credential.hash);
+    struct session_note note = session_cache_note(identity->cache, credential.hash);
     if (credential.kind == CREDENTIAL_KEY)
         err = api_key_find(platform, &request->arena, credential.hash, &row);
     else
@@ -342,7 +355,7 @@ enum err identity_lookup(struct identity *identity, struct db *platform, struct 
         return ERR_NOMEM;
     /* When a removal came in between, this request was still in time; the next one asks the
      * database again. */
-    (void)session_cache_put(identity->cache, credential.hash, caller, row.expires_at, generation);
+    (void)session_cache_put(identity->cache, credential.hash, caller, row.expires_at, note);
     return give_to_request(request, caller, ret_caller);
 }
 

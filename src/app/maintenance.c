@@ -45,6 +45,8 @@ static bool is_stopping(struct maintenance *maintenance)
 static void purge_service(struct maintenance *maintenance, const struct service *service)
 {
     struct purge purge;
+    if (!writer_is_steward(service->writer))
+        return; /* one node is enough */
     do {
         purge = (struct purge){.job = {.apply = purge_apply}};
         enum err err = writer_run(service->writer, &purge.job);

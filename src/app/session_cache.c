@@ -6,11 +6,14 @@
  * So a lookup is one lock and at most WAYS comparisons, the size never grows, and a full set gives
  * up its oldest entry.
  *
- * Invariant: once a removal has returned, no entry made from what the database said before it is in
+ * Invariant: once a removal on this node has returned, no entry made from what the database said before it is in
  * the cache, and none comes in later. A reader notes the shard's generation before it reads the
  * database; every removal moves the generation under the shard's lock; an insert under the same
  * lock refuses an old generation. So whichever of the two comes first, either the insert is refused
  * or the removal finds the entry.
+ *
+ * Removals on other nodes are not heard of. Where there are any, an entry counts for fresh_ms from
+ * before its database was read, and that is how long they take to arrive.
  *
  * Callers are reference counted: an entry holds one, each request holds one.
  */
@@ -41,7 +44,8 @@ struct entry {
     uint8_t token_hash[SHA256_SIZE];
     const struct caller *caller; /* NULL: free */
     int64_t expires_ms;
-    uint64_t order; /* of insertion, in the shard */
+    int64_t fresh_until_ns; /* of the monotonic clock, which nobody sets */
+    uint64_t order;         /* of insertion, in the shard */
 };
 
 struct shard {
@@ -52,6 +56,7 @@ struct shard {
 };
 
 struct session_cache {
+    int64_t fresh_ns; /* INT64_MAX: as long as it lasts */
     struct shard shards[SHARDS];
 };
 
@@ -88,11 +93,12 @@ void caller_unref(const struct caller *caller)
         free(counted);
 }
 
-struct session_cache *session_cache_new(void)
+struct session_cache *session_cache_new(int64_t fresh_ms)
 {
     struct session_cache *cache = calloc(1, sizeof(*cache));
     if (!cache)
         return NULL;
+    cache->fresh_ns = fresh_ms ? fresh_ms * 1000000 : INT64_MAX;
     for (size_t i = 0; i < SHARDS; i++)
         pthread_mutex_init(&cache->shards[i].lock, NULL);
     return cache;
@@ -146,9 +152,11 @@ const struct caller *session_cache_get(struct session_cache *cache,
     struct shard *shard = shard_of(cache, token_hash);
     const struct caller *caller = NULL;
     int64_t now_ms = clock_now_ms();
+    bool must_be_fresh = cache->fresh_ns != INT64_MAX;
+    int64_t now_ns = must_be_fresh ? clock_mono_ns() : 0;
     pthread_mutex_lock(&shard->lock);
     struct entry *entry = entry_find(shard, token_hash);
-    if (entry && entry->expires_ms > now_ms)
+    if (entry && entry->expires_ms > now_ms && now_ns <= entry->fresh_until_ns)
         caller = caller_ref(entry->caller);
     else if (entry)
         entry_clear(entry);
@@ -156,14 +164,15 @@ const struct caller *session_cache_get(struct session_cache *cache,
     return caller;
 }
 
-uint64_t session_cache_generation(struct session_cache *cache,
-                                  const uint8_t token_hash[static SHA256_SIZE])
+struct session_note session_cache_note(struct session_cache *cache,
+                                       const uint8_t token_hash[static SHA256_SIZE])
 {
     struct shard *shard = shard_of(cache, token_hash);
+    struct session_note note = {.at_ns = clock_mono_ns()};
     pthread_mutex_lock(&shard->lock);
-    uint64_t generation = shard->generation;
+    note.generation = shard->generation;
     pthread_mutex_unlock(&shard->lock);
-    return generation;
+    return note;
 }
 
 /* The lock is held. The entry to overwrite: the same token's, a free one, or the oldest. */
@@ -186,17 +195,19 @@ static struct entry *entry_for(struct shard *shard, const uint8_t *token_hash)
 }
 
 bool session_cache_put(struct session_cache *cache, const uint8_t token_hash[static SHA256_SIZE],
-                       const struct caller *caller, int64_t expires_ms, uint64_t generation)
+                       const struct caller *caller, int64_t expires_ms, struct session_note note)
 {
     struct shard *shard = shard_of(cache, token_hash);
     pthread_mutex_lock(&shard->lock);
-    bool is_current = shard->generation == generation;
+    bool is_current = shard->generation == note.generation;
     if (is_current) {
         struct entry *entry = entry_for(shard, token_hash);
         entry_clear(entry);
         memcpy(entry->token_hash, token_hash, SHA256_SIZE);
         entry->caller = caller_ref(caller);
         entry->expires_ms = expires_ms;
+        entry->fresh_until_ns =
+            cache->fresh_ns == INT64_MAX ? INT64_MAX : note.at_ns + cache->fresh_ns;
         entry->order = ++shard->order;
     }
     pthread_mutex_unlock(&shard->lock);

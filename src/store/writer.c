@@ -592,7 +592,9 @@ static enum err run_and_wait(struct writer *writer, struct writer_job *job,
 {
     assert(writer->state != WRITER_RUNNING || !pthread_equal(writer->thread, pthread_self()));
     struct waiting_job waiting = {
-        .job = {.apply = waiting_apply, .done = waiting_done}, .writer = writer, .inner = job};
+        .job = {.shard = job->shard, .apply = waiting_apply, .done = waiting_done},
+        .writer = writer,
+        .inner = job};
     if (writer->state == WRITER_LOADING) {
         return ERR_AGAIN;
     }

@@ -11,6 +11,7 @@
 #include "tickets/booking_view.h"
 #include "tickets/hold_request.h"
 #include "tickets/replay_keys.h"
+#include "tickets/tail.h"
 #include "tickets/tickets.h"
 
 static struct tickets *call_tickets(struct call *call)
@@ -113,7 +114,8 @@ static void hold_key(struct call *call, struct hold_call *hold)
     struct replay_keys *keys = call_tickets(call)->replay_keys;
     struct replay_key key = {booking->event_id, booking->account_id, booking->key_hash};
     /* Asked in this order: a key that becomes known in between is found by the writer. */
-    hold->is_key_new = replay_keys_is_complete(keys);
+    hold->is_key_new = replay_keys_is_complete(keys) &&
+                       tail_has_passed(call_tickets(call)->tail, hold->model->seen_seq);
     hold->replay_id = replay_keys_find(keys, &key);
     if (hold->replay_id)
         hold->is_key_new = false;
@@ -159,8 +161,10 @@ static enum err booking_reply(struct call *call, int status, const struct bookin
 /*
  * The booking that this key made before, in ret_first; ERR_NOT_FOUND. Memory knows all keys of
  * earlier groups, because effects run before the next group begins; a twin in the same group has an
- * id of this group's time. Only while memory is incomplete (just started, or overflown) a whole day
- * of the account's bookings is looked through.
+ * id of this group's time. Where other nodes sell as well, memory lacks what the tail has not read
+ * yet, and the bookings of that time are looked through: all that are committed can be seen, because
+ * this transaction holds the event's lock. Only while memory is incomplete (just started, or
+ * overflown) a whole day of the account's bookings is looked through.
  */
 static enum err hold_find_first(struct call *call, struct writer_tx *tx,
                                 const struct booking *booking, struct booking *ret_first)
@@ -173,7 +177,10 @@ static enum err hold_find_first(struct call *call, struct writer_tx *tx,
         ret_first->account_id == booking->account_id &&
         memcmp(ret_first->key_hash, booking->key_hash, sizeof(booking->key_hash)) == 0)
         return ERR_OK;
-    uint64_t since_id = id_at_ms(is_complete && !id ? tx->now_ms : tx->now_ms - IDEMPOTENCY_MS);
+    int64_t since_ms = tail_keys_since_ms(call_tickets(call)->tail, tx->now_ms);
+    if (!is_complete || id || since_ms < tx->now_ms - IDEMPOTENCY_MS)
+        since_ms = tx->now_ms - IDEMPOTENCY_MS;
+    uint64_t since_id = id_at_ms(since_ms);
     enum err err = booking_store_by_key(tx->db, booking->account_id, booking->event_id, since_id,
                                         booking->key_hash, &id);
     if (err)

@@ -5,7 +5,8 @@
  * is confirmed gets its money back and its tickets revoked. CANCEL_ROWS bookings make one job; the
  * next one is queued behind waiting requests when it is on disk. The row in event_cancel says how
  * far the walk is and goes when it is done, so a restart takes it up where it was; so does
- * event_cancel_retry after a disk that was full. Two walks over one event do no harm: what one has
+ * event_cancel_retry after a disk that was full. With several nodes the steward walks; a new one takes
+ * up what the last one left. Two walks over one event do no harm: what one has
  * undone is nothing to do for the other. New bookings can't appear: a hold asks the event's status in its own transaction, and money that comes for a
  * booking cancelled here is given back by the payment's own rules.
  */
@@ -163,12 +164,23 @@ struct cancelled_effect {
     uint64_t event_id;
 };
 
+static void begin(struct tickets *tickets, uint64_t event_id)
+{
+    if (start_walk(tickets, (struct cancel_progress){event_id, 0}) != ERR_OK)
+        atomic_store(&tickets->has_stalled_cancels, true);
+}
+
 static void on_cancelled(void *data)
 {
     struct cancelled_effect *effect = data;
-    enum err err = start_walk(effect->tickets, (struct cancel_progress){effect->event_id, 0});
-    if (err)
-        atomic_store(&effect->tickets->has_stalled_cancels, true);
+    if (!effect->tickets->tail) /* else the steward's tail begins, which may be another node's */
+        begin(effect->tickets, effect->event_id);
+}
+
+void event_cancel_follow(struct tickets *tickets, uint64_t event_id)
+{
+    if (writer_is_steward(tickets->writer))
+        begin(tickets, event_id);
 }
 
 enum err event_cancel_stage(struct tickets *tickets, struct writer_tx *tx, uint64_t event_id)

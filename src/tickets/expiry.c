@@ -2,11 +2,17 @@
  * Expiry of holds; purpose in expiry.h.
  *
  * A timer is never removed when its booking ends early: the expiry statement compares state and
- * time in the database, so a stale timer does nothing. The heap is guarded by a mutex, taken by the
+ * time in the database, so a stale timer does nothing. One that fired before its time (the booking
+ * was extended, or the clock that counts is behind ours) is armed again. The heap is guarded by a mutex, taken by the
  * writer's effects (arming) and by the expiry thread. A timer that cannot be armed (memory,
  * OPEN_HOLDS_MAX) is left to the backstop. One job is in flight at a time, so a mass expiry takes
  * turns with the requests that wait in the writer's queue; a full queue does not refuse it, because
  * it frees the seats that the queue is about.
+ *
+ * Where several nodes share a database only the steward fires (office below). Its timers come from the
+ * tail, which brings every node's holds, its own too; whoever becomes the steward says so first and
+ * then reads all open holds, so that each hold is found by one of the two. Two stewards would do no
+ * harm: the second finds nothing to end.
  *
  * When the writer cannot commit (disk full), the batch's timers come back after EXPIRY_RETRY_MS. A
  * backstop that found as much as it may read goes on after a second, so that whatever has piled up
@@ -35,6 +41,7 @@ struct expiry {
     pthread_mutex_t lock;
     pthread_cond_t wakeup;
     struct heap heap;
+    bool is_acting; /* this node fires; else the heap is empty */
     bool is_stopping;
     int64_t backstop_at_ms; /* these two are the thread's own */
     bool is_failing;        /* the last batch could not be written */
@@ -46,6 +53,7 @@ struct expiry_batch {
     struct expiry *expiry;
     struct heap_item items[EXPIRY_CHUNK_MAX];
     bool must_ask[EXPIRY_CHUNK_MAX];
+    int64_t early_ms[EXPIRY_CHUNK_MAX]; /* 0: not fired before its time */
     size_t count;
     size_t expired_count;
 };
@@ -84,12 +92,19 @@ static void expiry_arm(struct expiry *expiry, struct heap_item item)
 {
     pthread_mutex_lock(&expiry->lock);
     const struct heap_item *first = heap_peek(&expiry->heap);
-    bool is_earlier = !first || item.due_ms < first->due_ms;
+    bool is_earlier = expiry->is_acting && (!first || item.due_ms < first->due_ms);
     /* A timer that does not fit is found by the backstop. */
-    (void)!heap_push(&expiry->heap, item);
+    if (expiry->is_acting)
+        (void)!heap_push(&expiry->heap, item);
     if (is_earlier)
         pthread_cond_signal(&expiry->wakeup);
     pthread_mutex_unlock(&expiry->lock);
+}
+
+void expiry_follow(struct expiry *expiry, struct heap_item timer)
+{
+    if (expiry)
+        expiry_arm(expiry, timer);
 }
 
 struct arm_effect {
@@ -105,6 +120,8 @@ static void arm_run(void *data)
 
 enum err expiry_stage(struct expiry *expiry, struct writer_tx *tx, const struct booking *booking)
 {
+    if (expiry->tickets->tail)
+        return ERR_OK; /* it brings the row to whoever is the steward */
     struct arm_effect *effect = writer_effect(tx, arm_run, sizeof(*effect));
     if (!effect)
         return ERR_NOMEM;
@@ -117,11 +134,15 @@ enum err expiry_stage(struct expiry *expiry, struct writer_tx *tx, const struct 
 static enum err batch_one(struct expiry_batch *batch, struct writer_tx *tx, size_t index)
 {
     const struct heap_item *item = &batch->items[index];
-    struct booking booking;
+    struct booking booking = {.state = BOOKING_EXPIRED};
+    batch->early_ms[index] = 0;
     enum err err = booking_load(tx->db, item->shard, item->id, &booking);
     if (!err)
         err = booking_expire(batch->expiry->tickets, tx, &booking, false);
     batch->must_ask[index] = err == ERR_AGAIN;
+    bool is_open = booking.state == BOOKING_HELD || booking.state == BOOKING_PAYMENT_PENDING;
+    if (err == ERR_CONFLICT && is_open && booking.expires_at > tx->now_ms)
+        batch->early_ms[index] = booking.expires_at - tx->now_ms;
     if (!err)
         batch->expired_count++;
     /* Gone on, moved on or not due any more: nothing to do. */
@@ -156,10 +177,14 @@ static enum err batch_write(struct expiry_batch *batch)
     if (err)
         return err;
     metric_add(expiry->expired, (int64_t)batch->expired_count);
-    for (size_t i = 0; i < batch->count; i++)
+    for (size_t i = 0; i < batch->count; i++) {
+        struct heap_item item = batch->items[i];
         if (batch->must_ask[i])
-            payments_booking_due(expiry->tickets->payments, batch->items[i].shard,
-                                 batch->items[i].id);
+            payments_booking_due(expiry->tickets->payments, item.shard, item.id);
+        item.due_ms = clock_now_ms() + batch->early_ms[i];
+        if (batch->early_ms[i] > 0)
+            expiry_arm(expiry, item);
+    }
     return ERR_OK;
 }
 
@@ -197,6 +222,8 @@ static void batch_run_singly(struct expiry_batch *batch)
 
 static void batch_run(struct expiry_batch *batch)
 {
+    if (batch->count == 0)
+        return;
     enum err err = batch_write(batch);
     if (!err)
         batch->expiry->is_failing = false;
@@ -214,8 +241,8 @@ static void batch_run(struct expiry_batch *batch)
 static void wait_until(struct expiry *expiry, int64_t due_ms, int64_t now_ms)
 {
     int64_t wait_ms = due_ms - now_ms;
-    if (wait_ms > 1000)
-        wait_ms = 1000; /* the wall clock may be set meanwhile */
+    if (wait_ms > OFFICE_WAIT_MS)
+        wait_ms = OFFICE_WAIT_MS; /* the wall clock may be set meanwhile, too */
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += wait_ms / 1000;
@@ -227,24 +254,31 @@ static void wait_until(struct expiry *expiry, int64_t due_ms, int64_t now_ms)
     pthread_cond_timedwait(&expiry->wakeup, &expiry->lock, &until);
 }
 
-/* Waits for due timers and takes a batch of them; false when stopping. An empty batch: time for the
- * backstop. */
+/* The lock is held. Returns when the next one is due. */
+static int64_t pop_due(struct expiry *expiry, struct expiry_batch *batch, int64_t now_ms)
+{
+    const struct heap_item *first = heap_peek(&expiry->heap);
+    while (batch->count < EXPIRY_CHUNK_MAX && first && first->due_ms <= now_ms) {
+        batch->items[batch->count++] = heap_pop(&expiry->heap);
+        first = heap_peek(&expiry->heap);
+    }
+    return first ? first->due_ms : INT64_MAX;
+}
+
+/* Takes a batch of due timers; if there are none, waits for them a while and may return without.
+ * False when stopping. */
 static bool take_due(struct expiry *expiry, struct expiry_batch *batch)
 {
     batch->count = 0;
     pthread_mutex_lock(&expiry->lock);
-    while (!expiry->is_stopping) {
-        int64_t now_ms = clock_now_ms();
-        const struct heap_item *first = heap_peek(&expiry->heap);
-        while (batch->count < EXPIRY_CHUNK_MAX && first && first->due_ms <= now_ms) {
-            batch->items[batch->count++] = heap_pop(&expiry->heap);
-            first = heap_peek(&expiry->heap);
-        }
-        if (batch->count > 0 || now_ms >= expiry->backstop_at_ms)
-            break;
-        int64_t due_ms = first && first->due_ms < expiry->backstop_at_ms ? first->due_ms
-                                                                         : expiry->backstop_at_ms;
-        wait_until(expiry, due_ms, now_ms);
+    int64_t now_ms = clock_now_ms();
+    int64_t due_ms = pop_due(expiry, batch, now_ms);
+    if (batch->count == 0 && !expiry->is_stopping) {
+        if (expiry->is_acting && due_ms > expiry->backstop_at_ms)
+            due_ms = expiry->backstop_at_ms;
+        if (due_ms > now_ms)
+            wait_until(expiry, due_ms, now_ms);
+        (void)pop_due(expiry, batch, clock_now_ms());
     }
     bool is_on = !expiry->is_stopping;
     pthread_mutex_unlock(&expiry->lock);
@@ -288,26 +322,7 @@ static int64_t backstop_run(struct expiry *expiry)
     return clock_now_ms() + (is_full ? BACKSTOP_AGAIN_MS : BACKSTOP_INTERVAL_MS);
 }
 
-static void *expiry_main(void *ctx)
-{
-    struct expiry *expiry = ctx;
-    struct expiry_batch *batch = calloc(1, sizeof(*batch));
-    if (!batch)
-        return NULL;
-    batch->expiry = expiry;
-    while (take_due(expiry, batch)) {
-        if (batch->count > 0) {
-            batch_run(batch);
-            continue;
-        }
-        expiry->backstop_at_ms = backstop_run(expiry);
-        event_cancel_retry(expiry->tickets);
-    }
-    free(batch);
-    return NULL;
-}
-
-/* --- Start and stop --- */
+/* --- The office --- */
 
 struct rearm {
     struct expiry *expiry;
@@ -318,22 +333,75 @@ static enum err rearm_row(const struct open_booking *row, void *ctx)
 {
     struct rearm *rearm = ctx;
     rearm->count++;
-    return heap_push(&rearm->expiry->heap,
-                     (struct heap_item){row->expires_at, row->event_id, row->id});
+    expiry_arm(rearm->expiry, (struct heap_item){row->expires_at, row->event_id, row->id});
+    return ERR_OK;
 }
 
-enum err expiry_start(struct expiry *expiry)
+static void act(struct expiry *expiry, bool is_acting)
+{
+    pthread_mutex_lock(&expiry->lock);
+    expiry->is_acting = is_acting;
+    if (!is_acting) {
+        heap_release(&expiry->heap);
+        heap_init(&expiry->heap, OPEN_HOLDS_MAX);
+    }
+    pthread_mutex_unlock(&expiry->lock);
+}
+
+/* Takes the office up or lays it down as it was given; the thread's, and before it starts. */
+static enum err office_keep(struct expiry *expiry, bool is_start)
 {
     struct rearm rearm = {.expiry = expiry};
-    enum err err = db_open(expiry->tickets->database_path, DB_ADMIN, &expiry->db);
-    if (err)
+    bool is_steward = writer_is_steward(expiry->tickets->writer);
+    if (is_steward == expiry->is_acting)
+        return ERR_OK;
+    act(expiry, is_steward);
+    if (!is_steward)
+        return ERR_OK;
+    enum err err = booking_store_open(expiry->db, 0, INT64_MAX, OPEN_HOLDS_MAX, rearm_row, &rearm);
+    if (err) {
+        act(expiry, false);
+        log_warn("open holds could not be read", "error=\"%s\"", err_name(err));
         return err;
-    err = booking_store_open(expiry->db, 0, INT64_MAX, OPEN_HOLDS_MAX, rearm_row, &rearm);
-    if (err)
-        return err;
+    }
     if (rearm.count)
         log_info("holds re-armed", "count=%zu", rearm.count);
     expiry->backstop_at_ms = clock_now_ms() + BACKSTOP_INTERVAL_MS;
+    if (!is_start) { /* the last steward may have left walks; at start they are resumed */
+        atomic_store(&expiry->tickets->has_stalled_cancels, true);
+        event_cancel_retry(expiry->tickets);
+    }
+    return ERR_OK;
+}
+
+static void *expiry_main(void *ctx)
+{
+    struct expiry *expiry = ctx;
+    struct expiry_batch *batch = calloc(1, sizeof(*batch));
+    if (!batch)
+        return NULL;
+    batch->expiry = expiry;
+    while (take_due(expiry, batch)) {
+        batch_run(batch);
+        if (office_keep(expiry, false) != ERR_OK || !expiry->is_acting ||
+            clock_now_ms() < expiry->backstop_at_ms)
+            continue;
+        expiry->backstop_at_ms = backstop_run(expiry);
+        event_cancel_retry(expiry->tickets);
+    }
+    free(batch);
+    return NULL;
+}
+
+/* --- Start and stop --- */
+
+enum err expiry_start(struct expiry *expiry)
+{
+    enum err err = db_open(expiry->tickets->database_path, DB_ADMIN, &expiry->db);
+    if (!err)
+        err = office_keep(expiry, true);
+    if (err)
+        return err;
     err = clock_subscribe(on_clock_jump, expiry);
     if (err)
         return err;

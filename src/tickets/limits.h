@@ -10,10 +10,18 @@
 #define HOLD_TTL_S            600
 #define HOLD_EXTENSION_MS_MAX                                                                      \
     (10 * 60 * 1000) /* once, while our breaker proves the provider is down */
-#define IDEMPOTENCY_MS       (24 * 60 * 60 * 1000LL)
-#define EXPIRY_CHUNK_MAX     64   /* holds freed in one write */
-#define EXPIRY_RETRY_MS      2000 /* after a write that failed for want of disk or memory */
-#define OPEN_HOLDS_MAX       4000000
+#define IDEMPOTENCY_MS    (24 * 60 * 60 * 1000LL)
+#define EXPIRY_CHUNK_MAX  64   /* holds freed in one write */
+#define EXPIRY_RETRY_MS   2000 /* after a write that failed for want of disk or memory */
+#define OPEN_HOLDS_MAX    4000000
+#define OFFICE_WAIT_MS    1000 /* how often a node asks whether it is the steward now */
+#define TAIL_INTERVAL_MS  50   /* how often a node looks for what others wrote */
+#define TAIL_PAUSE_MS_MAX 1000 /* while that fails */
+#define TAIL_ROWS_MAX     500  /* in one round */
+/* By how much an id may seem older than its transaction: clocks of nodes differ by less. */
+#define KEYS_SLACK_MS 60000
+/* A plan without a venue is somebody's import until it is that old. */
+#define IMPORT_AGE_MS        (60 * 60 * 1000LL)
 #define BACKSTOP_INTERVAL_MS 30000
 #define BACKSTOP_OVERDUE_MS  30000
 #define BACKSTOP_ROWS_MAX    1000

@@ -57,7 +57,8 @@ struct payments {
 
     struct metric *call_seconds, *calls_failed, *callbacks;
     struct metric *backlog[PAYMENT_WORK_COUNT]; /* seconds that the oldest row has waited */
-    int64_t measured_ns;                        /* the worker's thread */
+    int64_t measured_ns;                        /* the worker's thread, this and the next */
+    bool is_acting;                             /* not another node */
 };
 
 enum task_kind {

@@ -12,6 +12,9 @@
  * open nothing is sent and rows wait; bookings that are due are extended once, as
  * HOLD_EXTENSION_MS_MAX says.
  *
+ * Where several nodes share a database the steward alone sends; a new one asks about all open sessions
+ * first, as after a restart. What two send in the moment of a change is one for the provider.
+ *
  * Threads: one of its own that reads and starts tasks (pump); tasks go through the HTTP client's
  * thread and the writer. Waking is a flag under the lock.
  */
@@ -450,16 +453,36 @@ static void measure_backlog(struct payments *payments)
     }
 }
 
+/* Whether this node does the work. Who begins to has it all before him: sessions whose callbacks may
+ * have been lost, and a bank that knows the last one's address. */
+static bool keep_office(struct payments *payments)
+{
+    bool is_steward = writer_is_steward(payments->tickets->writer);
+    if (is_steward == payments->is_acting)
+        return is_steward;
+    payments->is_acting = is_steward;
+    if (is_steward) {
+        pthread_mutex_lock(&payments->lock);
+        payments->is_announce_wanted = payments->provider.driver->has_announce;
+        pthread_mutex_unlock(&payments->lock);
+        ask_all(payments);
+    }
+    for (size_t i = 0; i < PAYMENT_WORK_COUNT && !is_steward; i++)
+        metric_set(payments->backlog[i], 0); /* another's now */
+    return is_steward;
+}
+
 void *payments_main(void *ctx)
 {
     struct payments *payments = ctx;
     (void)pthread_setname_np(pthread_self(), "payments");
-    ask_all(payments);
     do {
         pause_briefly();
         pthread_mutex_lock(&payments->lock);
         payments->is_woken = false;
         pthread_mutex_unlock(&payments->lock);
+        if (!keep_office(payments))
+            continue;
         release_penalties(payments);
         pump_announce(payments);
         pump_due(payments);

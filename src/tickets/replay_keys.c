@@ -115,6 +115,11 @@ static void keys_add(struct replay_keys *keys, uint64_t hash, uint64_t booking_i
     pthread_mutex_unlock(&shard->lock);
 }
 
+void replay_keys_note(struct replay_keys *keys, const struct replay_key *key, uint64_t booking_id)
+{
+    keys_add(keys, key_hash64(key), booking_id);
+}
+
 struct key_effect {
     struct replay_keys *keys;
     uint64_t hash;

@@ -26,6 +26,8 @@ void replay_keys_stop(struct replay_keys *keys);
 uint64_t replay_keys_find(struct replay_keys *keys, const struct replay_key *key);
 /* True when a key that is not found is certainly new. Any thread. */
 bool replay_keys_is_complete(const struct replay_keys *keys);
+/* Known from now on: what the tail has read. Any thread. */
+void replay_keys_note(struct replay_keys *keys, const struct replay_key *key, uint64_t booking_id);
 /* In a job: known after the commit. Stage it before the seats' effects. */
 ERR_MUST_USE enum err replay_keys_stage(struct replay_keys *keys, struct writer_tx *tx,
                                         const struct booking *booking);

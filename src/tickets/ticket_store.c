@@ -245,5 +245,8 @@ static enum err key_make(struct db *db, struct tickets *tickets)
 enum err ticket_key_load(struct db *writer_db, struct tickets *tickets)
 {
     enum err err = key_read(writer_db, tickets);
-    return err == ERR_NOT_FOUND ? key_make(writer_db, tickets) : err;
+    if (err == ERR_NOT_FOUND)
+        err = key_make(writer_db, tickets);
+    /* Another node was faster: its key is everybody's. */
+    return err == ERR_CONFLICT ? key_read(writer_db, tickets) : err;
 }

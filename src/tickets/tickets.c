@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "tickets/event_cancel.h"
 #include "tickets/expiry.h"
@@ -18,6 +19,7 @@
 #include "tickets/payment.h"
 #include "tickets/replay_keys.h"
 #include "tickets/search.h"
+#include "tickets/tail.h"
 #include "tickets/ticket_key.h"
 #include "tickets/venue.h"
 
@@ -110,14 +112,17 @@ enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
 {
     tickets->app = app;
     base_url_set(tickets, port);
-    enum err err = venue_remove_orphans(tickets->writer);
+    int64_t imports_before_ms = tickets->tail ? clock_now_ms() - IMPORT_AGE_MS : INT64_MAX;
+    enum err err = venue_remove_orphans(tickets->writer, imports_before_ms);
+    if (!err)
+        err = tail_start(tickets->tail);
     if (!err)
         err = payments_start(tickets, &tickets->payments);
     if (!err)
         err = replay_keys_start(tickets->replay_keys, tickets->database_path);
     if (!err)
         err = expiry_start(tickets->expiry);
-    if (!err)
+    if (!err && writer_is_steward(tickets->writer))
         err = event_cancel_resume(tickets);
     if (!err)
         err = search_start(tickets->search, tickets);
@@ -130,6 +135,7 @@ void tickets_stop(struct tickets *tickets)
 {
     mailer_stop(tickets->mailer);
     tickets->mailer = NULL;
+    tail_stop(tickets->tail);
     expiry_stop(tickets->expiry);
     replay_keys_stop(tickets->replay_keys);
     payments_stop(tickets->payments);
@@ -141,6 +147,7 @@ void tickets_free(struct tickets *tickets)
 {
     if (!tickets)
         return;
+    tail_free(tickets->tail);
     search_free(tickets->search);
     expiry_free(tickets->expiry);
     replay_keys_free(tickets->replay_keys);

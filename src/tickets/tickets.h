@@ -11,6 +11,7 @@ struct payments;
 struct replay_keys;
 struct mailer;
 struct search;
+struct tail;
 
 struct tickets {
     const struct config *config;
@@ -24,6 +25,7 @@ struct tickets {
     struct replay_keys *replay_keys;
     struct mailer *mailer;
     struct search *search;
+    struct tail *tail;                /* NULL: no other node writes to this database */
     _Atomic bool has_stalled_cancels; /* see event_cancel.c */
     char base_url[CONFIG_TEXT_MAX];   /* public, without a slash at the end */
     uint8_t ticket_public_key[32], ticket_secret_key[64];

@@ -64,7 +64,8 @@ ERR_MUST_USE enum err venue_insert(struct db *db, const struct venue *venue,
  * is removed by venue_remove_orphans. */
 ERR_MUST_USE enum err venue_import_plan(struct writer *writer, uint64_t venue_id,
                                         int64_t plan_version, const struct plan *plan);
-/* At start, before requests: deletes plan rows that no venue owns. */
-ERR_MUST_USE enum err venue_remove_orphans(struct writer *writer);
+/* At start, before requests: deletes plan rows that no venue owns and whose import began before this
+ * time (INT64_MAX: whenever): what is younger may be an import that runs on another node. */
+ERR_MUST_USE enum err venue_remove_orphans(struct writer *writer, int64_t before_ms);
 
 #endif

@@ -245,12 +245,18 @@ static enum err next_venue(struct db *db, int64_t *venue_id)
     return db_get_i64(stmt, venue_id); /* NULL reads as 0 */
 }
 
+struct orphans {
+    struct writer_job job;
+    int64_t before_ms;
+};
+
 static enum err orphans_apply(struct writer_job *job, struct writer_tx *tx)
 {
-    (void)job;
+    int64_t before_ms = container_of(job, struct orphans, job)->before_ms;
     int64_t venue_id = 0;
     enum err err;
-    while ((err = next_venue(tx->db, &venue_id)) == ERR_OK && venue_id != 0) {
+    while ((err = next_venue(tx->db, &venue_id)) == ERR_OK && venue_id != 0 &&
+           id_time_ms((uint64_t)venue_id) < before_ms) {
         int64_t count = 0;
         struct db_stmt *stmt = db_stmt(tx->db, &SQL_VENUE_EXISTS);
         db_bind_i64(stmt, 1, venue_id);
@@ -269,8 +275,9 @@ static void orphans_done(struct writer_job *job, enum err outcome)
     (void)outcome; /* writer_run hands it on */
 }
 
-enum err venue_remove_orphans(struct writer *writer)
+enum err venue_remove_orphans(struct writer *writer, int64_t before_ms)
 {
-    struct writer_job job = {.apply = orphans_apply, .done = orphans_done};
-    return writer_run(writer, &job);
+    struct orphans orphans = {.job = {.apply = orphans_apply, .done = orphans_done},
+                              .before_ms = before_ms};
+    return writer_run(writer, &orphans.job);
 }

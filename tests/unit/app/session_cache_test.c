@@ -22,23 +22,23 @@ static void hash_of(uint64_t number, uint8_t ret_hash[static SHA256_SIZE])
 }
 
 static bool put(struct session_cache *cache, uint64_t number, uint64_t account_id,
-                uint64_t generation)
+                struct session_note note)
 {
     uint8_t hash[SHA256_SIZE];
     hash_of(number, hash);
     struct caller *caller = caller_new();
     assert_non_null(caller);
     caller->account_id = account_id;
-    bool is_kept = session_cache_put(cache, hash, caller, clock_now_ms() + HOUR_MS, generation);
+    bool is_kept = session_cache_put(cache, hash, caller, clock_now_ms() + HOUR_MS, note);
     caller_unref(caller);
     return is_kept;
 }
 
-static uint64_t generation_of(struct session_cache *cache, uint64_t number)
+static struct session_note note_of(struct session_cache *cache, uint64_t number)
 {
     uint8_t hash[SHA256_SIZE];
     hash_of(number, hash);
-    return session_cache_generation(cache, hash);
+    return session_cache_note(cache, hash);
 }
 
 /* The account, 0 when it is not there. */
@@ -61,7 +61,7 @@ static void drop(struct session_cache *cache, uint64_t number)
 
 static int setup(void **state)
 {
-    *state = session_cache_new();
+    *state = session_cache_new(0);
     return *state && crypto_init() == ERR_OK ? 0 : -1;
 }
 
@@ -75,19 +75,19 @@ static void what_is_put_is_found(void **state)
 {
     struct session_cache *cache = *state;
     assert_int_equal(get(cache, 1), 0);
-    assert_true(put(cache, 1, 71, generation_of(cache, 1)));
-    assert_true(put(cache, 2, 72, generation_of(cache, 2)));
+    assert_true(put(cache, 1, 71, note_of(cache, 1)));
+    assert_true(put(cache, 2, 72, note_of(cache, 2)));
     assert_int_equal(get(cache, 1), 71);
     assert_int_equal(get(cache, 2), 72);
-    assert_true(put(cache, 1, 73, generation_of(cache, 1)));
+    assert_true(put(cache, 1, 73, note_of(cache, 1)));
     assert_int_equal(get(cache, 1), 73);
 }
 
 static void removed_is_gone(void **state)
 {
     struct session_cache *cache = *state;
-    assert_true(put(cache, 1, 71, generation_of(cache, 1)));
-    assert_true(put(cache, 2, 71, generation_of(cache, 2)));
+    assert_true(put(cache, 1, 71, note_of(cache, 1)));
+    assert_true(put(cache, 2, 71, note_of(cache, 2)));
     drop(cache, 1);
     assert_int_equal(get(cache, 1), 0);
     assert_int_equal(get(cache, 2), 71);
@@ -97,7 +97,7 @@ static void account_loses_all_its_entries(void **state)
 {
     struct session_cache *cache = *state;
     for (uint64_t i = 1; i <= 500; i++)
-        assert_true(put(cache, i, i % 2 ? 71 : 72, generation_of(cache, i)));
+        assert_true(put(cache, i, i % 2 ? 71 : 72, note_of(cache, i)));
     session_cache_remove_account(cache, 71);
     for (uint64_t i = 1; i <= 500; i++)
         assert_int_equal(get(cache, i), i % 2 ? 0 : 72);
@@ -107,22 +107,22 @@ static void account_loses_all_its_entries(void **state)
 static void overtaken_reader_keeps_nothing(void **state)
 {
     struct session_cache *cache = *state;
-    uint64_t generation = generation_of(cache, 1);
+    struct session_note note = note_of(cache, 1);
     drop(cache, 1);
-    assert_false(put(cache, 1, 71, generation));
+    assert_false(put(cache, 1, 71, note));
     assert_int_equal(get(cache, 1), 0);
 
-    generation = generation_of(cache, 1);
+    note = note_of(cache, 1);
     session_cache_remove_account(cache, 71);
-    assert_false(put(cache, 1, 71, generation));
+    assert_false(put(cache, 1, 71, note));
     assert_int_equal(get(cache, 1), 0);
-    assert_true(put(cache, 1, 71, generation_of(cache, 1)));
+    assert_true(put(cache, 1, 71, note_of(cache, 1)));
 }
 
 static void expired_is_not_found(void **state)
 {
     struct session_cache *cache = *state;
-    assert_true(put(cache, 1, 71, generation_of(cache, 1)));
+    assert_true(put(cache, 1, 71, note_of(cache, 1)));
     clock_advance_ms(HOUR_MS - 1000);
     assert_int_equal(get(cache, 1), 71);
     clock_advance_ms(2000);
@@ -134,7 +134,7 @@ static void caller_outlives_its_entry(void **state)
     struct session_cache *cache = *state;
     uint8_t hash[SHA256_SIZE];
     hash_of(1, hash);
-    assert_true(put(cache, 1, 71, generation_of(cache, 1)));
+    assert_true(put(cache, 1, 71, note_of(cache, 1)));
     const struct caller *caller = session_cache_get(cache, hash);
     drop(cache, 1);
     assert_int_equal(caller->account_id, 71);
@@ -146,13 +146,31 @@ static void size_is_bounded(void **state)
     struct session_cache *cache = *state;
     const uint64_t many = SESSION_CACHE_MAX + 20000;
     for (uint64_t i = 1; i <= many; i++)
-        assert_true(put(cache, i, 71, generation_of(cache, i)));
+        assert_true(put(cache, i, 71, note_of(cache, i)));
     size_t found = 0;
     for (uint64_t i = 1; i <= many; i++)
         found += get(cache, i) != 0;
     assert_true(found <= SESSION_CACHE_MAX);
     assert_true(found > SESSION_CACHE_MAX / 2);
     assert_int_equal(get(cache, many), 71);
+}
+
+/* Where other nodes end sessions, too: an entry counts from before its database was read. */
+static void entries_are_asked_about_again_when_others_may_end_them(void **state)
+{
+    (void)state;
+    struct session_cache *cache = session_cache_new(HOUR_MS);
+    assert_non_null(cache);
+    struct session_note note = note_of(cache, 1);
+    assert_true(put(cache, 1, 71, note));
+    assert_int_equal(get(cache, 1), 71);
+    note.at_ns -= HOUR_MS * 1000000LL - 1000000000LL;
+    assert_true(put(cache, 1, 71, note));
+    assert_int_equal(get(cache, 1), 71);
+    note.at_ns -= 2000000000LL;
+    assert_true(put(cache, 1, 71, note));
+    assert_int_equal(get(cache, 1), 0);
+    session_cache_free(cache);
 }
 
 /*
@@ -176,13 +194,13 @@ static void *race_reader(void *ctx)
         if (race->is_over)
             return NULL;
         for (int i = 0; i < 20; i++) {
-            uint64_t generation = generation_of(race->cache, 1);
+            struct session_note note = note_of(race->cache, 1);
             bool saw_alive = race->is_alive;
             sched_yield(); /* the pool thread is slow here */
             if (!race->has_guard)
-                generation = generation_of(race->cache, 1);
+                note = note_of(race->cache, 1);
             if (saw_alive)
-                (void)put(race->cache, 1, 71, generation);
+                (void)put(race->cache, 1, 71, note);
         }
         pthread_barrier_wait(&race->end);
     }
@@ -240,6 +258,7 @@ int main(void)
         cache_test(size_is_bounded),
         cache_test(logout_beats_concurrent_lookup),
         cache_test(race_is_real_without_the_generation),
+        cmocka_unit_test(entries_are_asked_about_again_when_others_may_end_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

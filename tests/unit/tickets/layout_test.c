@@ -158,7 +158,7 @@ static void leftovers_of_an_import_are_removed_and_nothing_else(void **state)
                  "INSERT INTO venue_area VALUES (901, 1, 0, 'a', 0, 'X', 1, 0, '{}');"
                  "INSERT INTO venue_seat VALUES (901, 1, 0, 's', 0, '1', '1', 0, 0, 0, 0)");
     int64_t seats = rig_count(rig, "SELECT COUNT(*) FROM venue_seat");
-    assert_ok(venue_remove_orphans(rig->tickets->writer));
+    assert_ok(venue_remove_orphans(rig->tickets->writer, INT64_MAX));
     assert_int_equal(rig_count(rig, "SELECT COUNT(*) FROM venue_seat"), seats - 1);
     assert_int_equal(rig_count(rig, "SELECT (SELECT COUNT(*) FROM section WHERE venue_id = 901) +"
                                     " (SELECT COUNT(*) FROM plan_category WHERE venue_id = 901) +"
