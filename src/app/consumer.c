@@ -106,6 +106,18 @@ static bool is_stopping(struct consumer *consumer)
     return is_stopping;
 }
 
+static bool may_read(struct consumer *consumer)
+{
+    if (!consumer->options.may_read)
+        return true;
+    int64_t cursor = atomic_load(&consumer->cursor);
+    bool may_read = consumer->options.may_read(&cursor, consumer->options.ctx);
+    atomic_store(&consumer->cursor, cursor);
+    if (!may_read) /* another node is behind or not; this one is not */
+        atomic_store(&consumer->caught_up_ns, clock_mono_ns());
+    return may_read;
+}
+
 static bool run_idle(struct consumer *consumer)
 {
     return consumer->options.on_idle && consumer->options.on_idle(consumer->options.ctx);
@@ -117,6 +129,10 @@ static void run(struct consumer *consumer, struct batch *batch)
     bool goes_on = true;
     while (goes_on) {
         size_t count = 0;
+        if (!may_read(consumer)) {
+            goes_on = wait_ms(consumer, consumer->options.interval_ms, false);
+            continue;
+        }
         enum err err = run_batch(consumer, batch, &count);
         arena_release(batch->arena);
         if (err != ERR_OK) {

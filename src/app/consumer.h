@@ -23,6 +23,9 @@ struct consumer_options {
      * moves the cursor on; anything else repeats the batch after a growing pause. */
     enum err (*on_batch)(const struct journal_row *rows, size_t count, struct db *source,
                          void *ctx);
+    /* Asked before each batch, where one of several nodes consumes: false waits an interval. May move
+     * *cursor, to where another node has left off. NULL: always. */
+    bool (*may_read)(int64_t *cursor, void *ctx);
     /* There is nothing new: may do a piece of what can wait. True: there is more of it. NULL: none.
      */
     bool (*on_idle)(void *ctx);

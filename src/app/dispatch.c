@@ -447,7 +447,9 @@ static void exchange_done(struct writer_job *job, enum err outcome)
 
 static enum flow submit_write(struct exchange *x)
 {
-    x->job = (struct writer_job){.apply = exchange_apply, .done = exchange_done};
+    assert(!x->call.shard || !x->keeps_answer);
+    x->job =
+        (struct writer_job){.shard = x->call.shard, .apply = exchange_apply, .done = exchange_done};
     x->kept_headers = x->call.req->res.header_count;
     enum err err = writer_submit(x->call.service->writer, &x->job);
     return err == ERR_OK ? FLOW_WRITER : exchange_fail(x, err);

@@ -111,8 +111,7 @@ static void warn_of_unknown_admin_key(struct writer *writer, const struct config
 /* Another node that ends a session tells nobody; so here it is not believed for long. */
 static int64_t identity_cache_ms(struct writer *writer)
 {
-    (void)writer;
-    return 0;
+    return db_is_pgsql(writer_db(writer)) ? SESSION_FRESH_MS : 0;
 }
 
 enum err identity_new(struct writer *platform_writer, const struct config *config,

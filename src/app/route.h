@@ -132,6 +132,9 @@ struct call {
         body_hash[32]; /* SHA-256 of method, path and body; set when there is an idempotency key */
     uint64_t trace_hi, trace_lo; /* W3C trace id; 0: none */
     void *prepared;              /* from prepare to apply, arena */
+    /* Set by prepare when all that apply writes, and what it reads to decide, belongs to this shard of
+     * the journal (writer.h). Not where dispatch keeps the answer: its row belongs to none. */
+    uint64_t shard;
     struct db *platform; /* accounts: a reading connection while read or prepare run on a pool; else
                             NULL */
 };

@@ -85,6 +85,11 @@ void clock_advance_ms(int64_t delta_ms)
     tell_subscribers();
 }
 
+int64_t clock_jumps_ms(void)
+{
+    return atomic_load_explicit(&offset_ms, memory_order_relaxed);
+}
+
 int64_t clock_follow(const struct clock_reading *reading)
 {
     int64_t ahead_ms = atomic_load(&followed_ms);

@@ -27,6 +27,9 @@ int64_t clock_follow(const struct clock_reading *reading);
 void clock_follow_own(void);
 /* Test clock only. Wakes every subscriber after the jump. */
 void clock_advance_ms(int64_t delta_ms);
+/* By how much all jumps together have moved this process's time: to be added to what another clock
+ * says, as clock_now_ms does. */
+int64_t clock_jumps_ms(void);
 /* fn(ctx) runs on the thread that advances the clock; timers use it to wake up. At most
  * CLOCK_SUBSCRIBERS_MAX. It must not subscribe, unsubscribe or advance itself. */
 #define CLOCK_SUBSCRIBERS_MAX 16

@@ -18,6 +18,7 @@
 #include "store/writer.h"
 
 #include "base/clock.h"
+#include "store/db_clock.h"
 #include "store/db_internal.h"
 #include "store/lease_internal.h"
 #include "store/migrate.h"
@@ -259,6 +260,14 @@ static enum err group_commit(struct writer *writer)
     return err;
 }
 
+/* Where nodes share a database its clock counts, read under the transaction's locks: so the times of
+ * a shard grow, whichever node writes. */
+static int64_t group_now_ms(const struct writer *writer)
+{
+    int64_t begun_ms = db_status(writer->db).begun_ms;
+    return begun_ms ? begun_ms + clock_jumps_ms() : clock_now_ms();
+}
+
 /* Runs jobs[0..count) in the transaction that has begun, up to and with its end. */
 static enum err group_run(struct writer *writer, struct writer_job **jobs, size_t count,
                           const struct db_locks *locks, enum err *ret_outcomes)
@@ -266,7 +275,7 @@ static enum err group_run(struct writer *writer, struct writer_job **jobs, size_
     struct writer_tx tx = {.db = writer->db,
                            .journal = writer->journal,
                            .ids = &writer->ids,
-                           .now_ms = clock_now_ms(),
+                           .now_ms = group_now_ms(writer),
                            .arena = &writer->arena,
                            .writer = writer};
     journal_group_begin(writer->journal, tx.now_ms, locks);
@@ -440,7 +449,10 @@ static enum err open_database(struct writer *writer, const char *path, const cha
     bool is_shared = db_is_pgsql(writer->db);
     writer->group_max = is_shared ? WRITER_GROUP_MAX_PGSQL : WRITER_GROUP_MAX;
     atomic_store(&writer->is_steward, !is_shared);
-    err = migrate_run(writer->db, service, NULL);
+    err = db_clock_follow(writer->db, DB_CLOCK_SAMPLES_START); /* before ids are made */
+    if (err == ERR_OK) {
+        err = migrate_run(writer->db, service, NULL);
+    }
     if (err == ERR_OK) {
         err = journal_new(writer->db, &writer->journal);
     }

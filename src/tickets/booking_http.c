@@ -130,6 +130,9 @@ static enum err hold_prepare(struct call *call, struct db *db)
     if (!hold_decode(call, db, hold, &err))
         return err;
     call->prepared = hold;
+    /* Claims, areas, booking and journal row are the event's; what decides is its row, its places and
+     * the account's bookings for it. The key counts for this event alone. */
+    call->shard = hold->booking.event_id;
     /* Seats first, keys second: a commit makes the key known before it marks the seats, so a seat
      * taken by this very key is never mistaken for somebody else's. */
     struct hold_conflicts conflicts;

@@ -151,8 +151,11 @@ static enum err start_walk(struct tickets *tickets, struct cancel_progress progr
     struct cancel_walk *walk = calloc(1, sizeof(*walk));
     if (!walk)
         return ERR_NOMEM;
+    /* Its bookings with their payments, refunds, tickets and seats, and its row of progress. */
     *walk = (struct cancel_walk){
-        .job = {.apply = walk_apply, .done = walk_done}, .tickets = tickets, .progress = progress};
+        .job = {.shard = progress.event_id, .apply = walk_apply, .done = walk_done},
+        .tickets = tickets,
+        .progress = progress};
     enum err err = writer_submit_internal(tickets->writer, &walk->job);
     if (err)
         free(walk);

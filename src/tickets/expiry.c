@@ -169,10 +169,20 @@ static void batch_done(struct writer_job *job, enum err outcome)
     (void)outcome; /* writer_run hands it on. */
 }
 
+/* The event, if all are of one: bookings, seats, areas, payments to close are all its own. */
+static uint64_t batch_shard(const struct expiry_batch *batch)
+{
+    for (size_t i = 1; i < batch->count; i++)
+        if (batch->items[i].shard != batch->items[0].shard)
+            return 0;
+    return batch->items[0].shard;
+}
+
 static enum err batch_write(struct expiry_batch *batch)
 {
     struct expiry *expiry = batch->expiry;
-    batch->job = (struct writer_job){.apply = batch_apply, .done = batch_done};
+    batch->job =
+        (struct writer_job){.shard = batch_shard(batch), .apply = batch_apply, .done = batch_done};
     enum err err = writer_run_internal(expiry->tickets->writer, &batch->job);
     if (err)
         return err;

@@ -382,10 +382,11 @@ static enum err load_once(struct inventory *inventory, struct db *db, uint64_t e
     load_begin(inventory, &load);
     enum err err = model_read(inventory, db, event_id, &model);
     if (!err) {
-        struct install_job install = {.job = {.apply = install_apply, .done = install_done},
-                                      .inventory = inventory,
-                                      .model = model,
-                                      .load = &load};
+        struct install_job install = {
+            .job = {.shard = event_id, .apply = install_apply, .done = install_done},
+            .inventory = inventory,
+            .model = model,
+            .load = &load};
         err = writer_run(inventory->writer, &install.job);
         if (err)
             event_model_unref(model);
@@ -541,4 +542,23 @@ void inventory_follow_edit(struct inventory *inventory, uint64_t event_id, int64
 {
     event_model_unref(model_to_tell(inventory, event_id, version));
     drop_older(inventory, event_id, version);
+}
+
+void inventory_drop_all(struct inventory *inventory)
+{
+    uint64_t key = 0;
+    uintptr_t value = 0;
+    bool has_one;
+    do { /* one at a time: freeing takes long, and nobody shall wait for the lock */
+        size_t position = 0;
+        pthread_mutex_lock(&inventory->lock);
+        for (struct load *load = inventory->loads; load; load = load->next)
+            load->tail_version = INT64_MAX;
+        has_one = map_each(&inventory->models, &position, &key, &value);
+        if (has_one)
+            map_remove(&inventory->models, key);
+        pthread_mutex_unlock(&inventory->lock);
+        if (has_one)
+            event_model_unref((struct event_model *)value);
+    } while (has_one);
 }

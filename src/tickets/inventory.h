@@ -106,5 +106,7 @@ void inventory_follow(struct inventory *inventory, uint64_t event_id,
                       const struct places_change *change);
 /* The same for a row that changed more than places: forgets a model that is older. */
 void inventory_follow_edit(struct inventory *inventory, uint64_t event_id, int64_t version);
+/* What memory shows may be wrong: forgets all models, also those that are being loaded. Any thread. */
+void inventory_drop_all(struct inventory *inventory);
 
 #endif

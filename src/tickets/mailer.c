@@ -13,6 +13,11 @@
  *     worker wait, not send again and again. A crash in between repeats one mail, under the same
  *     Message-ID.
  *
+ * Where several nodes share a database one of them mails: the one that holds a lock on the connection
+ * by which it writes mail.db's schema. Whoever loses that connection can record nothing, so it sends
+ * nothing more once it has noticed; what it was sending then may be sent once more by the next one,
+ * under the same Message-ID.
+ *
  * Threads: the consumer's and the worker's. mail.db has one connection; db_lock lends it. The
  * worker sleeps on wakeup, under wake_lock, until the next row is due, it is woken, or the test
  * clock jumps.
@@ -46,6 +51,7 @@ struct mailer {
     struct tickets *tickets;
     struct db *db; /* mail.db, under db_lock */
     pthread_mutex_t db_lock;
+    bool is_acting;       /* this node reads the journal; the consumer's */
     struct db *platform;  /* the consumer's */
     int64_t saved_cursor; /* the consumer's: what stands in mail.db */
     struct consumer *consumer;
@@ -70,6 +76,14 @@ static void wake(void *ctx)
     pthread_mutex_unlock(&mailer->wake_lock);
 }
 
+/* ERR_OK: this node has the lock of the one that mails; ERR_DENIED: another has it. db_lock is held. */
+static enum err take_office(struct mailer *mailer)
+{
+    bool is_held = false;
+    enum err err = db_lock_session(mailer->db, "mailer", &is_held);
+    return err || is_held ? err : ERR_DENIED;
+}
+
 /* --- From the journal to rows --- */
 
 struct batch {
@@ -88,12 +102,14 @@ static enum err write_rows(struct db *db, const struct batch *batch)
     return mail_store_set_cursor(db, batch->cursor);
 }
 
-/* Runs fn in a transaction of mail.db. */
+/* Runs fn in a transaction of mail.db. ERR_DENIED: another node mails now. */
 static enum err in_transaction(struct mailer *mailer,
                                enum err (*fn)(struct db *db, const void *ctx), const void *ctx)
 {
     pthread_mutex_lock(&mailer->db_lock);
-    enum err err = db_begin(mailer->db);
+    enum err err = take_office(mailer);
+    if (!err)
+        err = db_begin(mailer->db);
     if (!err)
         err = fn(mailer->db, ctx);
     if (!err)
@@ -121,6 +137,23 @@ static enum err collect(struct mailer *mailer, const struct journal_row *rows, s
             return err;
     }
     return arena->overflow ? ERR_NOMEM : ERR_OK;
+}
+
+/* Before a batch. Who has just taken the office goes on where the last one stopped. */
+static bool may_read(int64_t *cursor, void *ctx)
+{
+    struct mailer *mailer = ctx;
+    pthread_mutex_lock(&mailer->db_lock);
+    bool is_held = take_office(mailer) == ERR_OK;
+    if (is_held && !mailer->is_acting) {
+        is_held = mail_store_cursor(mailer->db, &mailer->saved_cursor) == ERR_OK;
+        *cursor = mailer->saved_cursor;
+    }
+    pthread_mutex_unlock(&mailer->db_lock);
+    if (is_held && !mailer->is_acting)
+        wake(mailer);
+    mailer->is_acting = is_held;
+    return is_held;
 }
 
 static enum err on_batch(const struct journal_row *rows, size_t count, struct db *source, void *ctx)
@@ -241,7 +274,9 @@ static void handle(struct mailer *mailer, const struct mail *mail)
     if (err == ERR_CLOSED)
         return; /* stopping: it waits for the next start */
     struct mail_outcome outcome = outcome_of(mailer, mail, err, message);
-    while (in_transaction(mailer, write_outcome, &outcome) != ERR_OK) {
+    while ((err = in_transaction(mailer, write_outcome, &outcome)) != ERR_OK) {
+        if (err == ERR_DENIED)
+            return; /* it is another node's now */
         log_error("mail cannot be recorded", "mail=%lld", (long long)mail->id);
         if (is_stopping(mailer))
             return;
@@ -258,6 +293,10 @@ static int64_t run_once(struct mailer *mailer)
     int64_t next_at = INT64_MAX, now_ms = clock_now_ms();
     arena_init(&arena, BATCH_ARENA_MAX);
     pthread_mutex_lock(&mailer->db_lock);
+    if (take_office(mailer) != ERR_OK) {
+        pthread_mutex_unlock(&mailer->db_lock);
+        return OFFICE_WAIT_MS;
+    }
     enum err err = mail_store_due(mailer->db, now_ms, DUE_MAX, &arena, mails, &count);
     if (!err && count == 0)
         err = mail_store_next_at(mailer->db, &next_at);
@@ -288,7 +327,8 @@ static void *worker_main(void *ctx)
         int64_t pause_ms = run_once(mailer);
         if (pause_ms <= 0)
             continue;
-        if (in_transaction(mailer, purge, NULL) != ERR_OK)
+        enum err err = in_transaction(mailer, purge, NULL);
+        if (err && err != ERR_DENIED)
             log_warn("old mail cannot be deleted", NULL);
         sleep_ms(mailer, pause_ms, true);
     }
@@ -324,6 +364,7 @@ static enum err start_threads(struct mailer *mailer)
         .source_path = tickets_database_path(mailer->tickets),
         .cursor = mailer->saved_cursor,
         .interval_ms = MAIL_POLL_MS,
+        .may_read = may_read,
         .on_batch = on_batch,
         .ctx = mailer,
     };

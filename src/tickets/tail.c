@@ -18,7 +18,8 @@
  *  2. Only settled rows are read (journal_bounds), in the order of seq; within an event that is the
  *     order of versions. So a gap in them is a row that was missed, and the event is read anew.
  *  3. A commit whose outcome its node does not know has no effects there. If it happened, its rows
- *     come by the tail like those of any other node; so nothing has to be thrown away.
+ *     come by the tail like those of any other node. When the writer's connection was lost, the next
+ *     one may lead to a server that never saw the last commits, so all models are dropped.
  *  4. What is repeated does no harm: places and keys are absolute, timers ask the database.
  *
  * How old a key may be that the tail has not seen: a mark is a time and the end of what could be seen
@@ -40,6 +41,7 @@
 #include "app/metrics.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/db_clock.h"
 #include "store/journal.h"
 #include "tickets/event_cancel.h"
 #include "tickets/expiry.h"
@@ -66,8 +68,10 @@ struct tail {
     int64_t mark_seq, mark_ms;
     bool wakes_payments, wakes_search;
     bool is_failing;
+    int64_t clock_at_ns; /* when the database is asked for its time again */
     uint32_t seat_nos[BLOCK_SEATS_MAX];
 
+    _Atomic unsigned doubts;
     _Atomic int64_t passed_seq; /* rows below it are in memory */
     _Atomic int64_t keys_ms;    /* keys of transactions that began before it are in memory */
     _Atomic int64_t caught_up_ns;
@@ -238,15 +242,30 @@ static enum err on_row(const struct journal_row *row, void *ctx)
 
 /* --- A round --- */
 
-static void pass(struct tail *tail, int64_t passed_seq, const struct journal_bounds *bounds,
-                 int64_t now_ms)
+/* A round's beginning. */
+struct round {
+    int64_t now_ms;
+    unsigned doubts;
+    struct journal_bounds bounds;
+};
+
+static void mark(struct tail *tail, const struct round *round)
 {
+    tail->mark_seq = round->bounds.seen_seq;
+    tail->mark_ms = round->now_ms;
+}
+
+static void pass(struct tail *tail, int64_t passed_seq, const struct round *round)
+{
+    if (atomic_load(&tail->doubts) != round->doubts) {
+        mark(tail, round);
+        return;
+    }
     atomic_store(&tail->passed_seq, passed_seq);
     if (passed_seq < tail->mark_seq)
         return;
     atomic_store(&tail->keys_ms, tail->mark_ms);
-    tail->mark_seq = bounds->seen_seq;
-    tail->mark_ms = now_ms;
+    mark(tail, round);
 }
 
 static void wake_others(struct tail *tail)
@@ -260,11 +279,11 @@ static void wake_others(struct tail *tail)
 
 enum err tail_read(struct tail *tail, bool *ret_has_more)
 {
-    struct journal_bounds bounds;
-    int64_t now_ms = clock_now_ms(); /* before the bounds: later would promise too much */
+    /* The time before the bounds: a later one would promise too much. */
+    struct round round = {.now_ms = clock_now_ms(), .doubts = atomic_load(&tail->doubts)};
     tail->count = 0;
     *ret_has_more = false;
-    enum err err = journal_bounds(tail->db, &bounds);
+    enum err err = journal_bounds(tail->db, &round.bounds);
     if (!err)
         err = journal_read(tail->db, tail->cursor, TAIL_ROWS_MAX, on_row, tail);
     wake_others(tail);
@@ -273,9 +292,9 @@ enum err tail_read(struct tail *tail, bool *ret_has_more)
         return err;
     *ret_has_more = tail->count == TAIL_ROWS_MAX;
     int64_t passed_seq = tail->cursor + 1;
-    if (!*ret_has_more && bounds.settled_seq > passed_seq)
-        passed_seq = bounds.settled_seq;
-    pass(tail, passed_seq, &bounds, now_ms);
+    if (!*ret_has_more && round.bounds.settled_seq > passed_seq)
+        passed_seq = round.bounds.settled_seq;
+    pass(tail, passed_seq, &round);
     if (!*ret_has_more)
         atomic_store(&tail->caught_up_ns, clock_mono_ns());
     return ERR_OK;
@@ -313,6 +332,15 @@ static void note_outcome(struct tail *tail, enum err err)
     tail->is_failing = err != ERR_OK;
 }
 
+/* Now and then: the database's clock is everybody's. */
+static enum err keep_time(struct tail *tail)
+{
+    if (clock_mono_ns() < tail->clock_at_ns)
+        return ERR_OK;
+    tail->clock_at_ns = clock_mono_ns() + TAIL_CLOCK_MS * 1000000LL;
+    return db_clock_follow(tail->db, 1);
+}
+
 static void *tail_main(void *ctx)
 {
     struct tail *tail = ctx;
@@ -321,6 +349,8 @@ static void *tail_main(void *ctx)
     do {
         bool has_more;
         enum err err = tail_read(tail, &has_more);
+        if (!err)
+            err = keep_time(tail);
         note_outcome(tail, err);
         if (err)
             pause_ms = 2 * pause_ms < TAIL_PAUSE_MS_MAX ? 2 * pause_ms : TAIL_PAUSE_MS_MAX;
@@ -343,6 +373,14 @@ int64_t tail_keys_since_ms(const struct tail *tail, int64_t now_ms)
         return now_ms;
     int64_t keys_ms = atomic_load(&tail->keys_ms);
     return (keys_ms < now_ms ? keys_ms : now_ms) - KEYS_SLACK_MS;
+}
+
+void tail_doubt(struct tail *tail)
+{
+    atomic_fetch_add(&tail->doubts, 1);
+    atomic_store(&tail->passed_seq, 0);
+    atomic_store(&tail->keys_ms, 0);
+    inventory_drop_all(tail->tickets->inventory);
 }
 
 static int64_t behind_metric(void *ctx)

@@ -27,5 +27,8 @@ bool tail_has_passed(const struct tail *tail, int64_t seq);
 /* A key that memory does not know was not used by a booking with an id of before this time. Any
  * thread. */
 int64_t tail_keys_since_ms(const struct tail *tail, int64_t now_ms);
+/* The writer's connection was lost, and perhaps the last commit: memory is read anew, and until the
+ * next look at the journal it is sure of nothing. Any thread. */
+void tail_doubt(struct tail *tail);
 
 #endif

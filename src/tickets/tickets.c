@@ -43,6 +43,21 @@ static enum err routes_join(struct tickets *tickets)
     return ERR_OK;
 }
 
+static void on_doubt(void *ctx)
+{
+    tail_doubt(ctx);
+}
+
+enum err tickets_follow(struct tickets *tickets)
+{
+    enum err err = tail_new(tickets, &tickets->tail);
+    if (err)
+        return err;
+    inventory_set_followed(tickets->inventory);
+    writer_on_doubt(tickets->writer, on_doubt, tickets->tail);
+    return ERR_OK;
+}
+
 static enum err tickets_open(struct tickets *tickets)
 {
     const struct config *config = tickets->config;
@@ -61,6 +76,8 @@ static enum err tickets_open(struct tickets *tickets)
         err = search_new(config, &tickets->search);
     if (!err)
         err = routes_join(tickets);
+    if (!err && db_is_pgsql(writer_db(tickets->writer)))
+        err = tickets_follow(tickets);
     if (!err)
         err = writer_start(tickets->writer);
     return err;

@@ -34,6 +34,9 @@ struct tickets {
 
 /* Opens data_dir/tickets.db (writer thread started) and builds the route table. */
 ERR_MUST_USE enum err tickets_new(const struct config *config, struct tickets **ret_tickets);
+/* Other nodes write to the same database: memory follows the journal from now on. Before anything is
+ * loaded; tickets_new does it on PostgreSQL. */
+ERR_MUST_USE enum err tickets_follow(struct tickets *tickets);
 struct service *tickets_service(struct tickets *tickets);
 const char *tickets_database_path(const struct tickets *tickets);
 /* Re-arms timers and starts the workers; port: where the server listens. Before requests are
