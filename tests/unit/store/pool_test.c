@@ -193,8 +193,8 @@ static void test_missing_databases_are_refused(void **state)
 {
     struct fixture *fixture = *state;
     make_database(fixture);
-    char missing[128];
-    (void)snprintf(missing, sizeof(missing), "%s/missing.db", fixture->dir);
+    char missing[528];
+    (void)snprintf(missing, sizeof(missing), "%s_missing", fixture->path);
     struct pool_options options = {
         .name = "pool", .threads = 2, .queue_max = 3, .database_paths = {fixture->path, missing}};
     struct pool *pool = NULL;
