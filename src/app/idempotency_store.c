@@ -54,9 +54,14 @@ enum err idempotency_put(struct db *db, const struct idempotency_key *key, int s
     return db_exec(stmt);
 }
 
-SQL(SQL_PURGE, "DELETE FROM idempotency WHERE (caller_id, key_hash) IN"
-               " (SELECT caller_id, key_hash FROM idempotency WHERE created_at <= $1"
-               " ORDER BY created_at LIMIT $2)");
+/* PostgreSQL plans a statement once, for a LIMIT it does not know: by key it would read the whole
+ * table to find these rows again. */
+#define OLDEST "FROM idempotency WHERE created_at <= $1 ORDER BY created_at LIMIT $2"
+SQL_PAIR(
+    SQL_PURGE,
+    "DELETE FROM idempotency WHERE (caller_id, key_hash) IN (SELECT caller_id, key_hash " OLDEST
+    ")",
+    "DELETE FROM idempotency WHERE ctid = ANY (ARRAY(SELECT ctid " OLDEST "))");
 
 enum err idempotency_purge(struct db *db, int64_t now_ms, int64_t *ret_deleted)
 {

@@ -189,8 +189,11 @@ enum err session_delete(struct db *db, uint64_t account_id, uint64_t session_id,
     return db_exec(stmt);
 }
 
-SQL(SQL_SESSION_PURGE, "DELETE FROM session WHERE token_hash IN (SELECT token_hash FROM session "
-                       "WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)");
+/* As in idempotency_store.c. */
+#define OLDEST "FROM session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2"
+SQL_PAIR(SQL_SESSION_PURGE,
+         "DELETE FROM session WHERE token_hash IN (SELECT token_hash " OLDEST ")",
+         "DELETE FROM session WHERE ctid = ANY (ARRAY(SELECT ctid " OLDEST "))");
 
 enum err session_purge(struct db *db, int64_t now_ms)
 {

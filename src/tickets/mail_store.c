@@ -116,8 +116,12 @@ enum err mail_store_set_state(struct db *db, const struct mail_outcome *outcome)
     return db_exec(stmt);
 }
 
-SQL(SQL_PURGE, "DELETE FROM mail WHERE id IN (SELECT id FROM (SELECT id, state, created_at "
-               "FROM mail ORDER BY id LIMIT $2) AS oldest WHERE state <> 0 AND created_at < $1)");
+/* PostgreSQL: as in app/idempotency_store.c. */
+#define OLDEST                                                                                     \
+    "SELECT id FROM (SELECT id, state, created_at FROM mail ORDER BY id LIMIT $2) AS oldest "      \
+    "WHERE state <> 0 AND created_at < $1"
+SQL_PAIR(SQL_PURGE, "DELETE FROM mail WHERE id IN (" OLDEST ")",
+         "DELETE FROM mail WHERE id = ANY (ARRAY(" OLDEST "))");
 
 enum err mail_store_purge(struct db *db, int64_t before_ms, int64_t limit)
 {

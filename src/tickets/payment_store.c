@@ -232,10 +232,13 @@ enum err payment_store_oldest(struct db *db, enum payment_work work, int64_t *re
     return ERR_OK;
 }
 
-SQL(SQL_ASK_NOW,
-    "UPDATE payment SET next_at = $1 WHERE (event_id, id) IN (SELECT event_id, id FROM payment "
-    "WHERE next_at IS NOT NULL AND state <> 1 AND next_at > $1 AND next_at <= $2 AND state = 2 "
-    "ORDER BY next_at LIMIT $3)");
+/* PostgreSQL: as in app/idempotency_store.c. */
+#define LATER                                                                                      \
+    "FROM payment WHERE next_at IS NOT NULL AND state <> 1 AND next_at > $1 AND next_at <= $2 "    \
+    "AND state = 2 ORDER BY next_at LIMIT $3"
+SQL_PAIR(SQL_ASK_NOW,
+         "UPDATE payment SET next_at = $1 WHERE (event_id, id) IN (SELECT event_id, id " LATER ")",
+         "UPDATE payment SET next_at = $1 WHERE ctid = ANY (ARRAY(SELECT ctid " LATER "))");
 
 enum err payment_store_ask_now(struct db *db, int64_t now_ms, int64_t until_ms, size_t limit,
                                int64_t *ret_changed)
