@@ -7,7 +7,7 @@ set -eu
 packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev libsqlite3-dev sqlite3
 libcurl4-openssl-dev libsodium-dev libssl-dev libjansson-dev libqrencode-dev libhpdf-dev libpng-dev
 libinih-dev zlib1g-dev libpq-dev curl"
-test_packages="libcmocka-dev openssl chromium fonts-dejavu-core poppler-utils zbar-tools"
+test_packages="libcmocka-dev faketime openssl chromium fonts-dejavu-core poppler-utils zbar-tools"
 ci_packages="clang clang-tidy clang-format libclang-rt-14-dev"
 
 # Debian 12 has 15. Any newer one will do, from wherever it came.

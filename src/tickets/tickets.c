@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "app/metrics.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "tickets/event_cancel.h"
@@ -125,9 +126,18 @@ static void base_url_set(struct tickets *tickets, unsigned port)
     snprintf(tickets->base_url, sizeof(tickets->base_url), "%s://127.0.0.1:%u", scheme, port);
 }
 
+static int64_t steward_metric(void *ctx)
+{
+    const struct tickets *tickets = ctx;
+    return writer_is_steward(tickets->writer);
+}
+
 enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
 {
     tickets->app = app;
+    metric_gauge_fn("foyer_steward", NULL,
+                    "1 on the node that runs timers and payments for all that share the database.",
+                    steward_metric, tickets);
     base_url_set(tickets, port);
     int64_t imports_before_ms = tickets->tail ? clock_now_ms() - IMPORT_AGE_MS : INT64_MAX;
     enum err err = venue_remove_orphans(tickets->writer, imports_before_ms);
@@ -164,6 +174,7 @@ void tickets_free(struct tickets *tickets)
 {
     if (!tickets)
         return;
+    metrics_forget(tickets);
     tail_free(tickets->tail);
     search_free(tickets->search);
     expiry_free(tickets->expiry);

@@ -1,0 +1,313 @@
+/*
+ * Several nodes on one PostgreSQL database: what one sells the other shows, nobody gets a seat twice, whoever lost an answer gets it
+ * from the other node, and what one node does for all goes on when it dies. One node's clock is 30 s off in all of it.
+ */
+import test, { after, afterEach, before, describe } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { newKey } from './lib/api.mjs';
+import { Buyers, Nodes, SKEW_MS } from './lib/nodes.mjs';
+import { Postgres } from './lib/postgres.mjs';
+import { reconciled, checkedOut, held, makeUser, plan, sale, seatStates, status } from './lib/seed.mjs';
+import { GUARD_OFF, isPostgres } from './lib/store.mjs';
+import { until } from './lib/wait.mjs';
+
+const skip = !isPostgres && 'nodes share PostgreSQL';
+const FREE = { front: 0, back: 0 };
+const SEATS = 40;
+const seatsOf = (count) => Array.from({ length: count }, (_, i) => `S1-R${Math.floor(i / 20) + 1}-${(i % 20) + 1}`);
+const hall = () => plan({ rows: 2, seats: 20, areas: [{ guid: 'floor', capacity: 50 }] });
+
+let cluster;
+let nodes;
+
+if (!skip) {
+    before(async () => {
+        cluster = await Postgres.start();
+    });
+    after(async () => {
+        await cluster.kill();
+    });
+    afterEach(async () => {
+        await nodes?.end();
+        nodes = null;
+    });
+}
+
+const start = async (options) => {
+    nodes = await Nodes.start(cluster, options);
+    return nodes;
+};
+
+const states = (node, eventId) => seatStates(node.anonymous, eventId);
+const shows = (node, eventId, seat, wanted) =>
+    until(async () => (await states(node, eventId))[seat] === wanted, { what: `${seat} to be ${wanted} on the other node` });
+
+/* Rows of the one database, whoever runs. */
+const rows = (sql) => nodes.a.sql(sql);
+const keyHash = (key) => createHash('sha256').update(key).digest().subarray(0, 16).toString('hex');
+
+/* All seats are asked for by all buyers, one after the other; `during(i)` may break something before the i-th. Each has one winner. */
+async function sellOut(event, buyers, during = () => {}) {
+    const winners = [];
+    for (const [i, seat] of seatsOf(SEATS).entries()) {
+        await during(i);
+        const answers = await buyers.race(event.id, [seat]);
+        const won = answers.filter(({ answer }) => answer.status === 201);
+        assert.equal(won.length, 1, `${seat}: ${answers.map(({ answer }) => `${answer.status} ${answer.text}`).join('\n')}`);
+        winners.push({ ...won[0], seat });
+        for (const { answer } of answers) assert.ok([201, 409].includes(answer.status), `${answer.status} ${answer.text}`);
+    }
+    return winners;
+}
+
+/* Every acknowledged hold is a booking of its own, and what its owner pays for is his. */
+async function checkSold(event, buyers, winners) {
+    for (const winner of winners) {
+        const answer = await buyers.checkOut(winner.person, winner.answer.json.id);
+        assert.equal(answer.status, 202, `${winner.seat}: ${answer.text}`);
+        assert.equal(answer.json.status, 'confirmed', winner.seat);
+    }
+    const found = await rows('SELECT encode(key_hash, \'hex\'), state, COUNT(*) FROM booking GROUP BY 1, 2');
+    assert.deepEqual(new Set(found.map(String)), new Set(winners.map(({ key }) => `${keyHash(key)},3,1`)), 'one booking a winner, and no other');
+    for (const node of nodes.all.filter((one) => one.isRunning()))
+        await until(async () => Object.values(await states(node, event.id)).every((state) => state === 'booked'), { what: 'the house to be full' });
+    assert.equal((await rows('SELECT COUNT(*) FROM seat_claim WHERE state = 2'))[0][0], String(SEATS));
+    const audit = await nodes.a.audit({ isAlone: true });
+    assert.deepEqual(audit.findings, []);
+    assert.deepEqual(await reconciled(nodes.a, { isAtRest: false }), []);
+}
+
+describe('selling', { skip }, () => {
+    test('buyers on both nodes want the same seats: sold out, none twice', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall(), prices: FREE });
+        const buyers = await Buyers.make(nodes, 8);
+        await checkSold(event, buyers, await sellOut(event, buyers));
+        await nodes.stop();
+    });
+
+    test('the control: without the guard the same buyers are sold the same seats', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall(), prices: FREE });
+        const buyers = await Buyers.make(nodes, 8);
+        await rows(GUARD_OFF.postgres);
+        let oversold = 0;
+        for (const seat of seatsOf(SEATS)) {
+            const answers = await buyers.race(event.id, [seat]);
+            if (answers.filter(({ answer }) => answer.status === 201).length > 1) oversold++;
+        }
+        assert.ok(oversold > 0, 'nothing was sold twice');
+        assert.notDeepEqual((await nodes.a.audit({ isAlone: true })).findings, []);
+    });
+
+    test('a node dies in the middle: nothing that was acknowledged is lost', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall(), prices: FREE });
+        const buyers = await Buyers.make(nodes, 8);
+        const during = async (i) => {
+            if (i === 15) setTimeout(() => nodes.b.kill9(), 5);
+            if (i === 30) await nodes.b.start();
+        };
+        const winners = await sellOut(event, buyers, during);
+        assert.ok(buyers.repeats > 0, 'nobody had to ask again');
+        await checkSold(event, buyers, winners);
+    });
+
+    test('PostgreSQL crashes in the middle: nothing that was acknowledged is lost', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall(), prices: FREE });
+        const buyers = await Buyers.make(nodes, 8);
+        let crash;
+        const winners = await sellOut(event, buyers, (i) => {
+            if (i === 20) setTimeout(() => (crash = cluster.restart()), 5);
+        });
+        await crash;
+        assert.ok(buyers.repeats > 0, 'nobody had to ask again');
+        await checkSold(event, buyers, winners);
+        await nodes.stop();
+    });
+});
+
+describe('idempotency', { skip }, () => {
+    test('a winner who lost the reply gets it from the other node, never a refusal', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall() });
+        const user = await makeUser(nodes.a);
+        for (const [i, seat] of seatsOf(40).entries()) {
+            const [first, second] = i % 2 ? nodes.all : [nodes.b, nodes.a];
+            const key = newKey();
+            const won = await first.as(user.token).hold(event.id, [seat], key);
+            assert.equal(won.status, 201, won.text);
+            const again = await second.as(user.token).hold(event.id, [seat], key);
+            assert.equal(again.status, 201, again.text);
+            assert.equal(again.json.id, won.json.id);
+            assert.equal(again.headers['idempotency-replayed'], 'true');
+        }
+        await nodes.stop();
+    });
+
+    test('both nodes are asked at once with the same key: one booking', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall() });
+        const user = await makeUser(nodes.a);
+        for (const seat of seatsOf(20)) {
+            const key = newKey();
+            const answers = await Promise.all(nodes.all.map((node) => node.as(user.token).hold(event.id, [seat], key)));
+            for (const answer of answers) assert.equal(answer.status, 201, answer.text);
+            assert.equal(answers[0].json.id, answers[1].json.id);
+        }
+        assert.equal((await rows('SELECT COUNT(*) FROM booking'))[0][0], '20');
+        await nodes.stop();
+    });
+
+    test('a node that has just started knows the keys of the other', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall() });
+        const user = await makeUser(nodes.a);
+        for (const seat of seatsOf(5)) {
+            const key = newKey();
+            const won = await held(nodes.a.as(user.token), event.id, [seat], key);
+            await nodes.b.restart();
+            const again = await nodes.b.as(user.token).hold(event.id, [seat], key);
+            assert.equal(again.status, 201, again.text);
+            assert.equal(again.json.id, won.id);
+        }
+        await nodes.stop();
+    });
+
+    test('other requests with a key are answered once, whichever node is asked', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall(), prices: FREE });
+        const user = await makeUser(nodes.a);
+        for (const seat of seatsOf(10)) {
+            const booking = await held(nodes.a.as(user.token), event.id, [seat]);
+            const key = newKey();
+            const answers = await Promise.all(nodes.all.map((node) => node.as(user.token).post(`/v1/bookings/${booking.id}/checkout`, undefined, { key })));
+            for (const answer of answers) assert.equal(answer.status, 202, answer.text);
+            assert.equal(answers.filter(({ headers }) => headers['idempotency-replayed']).length, 1);
+        }
+        await nodes.stop();
+    });
+});
+
+describe('memory', { skip }, () => {
+    test('the other node shows what happens to seats, areas and the event', async () => {
+        await start();
+        const { a, b } = nodes;
+        const event = await sale(a, { plan: hall() });
+        const user = await makeUser(a);
+        const [seat, blocked] = seatsOf(2);
+        await states(b, event.id); /* both have it in memory from here on */
+        const booking = await held(a.as(user.token), event.id, { seat_ids: [seat], areas: [{ area_id: 'floor', quantity: 2 }] });
+        await shows(b, event.id, seat, 'held');
+        const free = async (node) => (await node.anonymous.get(`/v1/events/${event.id}/availability`)).json.areas[0].available;
+        await until(async () => (await free(b)) === 48, { what: 'the area to follow' });
+        const answer = await b.as(user.token).delete(`/v1/bookings/${booking.id}`);
+        assert.equal(answer.status, 200, answer.text);
+        await shows(a, event.id, seat, 'available');
+        await until(async () => (await free(a)) === 50, { what: 'the area to be whole again' });
+        assert.equal((await b.admin.post(`/v1/events/${event.id}/blocks`, { seat_ids: [blocked] })).status, 200);
+        await shows(a, event.id, blocked, 'blocked');
+        assert.equal((await a.admin.patch(`/v1/events/${event.id}`, { name: 'Another Name' })).status, 200);
+        const name = async (node) => (await node.anonymous.get(`/v1/events/${event.id}`)).json.name;
+        await until(async () => (await name(b)) === 'Another Name', { what: 'the name to follow' });
+        const found = async (node) => (await node.anonymous.get('/v1/events?q=Another')).json.data.length;
+        for (const node of nodes.all) await until(async () => (await found(node)) === 1, { what: 'the search to find it' });
+        await nodes.stop();
+    });
+
+    test('a transaction that stays open while later ones commit is not missed', async () => {
+        await start();
+        const { a, b } = nodes;
+        const [slow, fast] = [await sale(a, { plan: hall() }), await sale(a, { plan: hall() })];
+        const user = await makeUser(a);
+        const seats = seatsOf(SEATS);
+        for (const node of nodes.all) for (const event of [slow, fast]) await states(node, event.id);
+        const id = (await rows('SELECT id FROM event ORDER BY id LIMIT 1'))[0][0];
+        /* Somebody else's transaction has the seat for 2 s and gives it back: so long waits the hold's own, with its shard locked. */
+        const block = cluster.query(`BEGIN; INSERT INTO tickets.seat_claim VALUES (${id}, 0, 1, 1); SELECT pg_sleep(2); ROLLBACK`, [], new URL(nodes.store).pathname.slice(1));
+        await until(async () => (await cluster.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")).length === 1, { what: 'the seat to be taken' });
+        const late = a.as(user.token).hold(slow.id, [seats[0]]);
+        await until(async () => (await cluster.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'transactionid'")).length === 1, { what: 'the hold to wait' });
+        const early = await held(b.as(user.token), fast.id, [seats[0]]);
+        const answer = await late;
+        await block;
+        assert.equal(answer.status, 201, answer.text);
+        const [[lateSeq, lateAt], [earlySeq, earlyAt]] = await rows("SELECT seq, at_ms FROM journal WHERE type = 'booking.held' ORDER BY shard");
+        assert.ok(BigInt(lateSeq) < BigInt(earlySeq) && Number(lateAt) <= Number(earlyAt), 'it was numbered first and committed last');
+        await shows(b, slow.id, seats[0], 'held');
+        await shows(a, fast.id, seats[0], 'held');
+        assert.ok(early.id);
+        await nodes.stop();
+    });
+
+    test('a session that ends on one node ends on the other', async () => {
+        await start();
+        const { a, b } = nodes;
+        const user = await makeUser(a);
+        assert.equal((await b.as(user.token).get('/v1/me')).status, 200);
+        assert.equal((await a.as(user.token).delete('/v1/sessions/current')).status, 204);
+        assert.equal((await a.as(user.token).get('/v1/me')).status, 401);
+        await until(async () => (await b.as(user.token).get('/v1/me')).status === 401, { what: 'the session to end' });
+        await nodes.stop();
+    });
+});
+
+describe('what one node does for all', { skip }, () => {
+    test('the database\'s clock counts on both nodes', async () => {
+        await start();
+        const [[database]] = (await cluster.query('SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now')).map(({ now }) => [Number(now)]);
+        for (const node of nodes.all) assert.ok(Math.abs((await node.now()) - database) < SKEW_MS / 2, 'the clock is off');
+        const user = await makeUser(nodes.a);
+        const event = await sale(nodes.b, { plan: hall(), onsale_at: new Date(database - 5000).toISOString() });
+        for (const [i, node] of nodes.all.entries()) {
+            const booking = await held(node.as(user.token), event.id, [seatsOf(2)[i]]);
+            assert.ok(Math.abs(Date.parse(booking.expires_at) - database - 600000) < SKEW_MS / 2, booking.expires_at);
+        }
+        await nodes.stop();
+    });
+
+    test('a steward that dies is replaced: holds end, money comes, mail goes out once', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall() });
+        const user = await makeUser(nodes.a);
+        const [lost, paid] = seatsOf(2);
+        const first = await nodes.steward();
+        const second = nodes.other(first);
+        const booking = await held(first.as(user.token), event.id, [lost]);
+        const other = await held(second.as(user.token), event.id, [paid]);
+        await first.kill9();
+        assert.equal(await nodes.steward(), second);
+        const ready = await checkedOut(second.as(user.token), event.id, other);
+        assert.equal((await second.bank.pay(ready.payment.url)).status, 200);
+        await status(second.as(user.token), other.id, 'confirmed');
+        await second.advance(11 * 60 * 1000);
+        await status(second.as(user.token), booking.id, 'expired');
+        await shows(second, event.id, lost, 'available');
+        await first.start();
+        await shows(first, event.id, paid, 'booked');
+        const mails = () => nodes.all.flatMap((node) => {
+            const dir = path.join(node.dir, 'mail');
+            return fs.existsSync(dir) ? fs.readdirSync(dir).filter((name) => name.endsWith('.eml')) : [];
+        });
+        await until(() => mails().length > 0, { what: 'the mail' });
+        assert.deepEqual((await nodes.a.sql('SELECT kind, COUNT(*) FROM mail GROUP BY 1', 'mail')).map(([, count]) => count), ['1']);
+        await nodes.stop();
+    });
+
+    test('an event that is cancelled on any node is undone by the steward', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall() });
+        const user = await makeUser(nodes.a);
+        const booking = await held(nodes.b.as(user.token), event.id, seatsOf(2));
+        const steward = await nodes.steward();
+        const answer = await nodes.other(steward).admin.post(`/v1/events/${event.id}/cancel`);
+        assert.equal(answer.status, 200, answer.text);
+        for (const node of nodes.all) await status(node.as(user.token), booking.id, 'cancelled');
+        await until(async () => (await rows('SELECT COUNT(*) FROM event_cancel'))[0][0] === '0', { what: 'the end of the walk' });
+        await nodes.stop();
+    });
+});
