@@ -6,11 +6,13 @@
  * SQL of the tests is one text: PostgreSQL has the few functions of SQLite that they use in the schema `shims`, which the program
  * under test never sees. Where that does not do, a test gives a text for each engine: {sqlite, postgres}.
  */
-import { execFile, execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 
 const CLUSTER = process.env.FOYER_TEST_POSTGRES || null;
 export const isPostgres = CLUSTER !== null;
@@ -22,17 +24,25 @@ const SHIMS = `CREATE SCHEMA shims;
     CREATE FUNCTION shims.hex(text) RETURNS text IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT upper(encode(convert_to($1, 'UTF8'), 'hex')) $$;
     CREATE FUNCTION shims.zeroblob(integer) RETURNS bytea IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT decode(repeat('00', $1), 'hex') $$;
     CREATE FUNCTION shims.json_extract(text, text) RETURNS text IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT $1::jsonb ->> substr($2, 3) $$;`;
+const SCRIPT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../scripts/postgres.sh');
 const COPY_TRIES = 200;
+const CONNECT_MS = 60000;
 const MAX_BUFFER = 1 << 28;
 
 const stores = new Map(); /* directory: URL of its database */
 const made = new Set(); /* names of the databases to be dropped at the end */
 
+/* Runs psql commands on the cluster while everything else waits: for what cannot wait itself. */
+let psql;
+function psqlSync(input) {
+    psql ??= path.join(execFileSync(SCRIPT, ['bin'], { encoding: 'utf8' }).trim(), 'psql');
+    execFileSync(psql, ['-X', '-q', '-v', 'ON_ERROR_STOP=1', CLUSTER], { input, stdio: ['pipe', 'ignore', 'pipe'], timeout: 60000 });
+}
+
 process.on('exit', () => {
     if (made.size === 0) return;
     try {
-        const drops = [...made].map((name) => `DROP DATABASE IF EXISTS ${name} WITH (FORCE);`).join('\n');
-        execFileSync('psql', ['-X', '-q', CLUSTER], { input: drops, stdio: ['pipe', 'ignore', 'ignore'], timeout: 60000 });
+        psqlSync([...made].map((name) => `DROP DATABASE IF EXISTS ${name} WITH (FORCE);`).join('\n'));
     } catch {
         /* The cluster may be gone already; it is thrown away as a whole. */
     }
@@ -57,8 +67,7 @@ export function storeOf(dir) {
     const key = path.resolve(dir);
     if (isPostgres && !stores.has(key)) {
         const name = newName();
-        const script = `CREATE DATABASE ${name};\n\\connect ${name}\n${SHIMS}\n`;
-        execFileSync('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', CLUSTER], { input: script, stdio: ['pipe', 'ignore', 'pipe'] });
+        psqlSync(`CREATE DATABASE ${name};\n\\connect ${name}\n${SHIMS}\n`);
         stores.set(key, urlOf(name));
     }
     return stores.get(key) ?? null;
@@ -73,13 +82,23 @@ export function storeEnvironment(dir) {
     return store ? { FOYER_STORE: store } : {};
 }
 
-/* environment, arguments of psql for one service's tables. */
-const psqlEnvironment = (service) => ({ ...process.env, PGCLIENTENCODING: 'UTF8', PGOPTIONS: `-c search_path=${service},shims` });
-const PSQL = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1'];
+/* Runs use(ask) with a connection that finds one service's tables; ask(sql): the rows of all its statements, each a list of texts. */
+async function withClient(url, service, use) {
+    const options = `-c search_path=${service},shims`;
+    const types = { getTypeParser: () => (text) => text };
+    const client = new pg.Client({ connectionString: url, options, types, connectionTimeoutMillis: CONNECT_MS });
+    client.on('error', () => {}); /* the end of the server is told by the query that it breaks */
+    await client.connect();
+    try {
+        return await use(async (text) => [await client.query({ text, rowMode: 'array' })].flat().flatMap((result) => result.rows));
+    } finally {
+        await client.end().catch(() => {});
+    }
+}
 
-function finish(program, args, input, options = {}) {
+function finish(program, args, input) {
     return new Promise((resolve, reject) => {
-        const child = execFile(program, args, { maxBuffer: MAX_BUFFER, ...options }, (error, stdout, stderr) => {
+        const child = execFile(program, args, { maxBuffer: MAX_BUFFER }, (error, stdout, stderr) => {
             if (error) reject(new Error(`${program}: ${stderr.trim() || error.message}`));
             else resolve(stdout);
         });
@@ -94,12 +113,13 @@ const rowsOf = (text) => text.split('\n').filter(Boolean).map((line) => line.spl
 export const sqlite = async (file, sql) =>
     rowsOf(await finish('sqlite3', ['-batch', '-bail', '-cmd', '.timeout 5000', '-separator', '\t', file, sql]));
 
-/* What the engine's own shell says about a directory's tables, as rows of text columns. sql: see above. */
+/* What the engine says about a directory's tables, as rows of text columns. sql: see above. */
 export async function query(dir, sql, service = 'tickets') {
     const store = storeOf(dir);
     if (!store) return sqlite(path.join(dir, `${service}.db`), sql.sqlite ?? sql);
-    /* All of it or nothing. */
-    return rowsOf(await finish('psql', [...PSQL, '-F', '\t', '-1', '-f', '-', store], sql.postgres ?? sql, { env: psqlEnvironment(service) }));
+    /* Several statements are one transaction: all of them or none. */
+    const rows = await withClient(store, service, (ask) => ask(sql.postgres ?? sql));
+    return rows.map((row) => row.map((text) => text ?? ''));
 }
 
 /* A SELECT that gives a table's rows as INSERT statements of SQLite, in an order of their own. */
@@ -124,21 +144,33 @@ async function dumpOfSqlite(file, tables) {
     return texts.join('\n');
 }
 
+const lines = (rows) => rows.flat().join('\n');
+
+/* The statements that fill these tables, of all if none is named. */
+async function inserts(ask, tables = []) {
+    const condition = tables.length ? `AND c.table_name IN (${tables.map((table) => `'${table}'`)})` : '';
+    const texts = [];
+    for (const [select] of await ask(`${INSERTS} ${condition} GROUP BY c.table_name ORDER BY c.table_name`)) texts.push(lines(await ask(select)));
+    return texts.filter(Boolean).join('\n');
+}
+
 /* All that stands in a service's tables (or in those named), as text: what must not be in it can be looked for, and two of them compared. */
 export async function dump(dir, service, tables = []) {
     const store = storeOf(dir);
     if (!store) return dumpOfSqlite(path.join(dir, `${service}.db`), tables);
-    const condition = tables.length ? `AND c.table_name IN (${tables.map((table) => `'${table}'`)})` : '';
-    const names = tables.map((table) => `SELECT '-- ' || '${table}'::regclass;`).join(' '); /* fails when there is no such table */
-    const script = `${tables.length ? names : TABLES}\n${INSERTS} ${condition} GROUP BY c.table_name \\gexec\n`;
-    return finish('psql', [...PSQL, store], script, { env: psqlEnvironment(service) });
+    return withClient(store, service, async (ask) => {
+        for (const table of tables) await ask(`SELECT '${table}'::regclass`); /* fails when there is none */
+        return `${tables.length ? '' : lines(await ask(TABLES))}\n${await inserts(ask, tables)}`;
+    });
 }
 
 /* The tables of a service as one snapshot shows them, copied from PostgreSQL into a new SQLite file. */
 export async function exportTo(file, url, service = 'tickets') {
-    const script = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;\n${TABLES}\n${INSERTS} GROUP BY c.table_name \\gexec\nCOMMIT;\n`;
-    const text = await finish('psql', [...PSQL, url], script, { env: psqlEnvironment(service) });
-    await finish('sqlite3', ['-batch', '-bail', file], `PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; BEGIN;\n${text}COMMIT;\n`);
+    const text = await withClient(url, service, async (ask) => {
+        await ask('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+        return `${lines(await ask(TABLES))}\n${await inserts(ask)}`;
+    });
+    await finish('sqlite3', ['-batch', '-bail', file], `PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; BEGIN;\n${text}\nCOMMIT;\n`);
 }
 
 /* Runs look(file) with a SQLite file that has the rows of the store, which is the directory's own one where that is SQLite. */
@@ -158,8 +190,10 @@ export async function withFile(dir, look, url = storeOf(dir)) {
 async function copyDatabase(from, to) {
     for (let tries = 1; ; tries++) {
         try {
-            return await finish('psql', ['-X', '-q', '-v', 'ON_ERROR_STOP=1', CLUSTER],
-                `DROP DATABASE IF EXISTS ${to} WITH (FORCE);\nCREATE DATABASE ${to} TEMPLATE ${from};\n`);
+            return await withClient(CLUSTER, 'public', async (ask) => {
+                await ask(`DROP DATABASE IF EXISTS ${to} WITH (FORCE)`);
+                await ask(`CREATE DATABASE ${to} TEMPLATE ${from}`);
+            });
         } catch (error) {
             if (tries === COPY_TRIES || !/being accessed by other users/.test(error.message)) throw error;
             await new Promise((resolve) => setTimeout(resolve, 25));
@@ -187,39 +221,12 @@ export async function removeData(dir) {
     const url = stores.get(path.resolve(dir));
     if (!url) return;
     stores.delete(path.resolve(dir));
-    await finish('psql', ['-X', '-q', CLUSTER], `DROP DATABASE IF EXISTS ${nameOf(url)} WITH (FORCE);\n`);
+    await withClient(CLUSTER, 'public', (ask) => ask(`DROP DATABASE IF EXISTS ${nameOf(url)} WITH (FORCE)`));
     made.delete(nameOf(url));
 }
 
-/* A session that stays open, for a question that is asked again and again: ask(sql) is its one line of answer. */
-export class Session {
-    constructor(dir, service = 'tickets') {
-        this.child = spawn('psql', [...PSQL, storeOf(dir)], { env: psqlEnvironment(service), stdio: ['pipe', 'pipe', 'ignore'] });
-        this.child.stdin.on('error', () => {});
-        this.text = '';
-        this.child.stdout.setEncoding('utf8').on('data', (more) => {
-            this.text += more;
-            const end = this.text.indexOf('\n');
-            if (end < 0 || !this.answer) return;
-            const line = this.text.slice(0, end);
-            this.text = this.text.slice(end + 1);
-            this.answer(line);
-        });
-        this.child.on('exit', () => this.fail?.(new Error('psql has ended')));
-    }
-
-    ask(sql) {
-        return new Promise((resolve, reject) => {
-            [this.answer, this.fail] = [resolve, reject];
-            this.child.stdin.write(`${sql};\n`);
-        });
-    }
-
-    end() {
-        this.fail = null;
-        this.child.stdin.end();
-    }
-}
+/* Runs use(ask) with a connection that stays open, for a question that is asked again and again: ask(sql) is the first text of its answer. */
+export const withSession = (dir, use) => withClient(storeOf(dir), 'tickets', (ask) => use(async (sql) => (await ask(sql))[0][0]));
 
 /* The negative control of everything that counts on the primary key of seat_claim: whoever comes later takes the seat away. */
 export const GUARD_OFF = {

@@ -9,7 +9,7 @@ import { until } from '../wait.mjs';
 import { each } from './books.mjs';
 import { checkAll, untilCancelled } from './checks.mjs';
 import { Load, seatsOfHall } from './load.mjs';
-import { isPostgres, Session } from '../store.mjs';
+import { isPostgres, withSession } from '../store.mjs';
 import { sleep } from './world.mjs';
 
 const ORPHANS = 'SELECT COUNT(DISTINCT venue_id) FROM section WHERE venue_id NOT IN (SELECT id FROM venue)';
@@ -147,11 +147,14 @@ export class Rounds {
 
     /* Resolves in the turn in which the server is seen to have written for the count-th time since the request left, or, as two
      * writes may look like one, when it has not written for a while. */
-    async untilWrites(count, request) {
+    untilWrites(count, request) {
+        if (isPostgres) return withSession(this.world.server.dir, (ask) => this.untilChanges(count, request, () => ask(WRITTEN)));
+        return this.untilChanges(count, request, () => fs.statSync(`${this.world.database}-wal`).mtimeMs);
+    }
+
+    async untilChanges(count, request, look) {
         let isAnswered = false;
         request.then(() => (isAnswered = true));
-        const session = isPostgres ? new Session(this.world.server.dir) : null;
-        const look = session ? () => session.ask(WRITTEN) : () => fs.statSync(`${this.world.database}-wal`).mtimeMs;
         const begun = performance.now();
         let last = begun;
         let state = await look();
@@ -163,7 +166,6 @@ export class Rounds {
             [state, last] = [now, performance.now()];
             seen++;
         }
-        session?.end();
     }
 
     async expiryRound(random, events) {
