@@ -27,7 +27,8 @@ async function followersSee(server, witness, label) {
     const buyer = server.as(witness.buyers[0].token);
     const booking = await bought(server, buyer, event.id, ['S1-R1-1']);
     const mails = path.join(server.dir, 'mail');
-    const isMailed = () => fs.existsSync(mails) && fs.readdirSync(mails).some((file) => fs.readFileSync(path.join(mails, file), 'utf8').includes(booking.id));
+    const listMails = () => (fs.existsSync(mails) ? fs.readdirSync(mails) : []).filter((file) => file.endsWith('.eml'));
+    const isMailed = () => listMails().some((file) => fs.readFileSync(path.join(mails, file), 'utf8').includes(booking.id));
     await until(isMailed, { what: `${label}: the mail for a new booking` });
     drill.step(`${label}: search and mail follow`);
 }
