@@ -19,7 +19,7 @@
 
 #define DEMO_CONNECTIONS 600
 #define DEMO_BUYERS      9000
-#define DEMO_SECONDS     300
+#define DEMO_SECONDS     900
 #define HOLD_TTL_S       30
 #define MAP_MS           250
 #define SETTLE_SECONDS   90
