@@ -43,7 +43,8 @@ struct serving {
 
 static int complain(const char *what, enum err err)
 {
-    fprintf(stderr, "foyer: cannot start: %s: %s\n", what, err_name(err));
+    const char *why = writer_failure(); /* of a database, when there is one */
+    fprintf(stderr, "foyer: cannot start: %s: %s\n", what, why[0] ? why : err_name(err));
     return 1;
 }
 

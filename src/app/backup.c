@@ -71,6 +71,12 @@ int backup_args_parse(int argc, char *const *argv, const char *flag, struct back
         fprintf(stderr, "foyer: %s\n", message);
         return 2;
     }
+    if (config_is_pgsql(&ret_args->config)) {
+        fprintf(stderr,
+                "foyer: this copies SQLite files; a PostgreSQL store is copied by pg_dump or a "
+                "base backup (docs/operations.md)\n");
+        return 2;
+    }
     return 0;
 }
 

@@ -74,6 +74,13 @@ void db_set_message(struct db *db, const char *format, ...)
     (void)vsnprintf(db->message, sizeof(db->message), format,
                     args); /* a cut message is good enough */
     va_end(args);
+    size_t len = strlen(db->message); /* libpq's have lines */
+    while (len > 0 && db->message[len - 1] == '\n') {
+        db->message[--len] = '\0';
+    }
+    for (char *at = db->message; (at = strchr(at, '\n'));) {
+        *at = ' ';
+    }
 }
 
 const char *db_message(const struct db *db)
