@@ -219,9 +219,13 @@ static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struc
         problem_reply(call, PROBLEM_SALE_CLOSED, "The sale of this event is over.");
     else if (tx->now_ms < sale.onsale_at)
         problem_reply(call, PROBLEM_SALE_NOT_OPEN, "The sale of this event has not begun.");
-    else if (sale.updated_at != hold->model->event.updated_at)
+    else if (sale.updated_at != hold->model->event.updated_at) {
+        /* By another node perhaps, whose news may take a while. That the model is old is true whatever
+         * becomes of this transaction. */
+        inventory_forget(call_tickets(call)->inventory, hold->model);
         problem_retry(call, PROBLEM_CONFLICT,
                       "The event has just been changed. Please look at it again.", 1);
+    }
     if (call_is_answered(call))
         return false;
     if (!app_config(call->app)->abuse)

@@ -473,6 +473,19 @@ enum err inventory_stage_places(struct inventory *inventory, struct writer_tx *t
     return ERR_OK;
 }
 
+void inventory_forget(struct inventory *inventory, const struct event_model *model)
+{
+    uintptr_t value;
+    pthread_mutex_lock(&inventory->lock);
+    bool is_in = map_get(&inventory->models, model->event.id, &value) &&
+                 (const struct event_model *)value == model;
+    if (is_in)
+        map_remove(&inventory->models, model->event.id);
+    pthread_mutex_unlock(&inventory->lock);
+    if (is_in)
+        event_model_unref((struct event_model *)value);
+}
+
 struct drop_effect {
     struct inventory *inventory;
     uint64_t event_id;

@@ -71,6 +71,8 @@ struct event_model *inventory_get(struct inventory *inventory, uint64_t event_id
 /* Loads it when it is not there. Pool threads only (waits for the writer). ERR_NOT_FOUND. */
 ERR_MUST_USE enum err inventory_load(struct inventory *inventory, struct db *db, uint64_t event_id,
                                      struct event_model **ret_model);
+/* The database has shown that this one is out of date: the next request loads it anew. Any thread. */
+void inventory_forget(struct inventory *inventory, const struct event_model *model);
 void event_model_unref(struct event_model *model); /* NULL is fine */
 /* Index in model->areas, or -1. */
 int event_model_find_area(const struct event_model *model, struct str guid);

@@ -16,6 +16,7 @@
 #define OPEN_HOLDS_MAX    4000000
 #define OFFICE_WAIT_MS    1000 /* how often a node asks whether it is the steward now */
 #define TAIL_INTERVAL_MS  50   /* how often a node looks for what others wrote */
+#define TAIL_OLD_MS       5000 /* memory that is older refuses nobody */
 #define TAIL_CLOCK_MS     1000 /* how often it asks for the database's time */
 #define TAIL_PAUSE_MS_MAX 1000 /* while that fails */
 #define TAIL_ROWS_MAX     500  /* in one round */

@@ -20,7 +20,9 @@
  *  3. A commit whose outcome its node does not know has no effects there. If it happened, its rows
  *     come by the tail like those of any other node. When the writer's connection was lost, the next
  *     one may lead to a server that never saw the last commits, so all models are dropped.
- *  4. What is repeated does no harm: places and keys are absolute, timers ask the database.
+ *  4. Rows are held back while an older transaction is open anywhere in the cluster. Memory that is older
+ *     than TAIL_OLD_MS refuses nobody, because what it shows as taken may be free by now.
+ *  5. What is repeated does no harm: places and keys are absolute, timers ask the database.
  *
  * How old a key may be that the tail has not seen: a mark is a time and the end of what could be seen
  * then. Once the tail has passed that end, every transaction that it has not seen began after that
@@ -364,7 +366,10 @@ static void *tail_main(void *ctx)
 
 bool tail_has_passed(const struct tail *tail, int64_t seq)
 {
-    return !tail || atomic_load(&tail->passed_seq) >= seq;
+    if (!tail)
+        return true;
+    bool is_old = atomic_load(&tail->keys_ms) < clock_now_ms() - TAIL_OLD_MS;
+    return !is_old && atomic_load(&tail->passed_seq) >= seq;
 }
 
 int64_t tail_keys_since_ms(const struct tail *tail, int64_t now_ms)

@@ -21,8 +21,8 @@ void tail_free(struct tail *tail);
  * own step, and tests'. */
 ERR_MUST_USE enum err tail_read(struct tail *tail, bool *ret_has_more);
 
-/* Whether memory has every row below seq: nobody's key is missing that was committed before them. Any
- * thread. */
+/* Whether memory has every row below seq, so that nobody's key is missing that was committed before
+ * them, and is at most TAIL_OLD_MS old. Any thread. */
 bool tail_has_passed(const struct tail *tail, int64_t seq);
 /* A key that memory does not know was not used by a booking with an id of before this time. Any
  * thread. */

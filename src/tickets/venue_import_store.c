@@ -178,7 +178,9 @@ static void import_wave(struct import *import, struct writer *writer, enum chunk
     size_t made = 0;
     for (; made < IMPORT_WAVE && *next < count; made++) {
         uint32_t end = count - *next < IMPORT_ROWS ? count : *next + IMPORT_ROWS;
-        chunks[made] = (struct chunk){.job = {.apply = chunk_apply, .done = chunk_done},
+        chunks[made] = (struct chunk){.job = {.shard = import->venue_id, /* rows of nobody else's */
+                                              .apply = chunk_apply,
+                                              .done = chunk_done},
                                       .import = import,
                                       .kind = kind,
                                       .begin = *next,
