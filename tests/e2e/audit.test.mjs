@@ -124,6 +124,7 @@ const CORRUPTIONS = {
     'a booking in another currency': ['booking-currency', 'currency', `UPDATE booking SET currency = 'USD' WHERE id = ${PAID}`],
     'a booking of another account': ['booking-since-hold', 'bookings-by-journal', `UPDATE booking SET account_id = account_id + 1 WHERE id = ${PAID}`],
     'a booking with more places than its seats': ['booking-amount', 'booking-total', `UPDATE booking SET places = places + 1 WHERE id = ${PAID}`],
+    'a booking whose seats are no list': ['booking-amount', 'bookings-by-journal', `UPDATE booking SET seats = 'none' WHERE id = ${PAID}`],
     'a booking of more than six': ['too-many-places', 'too-many-places', `UPDATE booking SET places = 7 WHERE id = ${PAID}`],
     'a hold that was made longer by hand': ['booking-since-hold', 'hold-length', `UPDATE booking SET expires_at = expires_at + 60000 WHERE id = ${OPEN}`],
     'a booking of another time': ['booking-since-hold', 'bookings-by-journal', `UPDATE booking SET created_at = created_at - 60000 WHERE id = ${PAID}`],
@@ -194,6 +195,7 @@ const CORRUPTIONS = {
     'two journal rows that changed places': ['journal-chain', 'journal-versions', `UPDATE journal SET seq = -seq WHERE seq IN (SELECT seq FROM journal ORDER BY seq LIMIT 2 OFFSET 9);
         UPDATE journal SET seq = seq - (SELECT SUM(seq) FROM journal WHERE seq < 0) WHERE seq < 0`],
     'a head that was turned back': ['journal-chain', 'journal-heads', 'UPDATE journal_head SET version = version - 1 WHERE version > 3'],
+    'a journal row whose numbers and lists are words': ['journal-chain', 'unreadable', `UPDATE journal SET data = replace(replace(data, '"booking":', '"booking":"none","was":'), '"seats":', '"seats":"none","were":') WHERE seq = ${HELD}`],
     'a head that is missing': ['journal-chain', 'journal-heads', 'DELETE FROM journal_head WHERE version > 3'],
     /* What grants a seat. The reconciliation does not know which constraints there should be: it sees what they would have kept out, when it is there. */
     'a trigger that was put in': ['schema', null, GUARD_OFF],
@@ -202,19 +204,33 @@ const CORRUPTIONS = {
         sqlite: schema("UPDATE sqlite_schema SET sql = replace(sql, ' AND refunded <= captured', '') WHERE name = 'payment'"),
         postgres: 'ALTER TABLE payment DROP CONSTRAINT payment_check, ADD CONSTRAINT payment_check CHECK (captured >= 0 AND refunded >= 0)',
     }],
+    'a primary key that is gone': ['schema', null, { postgres: 'ALTER TABLE seat_claim DROP CONSTRAINT seat_claim_pkey' }],
+    'a check that old rows need not pass': ['schema', null, { postgres: 'ALTER TABLE booking DROP CONSTRAINT booking_places_check, ADD CONSTRAINT booking_places_check CHECK (places > 0) NOT VALID' }],
+    'a rule that was put in': ['schema', null, { postgres: 'CREATE RULE guard_off AS ON DELETE TO seat_claim DO INSTEAD NOTHING' }],
+    'a table that does not outlive a crash': ['schema', null, { postgres: 'ALTER TABLE seat_claim SET UNLOGGED' }],
+    'a column that may be empty': ['schema', null, { postgres: 'ALTER TABLE booking ALTER COLUMN amount DROP NOT NULL' }],
+    'a function of the audit that says something else': ['schema', null, { postgres: "CREATE OR REPLACE FUNCTION json_int(value jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 1'" }],
     'a table that is gone': ['schema', 'unreadable', 'DROP TABLE capture'],
     /* An index that no longer says what its table says: rows found through it are not all there are. */
     'an index without its entries': ['file', 'file-damaged', { sqlite: indexWithout('ticket_by_seat', 'WHERE state = 0', 'WHERE state = 5') }],
 };
 
+/* Questions that cannot be answered are named, too, but only where it must be so. */
+const UNANSWERED = ['a table that is gone', ...(isPostgres ? [] : ['a booking whose seats are no list', 'a journal row whose numbers and lists are words'])];
+
+/* Why a corruption is not made here; false: it is. */
+const notHere = (sql) => (isPostgres ? sql.sqlite && !sql.postgres && sqliteOnly('its pages') : sql.postgres && !sql.sqlite && 'SQLite has no such thing');
+
 describe('names what is wrong:', { concurrency: 4 }, () => {
     for (const [name, [wanted, alsoWanted, sql]] of Object.entries(CORRUPTIONS)) {
-        test(name, { skip: isPostgres && sql.sqlite && !sql.postgres && sqliteOnly('its pages') }, async () => {
+        test(name, { skip: notHere(sql) }, async () => {
             const target = await corrupted(sql);
             const [found, other] = await Promise.all([audit(target), reconcile(target)]);
             assert.notEqual(found.code, 0);
             assert.ok(names(found.findings).includes(wanted), `audit: ${wanted} is not among ${JSON.stringify(found.findings.slice(0, 20))}`);
             assert.ok(found.findings.every(({ finding }) => finding.length > 5), JSON.stringify(found.findings));
+            const unanswered = found.findings.filter(({ finding }) => finding.startsWith('could not be read'));
+            assert.equal(unanswered.length > 0, UNANSWERED.includes(name), JSON.stringify(unanswered));
             if (alsoWanted) assert.ok(names(other).includes(alsoWanted), `reconciliation: ${alsoWanted} is not among ${JSON.stringify(other.slice(0, 20))}`);
             else assert.deepEqual(other, [], 'should the reconciliation see it, the table should say so');
             await removeData(target);
