@@ -163,6 +163,24 @@ describe('idempotency', { skip }, () => {
         await nodes.stop();
     });
 
+    /* An older transaction that stays open keeps the journal's news back. The node's picture of the event comes from the database and knows
+     * of the seat; of the key the node knows nothing. */
+    test('a node that knows of the seat and not of the key does not refuse the winner either', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall() });
+        const user = await makeUser(nodes.a);
+        const old = await nodes.openTransaction();
+        const key = newKey();
+        const won = await held(nodes.a.as(user.token), event.id, seatsOf(1), key);
+        assert.equal((await states(nodes.b, event.id))[seatsOf(1)[0]], 'held');
+        const again = await nodes.b.as(user.token).hold(event.id, seatsOf(1), key);
+        assert.equal(again.status, 201, again.text);
+        assert.equal(again.json.id, won.id);
+        assert.equal((await nodes.b.as(user.token).hold(event.id, seatsOf(1))).status, 409, 'others are refused');
+        await old.end();
+        await nodes.stop();
+    });
+
     test('a node that has just started knows the keys of the other', async () => {
         await start();
         const event = await sale(nodes.a, { plan: hall() });

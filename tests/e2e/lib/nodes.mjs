@@ -3,6 +3,7 @@
  * request had no definite answer asks again with the same key, on the other node if it is another's turn, until there is one.
  */
 import fs from 'node:fs';
+import pg from 'pg';
 import { newKey } from './api.mjs';
 import { Foyer, startBank } from './server.mjs';
 import { makeUser } from './seed.mjs';
@@ -52,6 +53,16 @@ export class Nodes {
             for (const node of this.all) if (node.isRunning() && (await node.metric('foyer_steward')) === 1) return node;
             return null;
         }, { what: 'a steward' });
+    }
+
+    /* Somebody else's transaction in the same cluster, older than all that is to come: {end}. */
+    async openTransaction() {
+        const client = new pg.Client({ connectionString: this.store });
+        client.on('error', () => {});
+        await client.connect();
+        await client.query('BEGIN');
+        await client.query('SELECT pg_current_xact_id()');
+        return { end: () => client.end() };
     }
 
     async advance(ms) {
