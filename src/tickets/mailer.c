@@ -54,6 +54,7 @@ struct mailer {
     bool is_acting;       /* this node reads the journal; the consumer's */
     struct db *platform;  /* the consumer's */
     int64_t saved_cursor; /* the consumer's: what stands in mail.db */
+    size_t unsaved_rows;  /* the consumer's: rows read after it */
     struct consumer *consumer;
 
     struct mail_composer composer; /* the worker's, with a reading connection */
@@ -166,11 +167,14 @@ static enum err on_batch(const struct journal_row *rows, size_t count, struct db
     int64_t cursor = rows[count - 1].seq;
     bool has_mail = !err && batch->count > 0;
     /* Without mail the cursor on disk may lag: what is read again makes no row then either. */
-    if (!err && (has_mail || cursor - mailer->saved_cursor >= MAIL_CURSOR_ROWS)) {
+    mailer->unsaved_rows += count;
+    if (!err && (has_mail || mailer->unsaved_rows >= MAIL_CURSOR_ROWS)) {
         batch->cursor = cursor;
         err = in_transaction(mailer, write_batch, batch);
-        if (!err)
+        if (!err) {
             mailer->saved_cursor = cursor;
+            mailer->unsaved_rows = 0;
+        }
     }
     arena_release(&arena);
     if (!err)

@@ -11,6 +11,7 @@
 
 #include "app/consumer.h"
 #include "app/metrics.h"
+#include "base/log.h"
 #include "tickets/event_store.h"
 #include "tickets/event_view.h"
 #include "tickets/search_store.h"
@@ -20,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define POLL_MS           250
 #define BATCH_ROWS_MAX    4000  /* fewer, larger pieces of the word index to merge later */
@@ -39,8 +41,9 @@ struct search {
     struct search_cache *cache;
     _Atomic int64_t followed_seq;
     /* Of the consumer's thread. */
-    int64_t saved_seq;
-    size_t changes; /* since the pieces were counted */
+    struct search_cursor saved;
+    size_t unsaved_rows; /* followed after it */
+    size_t changes;      /* since the pieces were counted */
     bool is_merging;
     _Atomic bool is_untidy; /* pieces are to be counted or merged; read by /metrics */
 };
@@ -56,14 +59,14 @@ enum err search_new(const struct config *config, struct search **ret_search)
     search->cache = search_cache_new();
     enum err err = search->cache ? writer_new(search->path, "search", &search->writer) : ERR_NOMEM;
     if (!err)
-        err = search_cursor_get(writer_db(search->writer), &search->saved_seq);
+        err = search_cursor_get(writer_db(search->writer), &search->saved);
     if (!err)
         err = writer_start(search->writer);
     if (err) {
         search_free(search);
         return err;
     }
-    atomic_store(&search->followed_seq, search->saved_seq);
+    atomic_store(&search->followed_seq, search->saved.seq);
     search->changes = TIDY_CHANGES; /* a merge may have been cut short by the last stop */
     atomic_store(&search->is_untidy, true);
     search->service = (struct service){.name = "search",
@@ -121,7 +124,7 @@ struct batch {
     struct search *search;
     struct change *changes;
     size_t count;
-    int64_t seq;
+    struct search_cursor cursor;
 };
 
 static enum err batch_apply(struct writer_job *job, struct writer_tx *tx)
@@ -133,7 +136,7 @@ static enum err batch_apply(struct writer_job *job, struct writer_tx *tx)
         err = change->is_listed ? search_doc_put(tx->db, &change->doc)
                                 : search_doc_remove(tx->db, change->event_id);
     }
-    return err ? err : search_cursor_set(tx->db, batch->seq);
+    return err ? err : search_cursor_set(tx->db, &batch->cursor);
 }
 
 static void batch_done(struct writer_job *job, enum err outcome)
@@ -202,19 +205,28 @@ static enum err read_changes(const struct journal_row *rows, size_t count, struc
 
 static enum err write_batch(struct search *search, struct batch *batch)
 {
-    bool is_worth_it = batch->count > 0 || batch->seq - search->saved_seq >= CURSOR_LAG_MAX;
+    bool is_worth_it = batch->count > 0 || search->unsaved_rows >= CURSOR_LAG_MAX;
     if (!is_worth_it)
         return ERR_OK;
     enum err err = writer_run(search->writer, &batch->job);
     if (err)
         return err;
-    search->saved_seq = batch->seq;
+    search->saved = batch->cursor;
+    search->unsaved_rows = 0;
     search->changes += batch->count;
     if (search->changes >= TIDY_CHANGES)
         atomic_store(&search->is_untidy, true);
     if (batch->count > 0)
         search_cache_clear(search->cache);
     return ERR_OK;
+}
+
+static struct search_cursor cursor_at(const struct journal_row *row)
+{
+    struct search_cursor cursor = {.seq = row->seq};
+    if (row->hash.len == sizeof(cursor.hash))
+        memcpy(cursor.hash, row->hash.data, sizeof(cursor.hash));
+    return cursor;
 }
 
 static enum err on_batch(const struct journal_row *rows, size_t count, struct db *source, void *ctx)
@@ -224,12 +236,13 @@ static enum err on_batch(const struct journal_row *rows, size_t count, struct db
     arena_init(&arena, BATCH_ARENA_MAX);
     struct batch batch = {.job = {.apply = batch_apply, .done = batch_done},
                           .search = search,
-                          .seq = count > 0 ? rows[count - 1].seq : search->saved_seq};
+                          .cursor = count > 0 ? cursor_at(&rows[count - 1]) : search->saved};
+    search->unsaved_rows += count;
     enum err err = read_changes(rows, count, source, &arena, &batch);
     if (!err)
         err = write_batch(search, &batch);
     if (!err)
-        atomic_store(&search->followed_seq, batch.seq);
+        atomic_store(&search->followed_seq, batch.cursor.seq);
     arena_release(&arena);
     return err;
 }
@@ -285,19 +298,69 @@ static void register_metrics(struct search *search)
                     "1 while the word index has pieces that are to be merged.", is_untidy, search);
 }
 
+/* --- Is it the journal that was followed? --- */
+
+static enum err compare_row(const struct journal_row *row, void *ctx)
+{
+    struct search_cursor *cursor = ctx;
+    struct search_cursor found = cursor_at(row);
+    if (found.seq != cursor->seq || memcmp(found.hash, cursor->hash, sizeof(found.hash)) != 0)
+        cursor->seq = 0;
+    return ERR_CONFLICT; /* one row is enough */
+}
+
+static enum err forget_apply(struct writer_job *job, struct writer_tx *tx)
+{
+    (void)job;
+    return search_forget(tx->db);
+}
+
+/* Before the consumer starts. A journal restored to an earlier moment has no such row, or another:
+ * what was followed never happened, and what comes may be numbered below. */
+static enum err check_history(struct search *search, const char *journal_path)
+{
+    struct search_cursor cursor = search->saved;
+    struct db *source;
+    if (cursor.seq == 0)
+        return ERR_OK;
+    enum err err = db_open(journal_path, DB_ADMIN, &source);
+    if (err)
+        return err;
+    bool is_known = false;
+    err = journal_read(source, cursor.seq - 1, 1, compare_row, &cursor);
+    if (err == ERR_CONFLICT) {
+        is_known = cursor.seq > 0;
+        err = ERR_OK;
+    }
+    db_close(source);
+    if (err || is_known)
+        return err;
+    log_warn("the journal is not the one that search followed: its index is built again", NULL);
+    struct writer_job job = {.apply = forget_apply, .done = batch_done};
+    err = writer_run(search->writer, &job);
+    if (!err) {
+        search->saved = (struct search_cursor){0};
+        atomic_store(&search->followed_seq, 0);
+    }
+    return err;
+}
+
 enum err search_start(struct search *search, struct tickets *tickets)
 {
     register_metrics(search);
+    enum err err = check_history(search, tickets->database_path);
+    if (err)
+        return err;
     struct consumer_options options = {.name = "search",
                                        .source_path = tickets->database_path,
-                                       .cursor = search->saved_seq,
+                                       .cursor = search->saved.seq,
                                        .interval_ms = POLL_MS,
                                        .batch_max = BATCH_ROWS_MAX,
                                        .on_batch = on_batch,
                                        .on_idle = on_idle,
                                        .ctx = search};
     struct consumer *consumer;
-    enum err err = consumer_start(&options, &consumer);
+    err = consumer_start(&options, &consumer);
     if (err)
         return err;
     pthread_mutex_lock(&search->lock);

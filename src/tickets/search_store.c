@@ -149,19 +149,47 @@ enum err search_merge(struct db *db, int64_t pages, bool *ret_has_more)
 
 /* --- The follower --- */
 
-SQL(SQL_CURSOR_GET, "SELECT seq FROM follower WHERE id = 1");
-SQL(SQL_CURSOR_SET, "UPDATE follower SET seq = $1 WHERE id = 1");
+SQL(SQL_CURSOR_GET, "SELECT seq, hash FROM follower WHERE id = 1");
+SQL(SQL_CURSOR_SET, "UPDATE follower SET seq = $1, hash = $2 WHERE id = 1");
 
-enum err search_cursor_get(struct db *db, int64_t *ret_seq)
+enum err search_cursor_get(struct db *db, struct search_cursor *ret_cursor)
 {
-    return db_get_i64(db_stmt(db, &SQL_CURSOR_GET), ret_seq);
+    struct db_stmt *stmt = db_stmt(db, &SQL_CURSOR_GET);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err)
+        return err;
+    struct search_cursor cursor = {0};
+    if (has_row) {
+        struct str hash = db_col_blob(stmt, 1);
+        cursor.seq = db_col_i64(stmt, 0);
+        if (hash.len == sizeof(cursor.hash))
+            memcpy(cursor.hash, hash.data, sizeof(cursor.hash));
+        db_done(stmt);
+    }
+    *ret_cursor = cursor;
+    return ERR_OK;
 }
 
-enum err search_cursor_set(struct db *db, int64_t seq)
+enum err search_cursor_set(struct db *db, const struct search_cursor *cursor)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_CURSOR_SET);
-    db_bind_i64(stmt, 1, seq);
+    db_bind_i64(stmt, 1, cursor->seq);
+    db_bind_blob(stmt, 2, str_from((const char *)cursor->hash, sizeof(cursor->hash)));
     return db_exec(stmt);
+}
+
+SQL(SQL_FORGET_DOCS, "DELETE FROM doc");
+SQL(SQL_FORGET_BOXES, "DELETE FROM place_box");
+SQL(SQL_FORGET_PLACES, "DELETE FROM place");
+
+enum err search_forget(struct db *db)
+{
+    struct sql *statements[] = {&SQL_FORGET_DOCS, &SQL_FORGET_BOXES, &SQL_FORGET_PLACES};
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < sizeof(statements) / sizeof(statements[0]); i++)
+        err = db_exec(db_stmt(db, statements[i]));
+    return err ? err : search_cursor_set(db, &(struct search_cursor){0});
 }
 
 /* --- Reading --- */

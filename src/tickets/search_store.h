@@ -2,6 +2,7 @@
 #ifndef TICKETS_SEARCH_STORE_H
 #define TICKETS_SEARCH_STORE_H
 
+#include "base/crypto.h"
 #include "store/db.h"
 #include "tickets/search_geo.h"
 #include "tickets/search_text.h"
@@ -24,8 +25,15 @@ ERR_MUST_USE enum err search_pieces(struct db *db, int64_t *ret_pieces);
 /* In a job's apply: merges about as many pages of them. Negative: begins to make one piece of all;
  * positive: goes on. *ret_has_more: something was merged, there may be more. */
 ERR_MUST_USE enum err search_merge(struct db *db, int64_t pages, bool *ret_has_more);
-ERR_MUST_USE enum err search_cursor_get(struct db *db, int64_t *ret_seq);
-ERR_MUST_USE enum err search_cursor_set(struct db *db, int64_t seq);
+/* The journal row that was followed last; seq 0: none. */
+struct search_cursor {
+    int64_t seq;
+    uint8_t hash[SHA256_SIZE];
+};
+ERR_MUST_USE enum err search_cursor_get(struct db *db, struct search_cursor *ret_cursor);
+ERR_MUST_USE enum err search_cursor_set(struct db *db, const struct search_cursor *cursor);
+/* Empties the index; the journal is to be followed from its beginning. */
+ERR_MUST_USE enum err search_forget(struct db *db);
 
 /* What every question has. Rows come in order of key, which is order of date. */
 struct search_range {

@@ -533,6 +533,44 @@ static void an_index_of_the_old_schema_is_built_again(void **state)
     assert_int_equal(json_count(rig_at(rig->json, "data")), 1);
 }
 
+/* --- Another journal --- */
+
+/* Restarts with an index that has an event of its own and was changed by this text; is the event still in it? */
+static bool keeps_stray(struct rig *rig, const char *change)
+{
+    char path[128];
+    struct db *db;
+    SQL(SQL_COUNT, "SELECT count(*) FROM doc WHERE name = 'Stray'");
+    int64_t count = 0;
+    rig_stop(rig);
+    (void)snprintf(path, sizeof(path), "%s/search.db", rig->dir);
+    assert_ok(db_open(path, DB_WRITER, &db));
+    assert_ok(db_script(
+        db, STR("INSERT INTO doc VALUES (1, 7, 7, 0, 1, 2, 'bern', 'jazz', '{}', 'Stray', 'Hall',"
+                " 'Bern', 'g000000 v7', '')")));
+    assert_ok(db_script(db, str_from_c(change)));
+    db_close(db);
+    rig_start(rig);
+    rig_settle_search(rig);
+    assert_ok(db_open(path, DB_READER, &db));
+    assert_ok(db_get_i64(db_stmt(db, &SQL_COUNT), &count));
+    db_close(db);
+    assert_int_equal(rig_get(rig, "/v1/events?q=friends"), 200);
+    assert_int_equal(json_count(rig_at(rig->json, "data")), 1);
+    return count > 0;
+}
+
+static void an_index_of_another_journal_is_built_again(void **state)
+{
+    struct rig *rig = *state;
+    rig_make_event(rig, "{\"Lower\":5000}");
+    rig_publish(rig);
+    rig_settle_search(rig);
+    assert_false(keeps_stray(rig, "UPDATE follower SET seq = seq + 1000000"));
+    assert_false(keeps_stray(rig, "UPDATE follower SET hash = zeroblob(32)"));
+    assert_true(keeps_stray(rig, "SELECT 1")); /* the same journal */
+}
+
 /* --- The cache --- */
 
 static void answers_in_memory_are_bounded(void **state)
@@ -571,6 +609,7 @@ int main(void)
         world_test(answers_are_those_of_a_walk_over_all_events),
         world_test(answers_stay_right_when_events_change_and_pieces_are_merged),
         rig_test(an_index_of_the_old_schema_is_built_again),
+        rig_test(an_index_of_another_journal_is_built_again),
         cmocka_unit_test(answers_in_memory_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
