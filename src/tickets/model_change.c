@@ -10,7 +10,7 @@
  * on, not by how much it differs, and names the version of its row: a place takes a change only if
  * that is newer than the one it shows.
  *
- * version is what the model shows without a gap. An effect moves it on only if it is the next one;
+ * version is what the model shows without a gap, and what answers are cached by. An effect moves it on only if it is the next one;
  * else rows of other nodes are still to come and the tail, which sees every row, moves it. Seats may
  * be newer than it, never older: that is what version promises.
  *
