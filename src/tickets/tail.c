@@ -73,10 +73,10 @@ struct tail {
     int64_t clock_at_ns; /* when the database is asked for its time again */
     uint32_t seat_nos[BLOCK_SEATS_MAX];
 
+    int64_t opened_ms;
     _Atomic unsigned doubts;
     _Atomic int64_t passed_seq; /* rows below it are in memory */
     _Atomic int64_t keys_ms;    /* keys of transactions that began before it are in memory */
-    _Atomic int64_t caught_up_ns;
     struct metric *rows;
 };
 
@@ -297,8 +297,6 @@ enum err tail_read(struct tail *tail, bool *ret_has_more)
     if (!*ret_has_more && round.bounds.settled_seq > passed_seq)
         passed_seq = round.bounds.settled_seq;
     pass(tail, passed_seq, &round);
-    if (!*ret_has_more)
-        atomic_store(&tail->caught_up_ns, clock_mono_ns());
     return ERR_OK;
 }
 
@@ -390,8 +388,9 @@ void tail_doubt(struct tail *tail)
 
 static int64_t behind_metric(void *ctx)
 {
-    struct tail *tail = ctx;
-    return (clock_mono_ns() - atomic_load(&tail->caught_up_ns)) / 1000000;
+    const struct tail *tail = ctx;
+    int64_t keys_ms = atomic_load(&tail->keys_ms);
+    return clock_now_ms() - (keys_ms ? keys_ms : tail->opened_ms);
 }
 
 /* --- Start and stop --- */
@@ -407,7 +406,7 @@ static enum err tail_open(struct tail *tail)
     tail->cursor = bounds.settled_seq - 1;
     atomic_store(&tail->passed_seq, bounds.settled_seq);
     tail->mark_seq = bounds.seen_seq;
-    tail->mark_ms = clock_now_ms();
+    tail->mark_ms = tail->opened_ms = clock_now_ms();
     return ERR_OK;
 }
 
@@ -424,7 +423,6 @@ enum err tail_new(struct tickets *tickets, struct tail **ret_tail)
     pthread_condattr_destroy(&attributes);
     pthread_mutex_init(&tail->lock, NULL);
     arena_init(&tail->arena, ROW_ARENA_MAX);
-    atomic_store(&tail->caught_up_ns, clock_mono_ns());
     tail->rows = metric_counter("foyer_tail_rows_total", NULL,
                                 "Journal rows by which memory follows what all nodes write.");
     enum err err = tail_open(tail);
@@ -433,7 +431,9 @@ enum err tail_new(struct tickets *tickets, struct tail **ret_tail)
         return err;
     }
     metric_gauge_fn("foyer_tail_behind_milliseconds", NULL,
-                    "Since memory last knew all that all nodes had written.", behind_metric, tail);
+                    "How old what memory knows of other nodes is; also while an open transaction "
+                    "holds news back.",
+                    behind_metric, tail);
     *ret_tail = tail;
     return ERR_OK;
 }
