@@ -16,9 +16,10 @@ import { until } from './lib/wait.mjs';
 
 const skip = !isPostgres && 'nodes share PostgreSQL';
 const FREE = { front: 0, back: 0 };
-const SEATS = 40;
-const seatsOf = (count) => Array.from({ length: count }, (_, i) => `S1-R${Math.floor(i / 20) + 1}-${(i % 20) + 1}`);
-const hall = () => plan({ rows: 2, seats: 20, areas: [{ guid: 'floor', capacity: 50 }] });
+const SEATS = 30;
+const BUYERS = 6;
+const seatsOf = (count) => Array.from({ length: count }, (_, i) => `S1-R${Math.floor(i / 15) + 1}-${(i % 15) + 1}`);
+const hall = () => plan({ rows: 2, seats: 15, areas: [{ guid: 'floor', capacity: 50 }] });
 
 let cluster;
 let nodes;
@@ -84,7 +85,7 @@ describe('selling', { skip }, () => {
     test('buyers on both nodes want the same seats: sold out, none twice', async () => {
         await start();
         const event = await sale(nodes.a, { plan: hall(), prices: FREE });
-        const buyers = await Buyers.make(nodes, 8);
+        const buyers = await Buyers.make(nodes, BUYERS);
         await checkSold(event, buyers, await sellOut(event, buyers));
         await nodes.stop();
     });
@@ -92,7 +93,7 @@ describe('selling', { skip }, () => {
     test('the control: without the guard the same buyers are sold the same seats', async () => {
         await start();
         const event = await sale(nodes.a, { plan: hall(), prices: FREE });
-        const buyers = await Buyers.make(nodes, 8);
+        const buyers = await Buyers.make(nodes, BUYERS);
         await rows(GUARD_OFF.postgres);
         let oversold = 0;
         for (const seat of seatsOf(SEATS)) {
@@ -106,10 +107,10 @@ describe('selling', { skip }, () => {
     test('a node dies in the middle: nothing that was acknowledged is lost', async () => {
         await start();
         const event = await sale(nodes.a, { plan: hall(), prices: FREE });
-        const buyers = await Buyers.make(nodes, 8);
+        const buyers = await Buyers.make(nodes, BUYERS);
         const during = async (i) => {
-            if (i === 15) setTimeout(() => nodes.b.kill9(), 5);
-            if (i === 30) await nodes.b.start();
+            if (i === 10) setTimeout(() => nodes.b.kill9(), 5);
+            if (i === 20) await nodes.b.start();
         };
         const winners = await sellOut(event, buyers, during);
         assert.ok(buyers.repeats > 0, 'nobody had to ask again');
@@ -119,10 +120,10 @@ describe('selling', { skip }, () => {
     test('PostgreSQL crashes in the middle: nothing that was acknowledged is lost', async () => {
         await start();
         const event = await sale(nodes.a, { plan: hall(), prices: FREE });
-        const buyers = await Buyers.make(nodes, 8);
+        const buyers = await Buyers.make(nodes, BUYERS);
         let crash;
         const winners = await sellOut(event, buyers, (i) => {
-            if (i === 20) setTimeout(() => (crash = cluster.restart()), 5);
+            if (i === 15) setTimeout(() => (crash = cluster.restart()), 5);
         });
         await crash;
         assert.ok(buyers.repeats > 0, 'nobody had to ask again');
@@ -136,7 +137,7 @@ describe('idempotency', { skip }, () => {
         await start();
         const event = await sale(nodes.a, { plan: hall() });
         const user = await makeUser(nodes.a);
-        for (const [i, seat] of seatsOf(40).entries()) {
+        for (const [i, seat] of seatsOf(20).entries()) {
             const [first, second] = i % 2 ? nodes.all : [nodes.b, nodes.a];
             const key = newKey();
             const won = await first.as(user.token).hold(event.id, [seat], key);
