@@ -1,7 +1,7 @@
 /*
- * A tickets service on real files in a temporary directory, without workers and without HTTP: one
- * venue with one section of FIXTURE_SEATS seats and one area, one published event. Jobs run through
- * the real writer.
+ * A tickets service on real files in a temporary directory, or with FOYER_TEST_STORE on a PostgreSQL
+ * database that this program has for itself, without workers and without HTTP: one venue with one
+ * section of FIXTURE_SEATS seats and one area, one published event. Jobs run through the real writer.
  */
 #ifndef TESTS_TICKETS_FIXTURE_H
 #define TESTS_TICKETS_FIXTURE_H
@@ -77,7 +77,10 @@ static inline enum err fixture_write(struct fixture *fixture,
 static inline enum err fixture_script(struct fixture *fixture, struct writer_tx *tx, void *ctx)
 {
     (void)fixture;
-    return db_script(tx->db, str_from_c(ctx));
+    enum err err = db_script(tx->db, str_from_c(ctx));
+    if (err)
+        print_error("%s: %s\n", (const char *)ctx, db_message(tx->db));
+    return err;
 }
 
 /* Any SQL, committed: to prepare and to corrupt. */
@@ -141,6 +144,28 @@ static inline void fixture_restart(struct fixture *fixture)
     fixture_open(fixture);
 }
 
+/* The database to be tested on; NULL: SQLite. */
+static inline const char *fixture_store(void)
+{
+    const char *store = getenv("FOYER_TEST_STORE");
+    return store && store[0] ? store : NULL;
+}
+
+/* What an earlier test of this program has left in its database. */
+static inline void fixture_empty_store(void)
+{
+    char location[512];
+    struct db *db;
+    (void)snprintf(location, sizeof(location), "%s#tickets", fixture_store());
+    assert_int_equal(db_open(location, DB_WRITER, &db), ERR_OK);
+    assert_int_equal(
+        db_script(db, STR("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE"
+                          " datname = current_database() AND pid <> pg_backend_pid();"
+                          "DROP SCHEMA IF EXISTS tickets, platform, mail CASCADE")),
+        ERR_OK);
+    db_close(db);
+}
+
 static inline int fixture_setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -153,6 +178,10 @@ static inline int fixture_setup(void **state)
     snprintf(fixture->config.payments, sizeof(fixture->config.payments), "sandbox");
     snprintf(fixture->config.mail, sizeof(fixture->config.mail), "dir");
     fixture->config.abuse = true;
+    if (fixture_store()) {
+        snprintf(fixture->config.store, sizeof(fixture->config.store), "%s", fixture_store());
+        fixture_empty_store();
+    }
     fixture_open(fixture);
     fixture_seed(fixture);
     *state = fixture;
