@@ -1,8 +1,9 @@
 #!/bin/bash
-# Everything that must hold: unit tests under ASan and UBSan, then end-to-end tests against the release program.
-# The last line is "N passed, N failed"; the exit status says the same.
+# Everything that must hold: unit tests under ASan and UBSan, then end-to-end tests, on both engines: the release program on SQLite,
+# the sanitizers' program on PostgreSQL. The last line is "N passed, N failed"; the exit status says the same.
 set -u
 cd "$(dirname "$0")/.." || exit 2
+root=$PWD
 jobs=$(nproc)
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -47,6 +48,43 @@ if [ -f web/package.json ] && grep -q '"test"' web/package.json; then
     unit_failed=$((unit_failed + web_failed))
 fi
 
+# Runs the end-to-end tests once more with the program $2, on the files of the other arguments or else on all; adds to the sums.
+e2e_round() {
+    local name=$1 program=$2 status passed failed
+    shift 2
+    echo "test: end to end, $name"
+    # shellcheck disable=SC2086 # empty or one word
+    FOYER_BIN=$(realpath "../../$program") node --test $concurrency --test-reporter=spec --test-reporter-destination=stdout \
+        --test-reporter=tap --test-reporter-destination="output/e2e-$name.tap" "$@"
+    status=$?
+    passed=$(node_count pass "output/e2e-$name.tap")
+    failed=$(node_count 'fail\|cancelled' "output/e2e-$name.tap")
+    [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+    [ "$passed" -gt 0 ] || [ "$failed" -gt 0 ] || failed=1
+    e2e_passed=$((e2e_passed + passed))
+    e2e_failed=$((e2e_failed + failed))
+}
+
+# A PostgreSQL cluster for one round, whose programs are killed but not its machine: nothing need be synced. Stopped by its own
+# process id at the end, and when this script ends, however that is.
+cluster=
+cluster_start() {
+    cluster=$(mktemp -d "${TMPDIR:-/tmp}/foyer-e2e-pg-XXXXXX")
+    chmod 755 "$cluster"
+    ../../scripts/postgres.sh start "$cluster" --no-fsync --while $$ max_connections=500 >/dev/null || die "starting PostgreSQL"
+    FOYER_TEST_POSTGRES=$(../../scripts/postgres.sh url "$cluster" postgres)
+    export FOYER_TEST_POSTGRES
+}
+cluster_stop() {
+    [ -n "$cluster" ] || return 0
+    [ ! -d "$cluster/data" ] || "$root/scripts/postgres.sh" kill "$cluster"
+    rm -rf "$cluster"
+    cluster=
+    unset FOYER_TEST_POSTGRES
+}
+trap cluster_stop EXIT
+trap 'exit 130' INT TERM
+
 e2e_passed=0
 e2e_failed=0
 if [ -f tests/e2e/package.json ]; then
@@ -58,23 +96,12 @@ if [ -f tests/e2e/package.json ]; then
     mkdir -p output
     concurrency=
     node --help | grep -q -- --test-concurrency && concurrency=--test-concurrency=$((jobs > 2 ? 2 : jobs))
-    # The release program with everything; then the sanitizers' program with all but the browser.
-    for round in release asan; do
-        program=../../build/foyer
-        files=
-        [ "$round" = release ] || { program=../../build-asan/foyer; files=$(echo ./*.test.mjs); export TORTURE_ROUNDS=15; }
-        echo "test: end to end, $round"
-        # shellcheck disable=SC2086 # both are empty or lists
-        FOYER_BIN=$(realpath "$program") node --test $concurrency --test-reporter=spec --test-reporter-destination=stdout \
-            --test-reporter=tap --test-reporter-destination="output/e2e-$round.tap" $files
-        status=$?
-        passed=$(node_count pass "output/e2e-$round.tap")
-        failed=$(node_count 'fail\|cancelled' "output/e2e-$round.tap")
-        [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
-        [ "$passed" -gt 0 ] || [ "$failed" -gt 0 ] || failed=1
-        e2e_passed=$((e2e_passed + passed))
-        e2e_failed=$((e2e_failed + failed))
-    done
+    e2e_round release build/foyer
+    cluster_start
+    TORTURE_ROUNDS=15 e2e_round asan-postgres build-asan/foyer ./*.test.mjs
+    cluster_stop
+    # What matters most, under the sanitizers on SQLite, too.
+    e2e_round asan-sqlite build-asan/foyer holds.test.mjs payments.test.mjs backup.test.mjs audit.test.mjs
 fi
 
 echo "unit: $unit_passed passed, $unit_failed failed; end to end: $e2e_passed passed, $e2e_failed failed"
