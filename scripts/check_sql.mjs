@@ -3,6 +3,7 @@
  * Asks a real PostgreSQL whether it understands every statement of the program: each constant made by SQL() or SQL_PAIR() and each question of the
  * audit is prepared in the schema of its service, with the parameter types that the code binds. --plans also fills the tables and lists the
  * plans of statements that read a table without a condition on an index. Usage: check_sql.mjs [--plans] [NAME...] (names or files to look at, with their plans, whatever they are)
+ * or check_sql.mjs --text SQL, for a statement to tickets that is not written yet.
  * The exit status is 1 when a statement is refused.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -13,11 +14,14 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(ROOT);
+const MARK = '-- answer --';
 /* These have a database file of their own on every engine, or are SQLite's business. */
 const NOT_SHARED = [/^src\/sandbox\//, /^src\/tickets\/search_/, /^src\/store\/db_/, /^src\/app\/backup\.c$/, /^src\/tickets\/audit_schema_store\.c$/];
 const SERVICES = ['platform', 'tickets', 'mail'];
 const serviceOf = (file) => (/^src\/app\/identity_/.test(file) ? 'platform' : /mail_store/.test(file) ? 'mail' : 'tickets');
 
+const at = process.argv.indexOf('--text');
+const own = at < 0 ? null : process.argv.splice(at, 2)[1];
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const showsPlans = process.argv.includes('--plans');
 
@@ -104,37 +108,46 @@ process.on('exit', () => {
 });
 const url = execFileSync('scripts/postgres.sh', ['start', cluster, '--no-fsync', '--while', String(process.pid)]).toString().trim();
 
-function psql(script) {
-    const { stdout, stderr, status } = spawnSync('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', url], { input: script, encoding: 'utf8', maxBuffer: 1 << 26 });
-    return { isGood: status === 0, stdout, stderr };
+/* What psql says to each of the scripts, errors among it. One session for all, which goes on after an error. */
+function psql(scripts) {
+    const marked = scripts.map((script) => `\\echo ${MARK}\n${script}\n`).join('');
+    const { stdout, status } = spawnSync('sh', ['-c', 'exec psql -X -q -A -t "$1" 2>&1', 'sh', url], { input: marked, encoding: 'utf8', maxBuffer: 1 << 28 });
+    const said = stdout.split(`${MARK}\n`).slice(1);
+    if (status !== 0 || said.length !== scripts.length) throw new Error(`psql: ${stdout}`);
+    return said;
 }
+const refusal = (said) => /^(psql:.*)?ERROR:[^]*/m.exec(said)?.[0].trim();
 
-for (const service of SERVICES) {
-    const { isGood, stderr } = psql(`${schema(service)}; ${showsPlans ? filling(service) : ''}`);
-    if (!isGood) throw new Error(`the migrations of ${service}: ${stderr}`);
+const made = psql(SERVICES.map((service) => `${schema(service)}; ${showsPlans ? filling(service) : ''}`));
+if (made.some(refusal)) throw new Error(`the migrations: ${made.join('')}`);
+
+function inProgram() {
+    const files = execFileSync('grep', ['-rlE', '\\bSQL(_PAIR)?\\(|struct audit_check', 'src', '--include=*.c']).toString().trim().split('\n').sort();
+    const shared = files.filter((file) => !NOT_SHARED.some((pattern) => pattern.test(file)));
+    return shared.flatMap((file) => {
+        const source = fs.readFileSync(file, 'utf8');
+        return statements(file).map((statement) => ({ ...statement, types: bound(source, statement) }));
+    }).filter(({ file, name }) => words.length === 0 || words.some((word) => file.includes(word) || name === word));
 }
-
-const files = execFileSync('grep', ['-rlE', '\\bSQL(_PAIR)?\\(|struct audit_check', 'src', '--include=*.c']).toString().trim().split('\n').sort();
-const own = files.filter((file) => !NOT_SHARED.some((pattern) => pattern.test(file))).flatMap((file) => {
-    const source = fs.readFileSync(file, 'utf8');
-    return statements(file).map((statement) => ({ ...statement, types: bound(source, statement) }));
-}).filter(({ file, name }) => words.length === 0 || words.some((word) => file.includes(word) || name === word));
+const asked = own ? [{ file: 'command line', name: '--text', sql: own, types: Array(count(own)).fill('unknown') }] : inProgram();
 
 /* A scan without a condition on an index reads its table from end to end, or until LIMIT has enough. */
 const readsAll = (plan) => plan.split('\n').some((line, at, lines) => /Seq Scan|Index (Only )?Scan/.test(line) && !/Bitmap/.test(line) && !/Index Cond/.test(lines[at + 1] ?? ''));
 
+const answers = psql(asked.map(({ file, sql, types }) => {
+    const nulls = types.length ? `(${types.map(() => 'NULL').join(', ')})` : '';
+    const plan = `SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; EXPLAIN (COSTS OFF) EXECUTE s${nulls};`;
+    return `DEALLOCATE ALL; SET search_path = ${serviceOf(file)}; PREPARE s${types.length ? `(${types.join(', ')})` : ''} AS ${sql}; ${showsPlans ? plan : ''}`;
+}));
 let refused = 0;
-for (const { file, name, sql, types } of own) {
-    const head = `SET search_path = ${serviceOf(file)}; PREPARE s${types.length ? `(${types.join(', ')})` : ''} AS ${sql};\n`;
-    const { isGood, stderr } = psql(head);
-    if (!isGood) {
+answers.forEach((answer, at) => {
+    const what = `${asked[at].file} ${asked[at].name}`;
+    if (refusal(answer)) {
         refused++;
-        console.log(`${file} ${name}: ${stderr.trim()}`);
-    } else if (showsPlans) {
-        const nulls = types.length ? `(${types.map(() => 'NULL').join(', ')})` : '';
-        const plan = psql(`${head} SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; EXPLAIN (COSTS OFF) EXECUTE s${nulls};`).stdout;
-        if (words.length > 0 || readsAll(plan)) console.log(`${file} ${name}:\n${plan.replace(/^/gm, '    ')}`);
+        console.log(`${what}: ${refusal(answer)}`);
+    } else if (showsPlans && (words.length > 0 || readsAll(answer))) {
+        console.log(`${what}:\n${answer.replace(/^/gm, '    ')}`);
     }
-}
-console.log(`${own.length} statements, ${refused} refused`);
-process.exitCode = refused > 0 || own.length === 0 ? 1 : 0;
+});
+console.log(`${asked.length} statements, ${refused} refused`);
+process.exitCode = refused > 0 || asked.length === 0 ? 1 : 0;
