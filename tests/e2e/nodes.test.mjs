@@ -212,6 +212,33 @@ describe('idempotency', { skip }, () => {
     });
 });
 
+describe('money', { skip }, () => {
+    /* With an id of its own and with the same one: the provider repeats itself, and a balancer sends it anywhere. */
+    test('callbacks that reach both nodes at once count once', async () => {
+        await start();
+        const event = await sale(nodes.a, { plan: hall() });
+        const user = await makeUser(nodes.a);
+        for (const [i, seat] of seatsOf(6).entries()) {
+            const booking = await checkedOut(nodes.all[i % 2].as(user.token), event.id, [seat]);
+            assert.equal((await nodes.a.bank.pay(booking.payment.url, 'succeeded', { count: 0 })).status, 200);
+            const [session] = await nodes.a.bank.sessions(booking.payment.id);
+            const now = await nodes.a.now();
+            const say = (node, id) => {
+                const data = { session: session.id, reference: booking.payment.id, payment_ref: session.payment_ref, amount: booking.amount, currency: 'EUR' };
+                const body = JSON.stringify({ id, type: 'payment.succeeded', created_at: new Date(now).toISOString(), data });
+                return node.anonymous.post('/v1/payments/webhooks/sandbox', body, { headers: { 'sandbox-signature': nodes.a.bank.sign(body, now) } });
+            };
+            const answers = await Promise.all([say(nodes.a, `sbe_${i}`), say(nodes.b, `sbe_${i}`), say(nodes.a, `sbe_${i}a`), say(nodes.b, `sbe_${i}b`)]);
+            for (const answer of answers) assert.equal(answer.status, 200, answer.text);
+            for (const node of nodes.all) await status(node.as(user.token), booking.id, 'confirmed');
+        }
+        const counts = await rows('SELECT (SELECT COUNT(*) FROM capture), (SELECT COUNT(*) FROM ticket), (SELECT COUNT(*) FROM refund)');
+        assert.deepEqual(counts, [['6', '6', '0']]);
+        assert.equal((await nodes.a.audit()).clean, true);
+        await nodes.stop();
+    });
+});
+
 describe('memory', { skip }, () => {
     test('the other node shows what happens to seats, areas and the event', async () => {
         await start();
