@@ -9,6 +9,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { newKey } from './lib/api.mjs';
 import { Buyers, Nodes, SKEW_MS } from './lib/nodes.mjs';
+import { Foyer } from './lib/server.mjs';
 import { Postgres } from './lib/postgres.mjs';
 import { reconciled, checkedOut, held, makeUser, plan, sale, seatStates, status } from './lib/seed.mjs';
 import { GUARD_OFF, isPostgres } from './lib/store.mjs';
@@ -80,6 +81,25 @@ async function checkSold(event, buyers, winners) {
     assert.deepEqual(audit.findings, []);
     assert.deepEqual(await reconciled(nodes.a, { isAtRest: false }), []);
 }
+
+describe('the first start', { skip }, () => {
+    test('nodes that start at once on an empty database make one schema, one admin key, one signing key', async () => {
+        const store = cluster.url(await cluster.database());
+        const made = await Promise.all([1, 2, 3].map(() => Foyer.start({ store })));
+        try {
+            const [one, other] = made;
+            const count = async (sql, service) => (await one.sql(sql, service))[0][0];
+            assert.equal(await count('SELECT COUNT(*) FROM api_key', 'platform'), '1');
+            assert.equal(await count('SELECT COUNT(*) FROM signing_key'), '1');
+            const event = await sale(one, { plan: hall(), prices: FREE });
+            const user = await makeUser(other);
+            const booking = await held(one.as(user.token), event.id, seatsOf(1));
+            assert.equal((await other.as(user.token).post(`/v1/bookings/${booking.id}/checkout`)).json.status, 'confirmed');
+        } finally {
+            for (const node of made) await node.stop();
+        }
+    });
+});
 
 describe('selling', { skip }, () => {
     test('buyers on both nodes want the same seats: sold out, none twice', async () => {
