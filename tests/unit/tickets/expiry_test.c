@@ -108,6 +108,34 @@ static void a_full_queue_does_not_keep_holds_from_expiring(void **state)
     free(crowd.others);
 }
 
+/* --- Another clock --- */
+
+static uint64_t jobs_run(struct fixture *fixture)
+{
+    struct writer_stats stats;
+    writer_stats(fixture->tickets->writer, &stats);
+    return stats.jobs;
+}
+
+/* The hold lasts longer than the timer knew, or the clock that counts is behind ours. */
+static void a_timer_that_fired_too_early_fires_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fixture_hold hold;
+    assert_int_equal(fixture_hold_pair(fixture, 1, 3, &hold), ERR_OK);
+    assert_int_equal(expiry_start(fixture->tickets->expiry), ERR_OK);
+    fixture_sql(fixture, "UPDATE booking SET expires_at = expires_at + 10000");
+    uint64_t jobs = jobs_run(fixture);
+    clock_advance_ms(FIXTURE_TTL_S * 1000 + 1);
+    for (int i = 0; i < 20000 && jobs_run(fixture) == jobs; i++)
+        pause_ms(1);
+    assert_true(jobs_run(fixture) > jobs);
+    fixture_sql(fixture, "UPDATE booking SET state = state"); /* behind it: it has ended */
+    assert_int_equal(count(fixture, &open_sql), 1);
+    clock_advance_ms(10000); /* the backstop would want 30 s */
+    assert_int_equal(wait_for_no_claims(fixture, 1000, 0), 0);
+}
+
 /* --- A full disk --- */
 
 struct fail_commits {
@@ -224,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_full_queue_does_not_keep_holds_from_expiring),
+        TEST(a_timer_that_fired_too_early_fires_again),
         TEST(holds_expire_soon_after_the_disk_takes_writes_again),
         TEST(a_backstop_that_found_its_fill_goes_on_soon),
         TEST(a_cancelled_event_is_undone_after_the_disk_was_full),
