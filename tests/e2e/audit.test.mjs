@@ -240,7 +240,7 @@ describe('names what is wrong:', { concurrency: 4 }, () => {
 
 /* Writes the chain of a shard anew from `from` on, its head with it, as somebody would who wants to be believed. */
 async function rewriteChain(target, shard, change) {
-    const rows = (await query(target, `SELECT CAST(seq AS TEXT), CAST(shard AS TEXT), version, CAST(at_ms AS TEXT), hex(type), hex(data) FROM journal WHERE shard = ${shard} ORDER BY seq`))
+    const rows = (await query(target, `SELECT CAST(seq AS TEXT), CAST(shard AS TEXT), version, CAST(at_ms AS TEXT), hex(type), hex(data) FROM journal WHERE shard = ${shard} ORDER BY journal.seq`))
         .map(([seq, owner, version, at, type, data]) => ({ seq, shard: owner, version, at_ms: at, type, data: change(Buffer.from(data, 'hex').toString()) }));
     let hash = Buffer.alloc(32);
     const statements = [];

@@ -1,10 +1,10 @@
-/* X5: `foyer backup` beside a running server under load, `foyer restore`, and what both refuse. */
+/* X5: `foyer backup` beside a running server under load, `foyer restore`, and what both refuse; on PostgreSQL pg_dump in their place. */
 import test, { before, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Foyer, run, startBank, tempDir } from './lib/server.mjs';
-import { sqliteOnly } from './lib/store.mjs';
+import { isPostgres, pgDump, pgRestore, sqliteOnly } from './lib/store.mjs';
 import { bought, held, makeUser, plan, sale } from './lib/seed.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -12,6 +12,38 @@ const HALL = { plan: plan({ sections: 4, rows: 10, seats: 50 }), limits: { per_a
 const fresh = () => path.join(tempDir(), 'fresh');
 const backup = (data, to = fresh()) => run(['backup', '--data', data, '--to', to]).then((ended) => ({ ...ended, to }));
 const restore = (from, data = fresh()) => run(['restore', '--from', from, '--data', data]).then((ended) => ({ ...ended, data }));
+
+/* Under load: what is acknowledged while the copies are made may be in them or not, but whole. Returns what copy() gives. */
+async function underLoad(server, event, copy) {
+    const users = await Promise.all(Array.from({ length: 8 }, () => makeUser(server)));
+    let isOver = false;
+    let count = 0;
+    const load = users.map(async (user, i) => {
+        for (let n = 0; !isOver && n < 20; n++) {
+            const seat = `S${1 + (i % 4)}-R${2 + n % 9}-${1 + i + 8 * Math.floor(n / 9)}`;
+            const answer = await user.hold(event.id, [seat]);
+            assert.equal(answer.status, 201, answer.text);
+            count++;
+        }
+    });
+    await until(() => count > 10, { every: 1, what: 'work to be under way' });
+    const made = await copy();
+    isOver = true;
+    await Promise.all(load);
+    return made;
+}
+
+/* A server on the copy has what was acknowledged before it was made, and goes on from there. kept: {first: bookings, token: whose, event} */
+async function assertKept(server, kept) {
+    const again = server.as(kept.token);
+    for (const booking of kept.first) {
+        const { status, json } = await again.get(`/v1/bookings/${booking.id}`);
+        assert.equal(status, 200, 'what was acknowledged before the backup is in it');
+        assert.deepEqual([json.status, json.seats], [booking.status, booking.seats]);
+    }
+    assert.equal((await again.hold(kept.event.id, ['S1-R1-1'])).status, 409, 'sold before the backup, and so now');
+    await bought(server, again, kept.event.id, ['S4-R10-50']);
+}
 
 describe('backup and restore', { skip: sqliteOnly('copies of them') }, () => {
     let bank, kept, copy, user;
@@ -22,30 +54,10 @@ describe('backup and restore', { skip: sqliteOnly('copies of them') }, () => {
         user = await makeUser(server);
         const event = await sale(server, HALL);
         const first = [await bought(server, user, event.id, ['S1-R1-1', 'S1-R1-2']), await held(user, event.id, ['S1-R1-3'])];
-        /* Under load: what is acknowledged while the copies are made may be in them or not, but whole. */
-        let isOver = false;
-        let count = 0;
-        const load = Array.from({ length: 8 }, async (_, i) => {
-            for (let n = 0; !isOver && n < 20; n++) {
-                const seat = `S${1 + (i % 4)}-R${2 + n % 9}-${1 + i + 8 * Math.floor(n / 9)}`;
-                const answer = await (await makeUserOnce(server, i)).hold(event.id, [seat]);
-                assert.equal(answer.status, 201, answer.text);
-                count++;
-            }
-        });
-        await until(() => count > 10, { every: 1, what: 'work to be under way' });
-        copy = await backup(server.dir);
-        isOver = true;
-        await Promise.all(load);
+        copy = await underLoad(server, event, () => backup(server.dir));
         kept = { first, token: user.token, event };
         await server.stop();
     });
-
-    const users = new Map();
-    const makeUserOnce = (server, i) => {
-        if (!users.has(i)) users.set(i, makeUser(server));
-        return users.get(i);
-    };
 
     test('a copy taken under load restores to a clean audit, and a server goes on from it', async () => {
         assert.equal(copy.code, 0, copy.stderr);
@@ -56,14 +68,7 @@ describe('backup and restore', { skip: sqliteOnly('copies of them') }, () => {
         assert.equal(code, 0, stderr);
         assert.match(stdout, /clean/);
         const server = await Foyer.start({ dir: data, bank, args: ['--abuse=off'] });
-        const again = server.as(kept.token);
-        for (const booking of kept.first) {
-            const { status, json } = await again.get(`/v1/bookings/${booking.id}`);
-            assert.equal(status, 200, 'what was acknowledged before the backup is in it');
-            assert.deepEqual([json.status, json.seats], [booking.status, booking.seats]);
-        }
-        assert.equal((await again.hold(kept.event.id, ['S1-R1-1'])).status, 409, 'sold before the backup, and so now');
-        await bought(server, again, kept.event.id, ['S4-R10-50']);
+        await assertKept(server, kept);
         assert.deepEqual((await server.audit()).findings, []);
         await server.stop();
     });
@@ -144,5 +149,32 @@ describe('backup and restore', { skip: sqliteOnly('copies of them') }, () => {
         assert.deepEqual(fs.readFileSync(path.join(server.dir, 'tickets.db')), before);
         await server.start();
         await server.stop();
+    });
+});
+
+describe('on PostgreSQL', { skip: !isPostgres && 'about PostgreSQL' }, () => {
+    test('a dump taken under load restores to a clean audit, and a server goes on from it', async () => {
+        const bank = await startBank();
+        const first = await Foyer.start({ bank, args: ['--abuse=off'] });
+        const user = await makeUser(first);
+        const event = await sale(first, HALL);
+        const kept = { first: [await bought(first, user, event.id, ['S1-R1-1', 'S1-R1-2']), await held(user, event.id, ['S1-R1-3'])], token: user.token, event };
+        const file = path.join(tempDir(), 'dump');
+        await underLoad(first, event, () => pgDump(first.dir, file));
+        await first.stop();
+        const dir = tempDir();
+        await pgRestore(file, dir);
+        const server = await Foyer.start({ dir, bank, args: ['--abuse=off'] });
+        assert.deepEqual((await server.audit()).findings, []);
+        await assertKept(server, kept);
+        assert.deepEqual((await server.audit()).findings, []);
+        await server.stop();
+    });
+
+    test('`foyer backup` and `foyer restore` say that this is not their work', async () => {
+        for (const ended of [await backup(tempDir()), await restore(tempDir())]) {
+            assert.equal(ended.code, 2, ended.stderr);
+            assert.match(ended.stderr, /pg_dump/);
+        }
     });
 });

@@ -32,11 +32,16 @@ const MAX_BUFFER = 1 << 28;
 const stores = new Map(); /* directory: URL of its database */
 const made = new Set(); /* names of the databases to be dropped at the end */
 
+let bin;
+/* A program of PostgreSQL's. */
+function programOf(name) {
+    bin ??= execFileSync(SCRIPT, ['bin'], { encoding: 'utf8' }).trim();
+    return path.join(bin, name);
+}
+
 /* Runs psql commands on the cluster while everything else waits: for what cannot wait itself. */
-let psql;
 function psqlSync(input) {
-    psql ??= path.join(execFileSync(SCRIPT, ['bin'], { encoding: 'utf8' }).trim(), 'psql');
-    execFileSync(psql, ['-X', '-q', '-v', 'ON_ERROR_STOP=1', CLUSTER], { input, stdio: ['pipe', 'ignore', 'pipe'], timeout: 60000 });
+    execFileSync(programOf('psql'), ['-X', '-q', '-v', 'ON_ERROR_STOP=1', CLUSTER], { input, stdio: ['pipe', 'ignore', 'pipe'], timeout: 60000 });
 }
 
 process.on('exit', () => {
@@ -214,6 +219,11 @@ export async function copyData(from, to, only = ['.']) {
     if (!stores.has(key)) stores.set(key, urlOf(newName()));
     await copyDatabase(nameOf(storeOf(from)), nameOf(stores.get(key)));
 }
+
+/* As an operator would copy PostgreSQL's rows, beside a running server, and put them where there are none yet. */
+export const pgDump = (dir, file) => finish(programOf('pg_dump'), ['-Fc', '-N', 'shims', '-f', file, storeOf(dir)]);
+export const pgRestore = (file, dir) =>
+    finish(programOf('pg_restore'), ['--single-transaction', '--exit-on-error', '--no-owner', '-d', storeOf(dir), file]);
 
 /* Both are gone now, as there may be many in one run. */
 export async function removeData(dir) {

@@ -348,8 +348,10 @@ static void test_what_was_acknowledged_survives_lost_connections(void **state)
         ended += end_sessions(admin, bench->fixture, "writer");
         int64_t until_ns = clock_mono_ns() + PGSQL_WAIT_NS;
         while (query_i64(admin, "SELECT count(*) FROM item") == rows &&
-               stats_of(bench->writer).jobs < THREADS * JOBS_PER_THREAD)
+               stats_of(bench->writer).jobs < THREADS * JOBS_PER_THREAD) {
             assert_true(clock_mono_ns() < until_ns);
+            nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+        }
     }
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
