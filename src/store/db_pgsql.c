@@ -131,11 +131,14 @@ static enum err pg_begin(struct db *base, const struct db_locks *locks)
     return err;
 }
 
-/* What the answer to COMMIT means. NULL: there was none. */
+/* What the answer to COMMIT means. NULL: there was none. A failure without a state is libpq's own (no
+ * memory for the answer). */
 static enum err judge_commit(struct pg *pg, const PGresult *result)
 {
     struct db_status *status = &pg->base.status;
-    if (!result || pg->has_warning || !pg->conn || PQstatus(pg->conn) != CONNECTION_OK) {
+    bool is_answer =
+        PQresultStatus(result) == PGRES_COMMAND_OK || PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (!is_answer || pg->has_warning || !pg->conn || PQstatus(pg->conn) != CONNECTION_OK) {
         if (result && pg->has_warning) {
             db_set_message(&pg->base, "committed, but maybe not on the standby");
         }
@@ -285,17 +288,18 @@ static enum err pg_lock_session(struct db *base, const char *name, bool *ret_is_
     struct pg *pg = pg_of(base);
     struct pg_session_lock *lock = NULL;
     *ret_is_held = false;
-    for (size_t i = 0; i < DB_SESSION_LOCKS_MAX && !lock; i++) {
-        if (!pg->locks[i].name[0] || strcmp(pg->locks[i].name, name) == 0) {
+    for (size_t i = 0; i < DB_SESSION_LOCKS_MAX; i++) {
+        bool is_held = pg->conn && pg->locks[i].life == base->status.lives;
+        if (is_held && strcmp(pg->locks[i].name, name) == 0) {
+            *ret_is_held = true;
+            return ERR_OK;
+        }
+        if (!is_held) { /* what a lost connection held is gone */
             lock = &pg->locks[i];
         }
     }
     if (!lock || strlen(name) >= sizeof(lock->name)) {
         return ERR_LIMIT;
-    }
-    if (pg->conn && lock->life == base->status.lives) {
-        *ret_is_held = true;
-        return ERR_OK;
     }
     enum err err = try_lock(base, name, ret_is_held);
     if (err == ERR_OK && *ret_is_held) {

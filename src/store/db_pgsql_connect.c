@@ -79,7 +79,7 @@ static enum err err_of_state(const char *state)
     } known[] = {
         {"22021", ERR_INVALID}, {"22P05", ERR_INVALID}, {"22001", ERR_LIMIT},
         {"23", ERR_CONFLICT},   {"25006", ERR_DENIED},  {"40", ERR_AGAIN},
-        {"53200", ERR_NOMEM},   {"54", ERR_LIMIT},      {"55P03", ERR_AGAIN},
+        {"53200", ERR_NOMEM},   {"54", ERR_LIMIT},      {"55P03", ERR_TIMEOUT},
         {"57014", ERR_TIMEOUT}, {"XX001", ERR_CORRUPT}, {"XX002", ERR_CORRUPT},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -215,7 +215,8 @@ enum err pg_collect(struct pg *pg, PGresult **ret_results, unsigned count)
     return err;
 }
 
-enum err pg_simple(struct pg *pg, const char *text)
+/* ret_rows, which may be NULL: of the last statement. */
+static enum err simple(struct pg *pg, const char *text, int64_t limit_ns, int *ret_rows)
 {
     bool was_pipeline = PQpipelineStatus(pg->conn) == PQ_PIPELINE_ON;
     if (was_pipeline && pg->pending_count > 0) {
@@ -230,7 +231,7 @@ enum err pg_simple(struct pg *pg, const char *text)
     enum err outcome = ERR_OK;
     for (;;) {
         PGresult *result;
-        enum err err = next_result(pg, INT64_MAX, &result);
+        enum err err = next_result(pg, limit_ns, &result);
         if (err != ERR_OK) {
             return err;
         }
@@ -242,12 +243,20 @@ enum err pg_simple(struct pg *pg, const char *text)
             status != PGRES_EMPTY_QUERY && outcome == ERR_OK) {
             outcome = pg_failed(pg, result);
         }
+        if (ret_rows) {
+            *ret_rows = PQntuples(result);
+        }
         PQclear(result);
     }
     if (PQstatus(pg->conn) != CONNECTION_OK || (was_pipeline && !PQenterPipelineMode(pg->conn))) {
         return lost(pg, outcome == ERR_OK ? NULL : pg->base.message);
     }
     return outcome;
+}
+
+enum err pg_simple(struct pg *pg, const char *text)
+{
+    return simple(pg, text, INT64_MAX, NULL);
 }
 
 /* ---- connecting ---- */
@@ -279,26 +288,37 @@ static PGconn *dial(const struct pg *pg)
     return PQconnectdbParams(keys, values, 1);
 }
 
-/* Sequential scans and JIT are off because plans are made once, when tables may be empty. The server is
- * told to notice within 11 s that a writer's machine has vanished: till then nobody else gets its
- * locks. */
+/* For what connecting asks: a server that lets in and hangs must not hold the thread for good. */
+static enum err ask(struct pg *pg, const char *text, int *ret_rows)
+{
+    return simple(pg, text, wait_limit_ns(pg), ret_rows);
+}
+
+/* Sequential scans and JIT are off because plans are made once, when tables may be empty.
+ *
+ * A writer's locks must not outlive it. The server's own idea of a dead machine takes two hours, so it
+ * is given ours; a process that hangs answers still, so its session ends for idleness: a writer asks
+ * something every WRITER_TICK_MS. Commits that the server does not make durable are no commits. */
 static enum err set_session(struct pg *pg)
 {
     static const char *const of_mode[] = {
         [DB_WRITER] = "SET lock_timeout = 10000; SET idle_in_transaction_session_timeout = 60000;"
-                      "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;"
-                      "SET tcp_keepalives_count = 3; SET tcp_user_timeout = 10000",
+                      "SET idle_session_timeout = 60000;"
+                      "SELECT set_config('synchronous_commit', 'on', false)"
+                      " WHERE current_setting('synchronous_commit') = 'off'",
         [DB_READER] = "SET default_transaction_read_only = on; SET statement_timeout = 1000",
         [DB_ADMIN] = "SET default_transaction_read_only = on",
     };
     char text[1024];
     (void)snprintf(text, sizeof(text),
                    "SET search_path = \"%s\"; SET jit = off; SET enable_seqscan = off;"
+                   "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;"
+                   "SET tcp_keepalives_count = 3; SET tcp_user_timeout = 10000;"
                    "SET plan_cache_mode = force_generic_plan;"
                    "SET default_transaction_isolation = 'read committed'; %s",
                    pg->schema, of_mode[pg->base.mode]);
     _Static_assert(DB_READ_MS_MAX == 1000, "statement_timeout above");
-    return pg_simple(pg, text);
+    return ask(pg, text, NULL);
 }
 
 /* The writer makes the schema; two that start at once take turns. */
@@ -307,11 +327,9 @@ static enum err find_schema(struct pg *pg)
     char text[512];
     (void)snprintf(text, sizeof(text), "SELECT 1 FROM pg_namespace WHERE nspname = '%s'",
                    pg->schema);
-    PGresult *result = PQexec(pg->conn, text);
-    bool is_there = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
-    enum err err = PQresultStatus(result) == PGRES_TUPLES_OK ? ERR_OK : pg_failed(pg, result);
-    PQclear(result);
-    if (err != ERR_OK || is_there) {
+    int count = 0;
+    enum err err = ask(pg, text, &count);
+    if (err != ERR_OK || count > 0) {
         return err;
     }
     if (pg->base.mode != DB_WRITER) {
@@ -322,9 +340,12 @@ static enum err find_schema(struct pg *pg)
     (void)snprintf(text, sizeof(text),
                    "SELECT pg_advisory_lock(%lld); CREATE SCHEMA IF NOT EXISTS \"%s\"", key,
                    pg->schema);
-    err = pg_simple(pg, text);
+    err = ask(pg, text, NULL);
+    if (!pg->conn) {
+        return err;
+    }
     (void)snprintf(text, sizeof(text), "SELECT pg_advisory_unlock(%lld)", key);
-    enum err err_unlock = pg_simple(pg, text);
+    enum err err_unlock = ask(pg, text, NULL);
     return err != ERR_OK ? err : err_unlock;
 }
 

@@ -41,12 +41,24 @@ static size_t count_params(const char *text)
     return count;
 }
 
+/* Rows that are on their way are nobody's from now on, whatever the statement is used for next. */
+static void forget_sent(struct pg_stmt *stmt)
+{
+    struct pg *pg = pg_of(stmt->base.db);
+    for (unsigned i = 0; stmt->is_sent && i < pg->pending_count; i++) {
+        if (pg->pending[i].reader == stmt) {
+            pg->pending[i].reader = NULL;
+        }
+    }
+    stmt->is_sent = false;
+}
+
 static void reset(struct pg_stmt *stmt)
 {
     PQclear(stmt->result);
     stmt->result = NULL;
     stmt->has_run = false;
-    stmt->is_sent = false;
+    forget_sent(stmt);
     stmt->row = -1;
     stmt->rows = 0;
     stmt->error = ERR_OK;
@@ -440,7 +452,7 @@ void pg_done(struct db_stmt *base)
     struct pg_stmt *stmt = stmt_of(base);
     PQclear(stmt->result);
     stmt->result = NULL;
-    stmt->is_sent = false;
+    forget_sent(stmt);
     stmt->has_run = true; /* further steps say that there are no more rows */
     stmt->rows = 0;
 }

@@ -5,7 +5,10 @@
 #include "store/journal.h"
 #include "store/migrate.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sys/socket.h>
 
 SQL(SQL_ADD, "INSERT INTO item(id, name) VALUES($1, $2)");
 SQL(SQL_COUNT, "SELECT count(*) FROM item");
@@ -64,6 +67,102 @@ static void test_a_server_that_is_not_there_is_an_io_error(void **state)
     assert_int_equal(db_open("postgres://nobody@127.0.0.1:1/none#t", DB_WRITER, &db), ERR_IO);
     assert_true(strlen(db_open_failure()) > 0);
     assert_null(db);
+}
+
+/* A location with an option more. */
+static struct db *open_with_option(const struct fixture *fixture, const char *option)
+{
+    char location[640];
+    const char *schema = strchr(fixture->path, '#');
+    struct db *db = NULL;
+    (void)snprintf(location, sizeof(location), "%.*s?%s%s", (int)(schema - fixture->path),
+                   fixture->path, option, schema);
+    assert_ok(db_open(location, DB_WRITER, &db));
+    return db;
+}
+
+#define COMMITS_AS(value)                                                                          \
+    "SELECT count(*) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = '" value "'"
+
+static void test_no_setting_of_the_server_makes_commits_less_than_durable(void **state)
+{
+    PGSQL_ONLY();
+    struct db *db = open_with_option(*state, "options=-c%20synchronous_commit%3Doff");
+    assert_int_equal(query_i64(db, COMMITS_AS("on")), 1);
+    db_close(db);
+    db = open_with_option(*state, "options=-c%20synchronous_commit%3Dremote_apply");
+    assert_int_equal(query_i64(db, COMMITS_AS("remote_apply")), 1);
+    db_close(db);
+}
+
+/* What a machine that lost its power, or a process that hangs, holds on the server: who acts for all nodes
+ * must not be gone for hours. */
+static void test_the_server_gives_up_sessions_of_the_dead(void **state)
+{
+    PGSQL_ONLY();
+    struct db *db = open_writer(*state);
+    assert_int_equal(query_i64(db, "SELECT count(*) FROM pg_settings WHERE name IN"
+                                   " ('tcp_keepalives_idle', 'tcp_keepalives_interval',"
+                                   " 'tcp_keepalives_count') AND CAST(setting AS int) BETWEEN 1"
+                                   " AND 30"),
+                     3);
+    assert_int_equal(query_i64(db, "SELECT count(*) FROM pg_settings WHERE name IN"
+                                   " ('tcp_user_timeout', 'idle_session_timeout',"
+                                   " 'idle_in_transaction_session_timeout') AND"
+                                   " CAST(setting AS int) BETWEEN 1 AND 60000"),
+                     3);
+    db_close(db);
+}
+
+/* ---- a server that hangs ---- */
+
+static void put_message(int fd, const void *bytes, size_t size)
+{
+    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+}
+
+/* Lets one client in, and says nothing more. */
+static void *let_in_and_hang(void *ctx)
+{
+    static const char authentication_ok[] = {'R', 0, 0, 0, 8, 0, 0, 0, 0};
+    static const char version[] = "S\0\0\0\x18server_version\0"
+                                  "15.0";
+    static const char ready[] = {'Z', 0, 0, 0, 5, 'I'};
+    char bytes[1024];
+    int fd = accept(*(const int *)ctx, NULL, NULL);
+    assert_true(fd >= 0);
+    assert_true(read(fd, bytes, sizeof(bytes)) > 0);
+    put_message(fd, authentication_ok, sizeof(authentication_ok));
+    put_message(fd, version, sizeof(version));
+    put_message(fd, ready, sizeof(ready));
+    while (read(fd, bytes, sizeof(bytes)) > 0)
+        continue;
+    close(fd);
+    return NULL;
+}
+
+static void test_a_server_that_lets_in_and_hangs_is_given_up(void **state)
+{
+    PGSQL_ONLY();
+    (void)state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, let_in_and_hang, &listener), 0);
+    char location[128];
+    (void)snprintf(location, sizeof(location),
+                   "postgres://u:p@127.0.0.1:%d/d?sslmode=disable&gssencmode=disable"
+                   "&target_session_attrs=any#t",
+                   ntohs(address.sin_port));
+    struct db *db = NULL;
+    assert_int_equal(db_open(location, DB_READER, &db), ERR_IO);
+    assert_non_null(strstr(db_open_failure(), "does not answer"));
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(listener);
 }
 
 static int64_t count_columns(struct db *db, const char *type)
@@ -191,6 +290,49 @@ static void test_a_deferred_statement_that_fails_loses_the_transaction(void **st
     }
     assert_ok(db_commit(db));
     assert_int_equal(count(db), 200);
+    db_close(db);
+}
+
+static void test_a_read_that_was_sent_and_given_up_leaves_its_rows_to_nobody(void **state)
+{
+    PGSQL_ONLY();
+    struct db *db = open_writer(*state);
+    SQL(SQL_ECHO, "SELECT CAST($1 AS BIGINT)");
+    assert_ok(db_begin(db));
+    struct db_stmt *stmt = NULL;
+    for (int64_t value = 1; value <= 3; value++) {
+        stmt = db_stmt(db, &SQL_ECHO);
+        db_bind_i64(stmt, 1, value);
+        assert_ok(db_send(stmt));
+        if (value == 1) {
+            db_done(stmt);
+        }
+    }
+    int64_t found = 0;
+    assert_ok(db_get_i64(stmt, &found));
+    assert_int_equal(found, 3);
+    assert_ok(db_commit(db));
+    db_close(db);
+}
+
+static void test_a_lock_that_does_not_come_is_a_timeout(void **state)
+{
+    PGSQL_ONLY();
+    struct db *db = open_with_items(*state), *other = open_writer(*state);
+    const struct db_locks elsewhere = {.count = 1, .shards = {999}};
+    assert_ok(db_begin_locked(other, &elsewhere));
+    assert_ok(add(other, 1));
+    run_script(db, "SET lock_timeout = 20");
+    const struct db_locks here = {.count = 1, .shards = {1}};
+    assert_ok(db_begin_locked(db, &here));
+    assert_int_equal(add(db, 1), ERR_TIMEOUT); /* the request may be repeated: it is no fault */
+    assert_false(db_status(db).is_outrun);
+    db_rollback(db);
+    assert_int_not_equal(db_begin(db), ERR_OK);
+    db_rollback(other);
+    assert_ok(db_begin(db));
+    db_rollback(db);
+    db_close(other);
     db_close(db);
 }
 
@@ -413,6 +555,30 @@ static void test_a_session_lock_passes_on_when_its_connection_ends(void **state)
     db_close(first);
 }
 
+/* Node numbers change when the server still believes that the last connection lives. */
+static void test_session_locks_of_lost_connections_leave_room_for_others(void **state)
+{
+    PGSQL_ONLY();
+    struct fixture *fixture = *state;
+    struct db *db = open_with_items(fixture);
+    struct db *admin = open_admin(fixture);
+    for (int i = 0; i < 3 * DB_SESSION_LOCKS_MAX; i++) {
+        char name[16];
+        bool is_held = false;
+        (void)snprintf(name, sizeof(name), "node%d", i);
+        assert_ok(db_lock_session(db, "steward", &is_held));
+        assert_true(is_held);
+        assert_ok(db_lock_session(db, name, &is_held));
+        assert_true(is_held);
+        assert_ok(db_lock_session(db, name, &is_held));
+        assert_true(is_held);
+        assert_int_equal(end_sessions(admin, fixture, "writer"), 1);
+        assert_int_equal(db_begin(db), ERR_IO);
+    }
+    db_close(admin);
+    db_close(db);
+}
+
 /* ---- others who write at the same time ---- */
 
 #define STARTERS 4
@@ -547,11 +713,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         fixture_test(test_locations_without_a_schema_of_plain_letters_are_refused),
         fixture_test(test_a_server_that_is_not_there_is_an_io_error),
+        fixture_test(test_no_setting_of_the_server_makes_commits_less_than_durable),
+        fixture_test(test_the_server_gives_up_sessions_of_the_dead),
+        fixture_test(test_a_server_that_lets_in_and_hangs_is_given_up),
         fixture_test(test_types_of_scripts_are_translated),
         fixture_test(test_text_that_is_none_is_refused_and_the_transaction_goes_on),
         fixture_test(test_a_failed_statement_fails_its_savepoint_and_no_more),
         fixture_test(test_a_failed_statement_without_savepoint_fails_the_commit),
         fixture_test(test_a_deferred_statement_that_fails_loses_the_transaction),
+        fixture_test(test_a_read_that_was_sent_and_given_up_leaves_its_rows_to_nobody),
+        fixture_test(test_a_lock_that_does_not_come_is_a_timeout),
         fixture_test(test_a_conflict_with_another_transaction_is_marked),
         fixture_test(test_a_read_that_falls_into_the_loss_is_repeated),
         fixture_test(test_a_snapshot_that_was_lost_is_not_replaced_by_another),
@@ -559,6 +730,7 @@ int main(void)
         fixture_test(test_a_commit_without_an_answer_is_unknown),
         fixture_test(test_only_writers_of_the_same_shards_wait_for_each_other),
         fixture_test(test_a_session_lock_passes_on_when_its_connection_ends),
+        fixture_test(test_session_locks_of_lost_connections_leave_room_for_others),
         fixture_test(test_nodes_that_start_at_once_migrate_once),
         fixture_test(test_a_follower_never_misses_what_commits_late),
     };
