@@ -103,6 +103,18 @@ static enum err write_rows(struct db *db, const struct batch *batch)
     return mail_store_set_cursor(db, batch->cursor);
 }
 
+/* What has begun is ended, also where the engine has nothing left of it. */
+static enum err finish(struct db *db, enum err (*fn)(struct db *db, const void *ctx),
+                       const void *ctx)
+{
+    enum err err = fn(db, ctx);
+    if (!err)
+        err = db_commit(db);
+    if (err)
+        db_rollback(db);
+    return err;
+}
+
 /* Runs fn in a transaction of mail.db. ERR_DENIED: another node mails now. */
 static enum err in_transaction(struct mailer *mailer,
                                enum err (*fn)(struct db *db, const void *ctx), const void *ctx)
@@ -112,11 +124,7 @@ static enum err in_transaction(struct mailer *mailer,
     if (!err)
         err = db_begin(mailer->db);
     if (!err)
-        err = fn(mailer->db, ctx);
-    if (!err)
-        err = db_commit(mailer->db);
-    if (err && db_in_transaction(mailer->db))
-        db_rollback(mailer->db);
+        err = finish(mailer->db, fn, ctx);
     pthread_mutex_unlock(&mailer->db_lock);
     return err;
 }

@@ -237,7 +237,7 @@ static enum err key_make(struct db *db, struct tickets *tickets)
     err = db_exec(stmt);
     if (!err)
         err = db_commit(db);
-    if (err && db_in_transaction(db))
+    if (err)
         db_rollback(db);
     return err;
 }

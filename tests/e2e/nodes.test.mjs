@@ -364,6 +364,28 @@ describe('what one node does for all', { skip }, () => {
         await nodes.stop();
     });
 
+    test('a node that loses its connection in the middle of writing a mail goes on', async () => {
+        await start();
+        await nodes.b.kill9(); /* nobody else takes the mail over */
+        const event = await sale(nodes.a, { plan: hall() });
+        const user = await makeUser(nodes.a);
+        await until(async () => (await rows("SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'foyer mail writer'"))[0][0] === '1', { what: 'the dead to be gone' });
+        for (const text of [
+            'CREATE SEQUENCE mail.tries',
+            `CREATE FUNCTION mail.die_once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF nextval('mail.tries') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60); END IF;
+                RETURN NEW;
+            END $$`,
+            'CREATE TRIGGER die_once BEFORE INSERT ON mail.mail FOR EACH ROW EXECUTE FUNCTION mail.die_once()',
+        ]) await rows(text);
+        const booking = await held(nodes.a.as(user.token), event.id, seatsOf(1));
+        const ready = await checkedOut(nodes.a.as(user.token), event.id, booking);
+        assert.equal((await nodes.a.bank.pay(ready.payment.url)).status, 200);
+        await status(nodes.a.as(user.token), booking.id, 'confirmed');
+        await until(async () => (await rows('SELECT COUNT(*) FROM mail.mail WHERE state = 1'))[0][0] === '1', { what: 'the mail' });
+        assert.ok(Number((await rows('SELECT last_value FROM mail.tries'))[0][0]) > 1, 'the connection was never lost');
+    });
+
     test('an event that is cancelled on any node is undone by the steward', async () => {
         await start();
         const event = await sale(nodes.a, { plan: hall() });
