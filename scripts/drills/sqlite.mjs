@@ -12,7 +12,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { Foyer, run, sqlite, startBank, tempDir } from '../../tests/e2e/lib/server.mjs';
+import { Foyer, run, startBank, tempDir } from '../../tests/e2e/lib/server.mjs';
 import { bought } from '../../tests/e2e/lib/seed.mjs';
 import { until } from '../../tests/e2e/lib/wait.mjs';
 import { Witness } from '../../tests/e2e/lib/witness.mjs';
@@ -109,8 +109,9 @@ class Shipping {
             const until = name === 'mail' ? ['-timestamp', new Date(lostMs - MAIL_BEHIND_MS).toISOString()] : [];
             await exec(options.litestream, ['restore', '-config', this.config, ...until, '-o', to, path.join(this.data, `${name}.db`)]);
         }
-        const [[cursor]] = await sqlite(path.join(data, 'mail.db'), 'SELECT max(seq) FROM cursor');
-        const [[last]] = await sqlite(path.join(data, 'tickets.db'), 'SELECT max(seq) FROM journal');
+        const ask = async (name, sql) => (await exec('sqlite3', ['-readonly', path.join(data, `${name}.db`), sql])).stdout.trim();
+        const cursor = await ask('mail', 'SELECT max(seq) FROM cursor');
+        const last = await ask('tickets', 'SELECT max(seq) FROM journal');
         drill.expect(Number(cursor) > 0 && Number(cursor) <= Number(last), `mail has read up to ${cursor}, the journal ends at ${last}`);
     }
 }
