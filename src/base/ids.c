@@ -71,6 +71,16 @@ uint64_t id_next(struct id_gen *gen)
     return id;
 }
 
+void id_gen_raise(struct id_gen *gen, int64_t at_ms)
+{
+    uint64_t least = id_at_ms(at_ms);
+    uint64_t last = atomic_load_explicit(&gen->last, memory_order_relaxed);
+    while (last < least &&
+           !atomic_compare_exchange_weak_explicit(&gen->last, &last, least, memory_order_relaxed,
+                                                  memory_order_relaxed)) {
+    }
+}
+
 uint64_t id_at_ms(int64_t at_ms)
 {
     return time_since_epoch(at_ms) << TIME_SHIFT;

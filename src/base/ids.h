@@ -20,6 +20,8 @@ struct id_gen {
 void id_gen_init(struct id_gen *gen, uint32_t node, uint64_t after);
 /* Any thread. Strictly increasing. */
 uint64_t id_next(struct id_gen *gen);
+/* Ids made from now on are of that time or later, whatever the clock says. Any thread. */
+void id_gen_raise(struct id_gen *gen, int64_t at_ms);
 /* The smallest id that can be made at or after that time: for range reads by age. */
 uint64_t id_at_ms(int64_t at_ms);
 int64_t id_time_ms(uint64_t id);

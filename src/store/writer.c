@@ -278,6 +278,11 @@ static enum err group_run(struct writer *writer, struct writer_job **jobs, size_
                            .now_ms = group_now_ms(writer),
                            .arena = &writer->arena,
                            .writer = writer};
+    /* Other nodes look for new rows by the time in their ids (replays of a key): it must not lie before
+     * the transaction, even when this node's clock stood still with its machine. */
+    if (db_is_pgsql(writer->db)) {
+        id_gen_raise(&writer->ids, tx.now_ms);
+    }
     journal_group_begin(writer->journal, tx.now_ms, locks);
     for (size_t i = 0; i < count; i++) {
         enum err err = job_run(writer, jobs[i], &tx, count > 1, &ret_outcomes[i]);
@@ -526,7 +531,10 @@ void writer_stop(struct writer *writer)
     } else {
         refuse_queued(writer);
     }
-    if (writer->state != WRITER_STOPPED && writer->lease.ids) {
+    /* The number of a connection that was lost may be somebody else's by now. */
+    struct db_status status = writer->db ? db_status(writer->db) : (struct db_status){0};
+    bool is_own = !status.is_lost && status.lives == writer->life;
+    if (writer->state != WRITER_STOPPED && writer->lease.ids && is_own) {
         /* If it fails, the ids of the next process start a few seconds ahead of its clock. */
         (void)!lease_settle(&writer->lease, writer->db);
     }

@@ -42,6 +42,23 @@ static void test_ids_begin_after_the_largest_in_use(void **state)
     assert_true(id_time_ms(id) == id_time_ms(future));
 }
 
+static void test_ids_are_not_older_than_the_time_they_were_raised_to(void **state)
+{
+    (void)state;
+    static const uint32_t nodes[] = {0, 7, 511};
+    for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+        struct id_gen gen;
+        id_gen_init(&gen, nodes[i], 0);
+        int64_t later_ms = clock_now_ms() + 600000;
+        id_gen_raise(&gen, later_ms);
+        uint64_t id = id_next(&gen);
+        assert_true(id_time_ms(id) >= later_ms && id_time_ms(id) <= later_ms + 1);
+        assert_int_equal(id >> 13 & 511, nodes[i]);
+        id_gen_raise(&gen, later_ms - 1); /* they never go back */
+        assert_true(id_next(&gen) > id);
+    }
+}
+
 static void test_full_sequence_borrows_from_the_future(void **state)
 {
     (void)state;
@@ -208,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ids_increase),
         cmocka_unit_test(test_ids_begin_after_the_largest_in_use),
+        cmocka_unit_test(test_ids_are_not_older_than_the_time_they_were_raised_to),
         cmocka_unit_test(test_full_sequence_borrows_from_the_future),
         cmocka_unit_test(test_id_holds_its_time),
         cmocka_unit_test(test_threads_never_share_an_id),

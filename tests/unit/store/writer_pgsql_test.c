@@ -249,18 +249,24 @@ static void on_doubt(void *ctx)
     doubts++;
 }
 
+/* The session that commits item 2 ends in the middle of it. */
+static void make_deadly(struct db *db)
+{
+    run_script(db,
+               "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+               " PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60);"
+               " RETURN NEW; END';"
+               "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED"
+               " FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION die()");
+}
+
 static void test_a_commit_without_an_answer_is_told_and_not_tried_again(void **state)
 {
     PGSQL_ONLY();
     struct bench *bench = *state;
     doubts = 0;
     writer_on_doubt(bench->writer, on_doubt, NULL);
-    run_script(writer_db(bench->writer),
-               "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
-               " PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60);"
-               " RETURN NEW; END';"
-               "CREATE CONSTRAINT TRIGGER die AFTER INSERT ON item DEFERRABLE INITIALLY DEFERRED"
-               " FOR EACH ROW WHEN (NEW.id = 2) EXECUTE FUNCTION die()");
+    make_deadly(writer_db(bench->writer));
     assert_ok(writer_start(bench->writer));
     struct test_job jobs[] = {make_job(bench, 1, NULL), make_job(bench, 2, NULL),
                               make_job(bench, 3, NULL)};
@@ -394,6 +400,46 @@ static void test_two_writers_make_one_chain_and_no_id_twice(void **state)
     writer_free(other);
 }
 
+/* Its ids may be ahead of the clock; whoever has the number after it must begin above them. */
+static void test_a_stop_without_the_connection_leaves_the_next_ones_lease_alone(void **state)
+{
+    PGSQL_ONLY();
+    struct bench *bench = *state;
+    make_deadly(writer_db(bench->writer));
+    assert_ok(writer_start(bench->writer));
+    struct test_job first = make_job(bench, 1, NULL), last = make_job(bench, 2, NULL);
+    assert_ok(writer_run(bench->writer, &first.job));
+    assert_int_not_equal(writer_run(bench->writer, &last.job), ERR_OK);
+    struct writer *other = NULL; /* takes the number before the next look at the connection */
+    assert_ok(writer_new(bench->fixture->path, TEST_SERVICE, &other));
+    uint64_t begin_id = atomic_load(&writer_ids(other)->last);
+    uint32_t node = writer_ids(other)->node;
+    writer_stop(bench->writer);
+    SQL(SQL_LEASE, "SELECT until_id FROM id_lease WHERE node = $1");
+    struct db_stmt *stmt = db_stmt(bench->reader, &SQL_LEASE);
+    db_bind_i64(stmt, 1, node);
+    int64_t until_id = 0;
+    enum err err = db_get_i64(stmt, &until_id);
+    assert_true(err == ERR_OK || (err == ERR_NOT_FOUND && begin_id == 0));
+    assert_true((uint64_t)until_id >= begin_id);
+    writer_free(other);
+}
+
+static void test_ids_are_as_late_as_their_transaction(void **state)
+{
+    PGSQL_ONLY();
+    struct bench *bench = *state;
+    assert_ok(writer_start(bench->writer));
+    int64_t before_ms = clock_now_ms();
+    struct clock_reading slow = {.other_ms = before_ms - 600000, .mono_ns = clock_mono_ns()};
+    (void)clock_follow(&slow); /* as after a pause of the machine */
+    struct test_job job = make_job(bench, 1, NULL);
+    assert_ok(writer_run(bench->writer, &job.job));
+    clock_follow_own();
+    assert_true(id_time_ms(job.made_id) >= before_ms - 5000);
+    writer_stop(bench->writer);
+}
+
 static void await_steward(const struct writer *writer)
 {
     int64_t until_ns = clock_mono_ns() + PGSQL_WAIT_NS;
@@ -436,6 +482,8 @@ int main(void)
         bench_test(test_a_commit_without_an_answer_is_told_and_not_tried_again),
         bench_test(test_what_was_acknowledged_survives_lost_connections),
         bench_test(test_two_writers_make_one_chain_and_no_id_twice),
+        bench_test(test_a_stop_without_the_connection_leaves_the_next_ones_lease_alone),
+        bench_test(test_ids_are_as_late_as_their_transaction),
         bench_test(test_one_writer_is_the_steward_and_another_when_it_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
