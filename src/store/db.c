@@ -170,6 +170,11 @@ enum err db_exec_counted(struct db_stmt *stmt, int64_t *ret_changes)
     return stmt->db->engine->exec_later(stmt, ret_changes);
 }
 
+enum err db_exec_one(struct db_stmt *stmt)
+{
+    return stmt->db->engine->exec_one(stmt);
+}
+
 enum err db_flush(struct db *db)
 {
     return db->engine->flush(db);

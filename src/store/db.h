@@ -77,6 +77,9 @@ ERR_MUST_USE enum err db_exec_later(struct db_stmt *stmt);
  * place is gone. */
 ERR_MUST_USE enum err db_exec_counted(struct db_stmt *stmt, int64_t *ret_changes);
 ERR_MUST_USE enum err db_flush(struct db *db);
+/* The same for a write that changes one row unless the data are wrong: ERR_CORRUPT, or, on PostgreSQL,
+ * a lost transaction. */
+ERR_MUST_USE enum err db_exec_one(struct db_stmt *stmt);
 /* In a transaction: lets a read go ahead of its first step, so that several share one way to the
  * server. The statement must not be used again before its rows were read or are done with. */
 ERR_MUST_USE enum err db_send(struct db_stmt *stmt);

@@ -24,6 +24,7 @@ struct db_engine {
     enum err (*step)(struct db_stmt *stmt, bool *ret_has_row);
     enum err (*exec_later)(struct db_stmt *stmt,
                            int64_t *ret_changes); /* ret_changes may be NULL */
+    enum err (*exec_one)(struct db_stmt *stmt);
     enum err (*flush)(struct db *db);
     enum err (*send)(struct db_stmt *stmt);
     void (*done)(struct db_stmt *stmt);

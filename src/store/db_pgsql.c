@@ -155,11 +155,25 @@ static enum err judge_commit(struct pg *pg, const PGresult *result)
     return ERR_OK;
 }
 
+static bool counts_are_pending(const struct pg *pg)
+{
+    bool are_pending = false;
+    for (unsigned i = 0; i < pg->pending_count; i++) {
+        are_pending = are_pending || pg->pending[i].is_one;
+    }
+    return are_pending;
+}
+
 static enum err pg_commit(struct db *base)
 {
     struct pg *pg = pg_of(base);
     assert(pg->has_begun);
     pg_stmts_reset(pg);
+    /* What we judge ourselves must be known before COMMIT is sent. */
+    if (counts_are_pending(pg) && pg_flush(base) != ERR_OK) {
+        pg_rollback(base);
+        return ERR_IO;
+    }
     if (pg->is_doomed || !pg->conn || pg->commits_to_fail > 0) {
         pg->commits_to_fail -= pg->commits_to_fail > 0;
         pg_rollback(base);
@@ -351,6 +365,7 @@ static const struct db_engine pg_engine = {
     .bind_null = pg_bind_null,
     .step = pg_step,
     .exec_later = pg_exec_later,
+    .exec_one = pg_exec_one,
     .flush = pg_flush,
     .send = pg_send,
     .done = pg_done,

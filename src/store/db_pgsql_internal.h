@@ -70,6 +70,7 @@ struct pg_stmt {
 struct pg_pending {
     struct pg_stmt *reader; /* takes the rows; NULL: a write */
     int64_t *changes;       /* wants to know; NULL: nobody does */
+    bool is_one;            /* changes one row, or dooms the transaction */
 };
 
 struct pg_session_lock {
@@ -134,6 +135,7 @@ void pg_bind_blob(struct db_stmt *base, int index, struct str value);
 void pg_bind_null(struct db_stmt *base, int index);
 ERR_MUST_USE enum err pg_step(struct db_stmt *base, bool *ret_has_row);
 ERR_MUST_USE enum err pg_exec_later(struct db_stmt *base, int64_t *ret_changes);
+ERR_MUST_USE enum err pg_exec_one(struct db_stmt *base);
 ERR_MUST_USE enum err pg_flush(struct db *base);
 ERR_MUST_USE enum err pg_send(struct db_stmt *base);
 /* A pending command's result, which it takes. */

@@ -395,8 +395,16 @@ void pg_take_pending(struct pg *pg, const struct pg_pending *pending, PGresult *
             (void)pg_failed(pg, result);
         }
         pg->is_doomed = true;
-    } else if (pending->changes) {
-        *pending->changes = strtoll(PQcmdTuples(result), NULL, 10);
+    } else if (pending->changes || pending->is_one) {
+        int64_t changes = strtoll(PQcmdTuples(result), NULL, 10);
+        if (pending->changes) {
+            *pending->changes = changes;
+        }
+        if (pending->is_one && changes != 1 && !pg->is_doomed) {
+            db_set_message(&pg->base, "a write changed %lld rows instead of one",
+                           (long long)changes);
+            pg->is_doomed = true;
+        }
     }
     if (reader && reader->is_sent && is_good) {
         reader->result = result;
@@ -410,7 +418,7 @@ void pg_take_pending(struct pg *pg, const struct pg_pending *pending, PGresult *
 void pg_forget_pending(struct pg *pg)
 {
     for (unsigned i = 0; i < pg->pending_count; i++) {
-        pg->pending[i] = (struct pg_pending){0};
+        pg->pending[i] = (struct pg_pending){.is_one = pg->pending[i].is_one};
     }
 }
 
@@ -436,6 +444,13 @@ enum err pg_exec_later(struct db_stmt *base, int64_t *ret_changes)
     struct pg_stmt *stmt = stmt_of(base);
     stmt->has_run = true;
     return send_ahead(stmt, (struct pg_pending){.changes = ret_changes});
+}
+
+enum err pg_exec_one(struct db_stmt *base)
+{
+    struct pg_stmt *stmt = stmt_of(base);
+    stmt->has_run = true;
+    return send_ahead(stmt, (struct pg_pending){.is_one = true});
 }
 
 enum err pg_send(struct db_stmt *base)

@@ -475,6 +475,13 @@ static enum err lite_exec_later(struct db_stmt *base, int64_t *ret_changes)
     return err;
 }
 
+static enum err lite_exec_one(struct db_stmt *base)
+{
+    int64_t changes;
+    enum err err = lite_exec_later(base, &changes);
+    return err == ERR_OK && changes != 1 ? ERR_CORRUPT : err;
+}
+
 static enum err lite_flush(struct db *base)
 {
     (void)base;
@@ -743,6 +750,7 @@ static const struct db_engine lite_engine = {
     .bind_null = lite_bind_null,
     .step = lite_step,
     .exec_later = lite_exec_later,
+    .exec_one = lite_exec_one,
     .flush = lite_flush,
     .send = lite_send,
     .done = lite_done,

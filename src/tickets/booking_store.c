@@ -131,10 +131,7 @@ static enum err claim_change(struct db *db, struct sql *sql, uint64_t event_id, 
     db_bind_i64(stmt, 1, (int64_t)event_id);
     db_bind_i64(stmt, 2, seat_no);
     db_bind_i64(stmt, 3, (int64_t)booking_id);
-    enum err err = db_exec(stmt);
-    if (err)
-        return err;
-    return db_changes(db) == 1 ? ERR_OK : ERR_CORRUPT;
+    return db_exec_one(stmt);
 }
 
 SQL(SQL_CLAIM_BOOK, "UPDATE seat_claim SET state = 2 "

@@ -43,10 +43,7 @@ enum err refund_store_save(struct db *db, const struct refund *refund, int64_t n
     else
         db_bind_null(stmt, 6);
     db_bind_i64(stmt, 7, now_ms);
-    enum err err = db_exec(stmt);
-    if (err)
-        return err;
-    return db_changes(db) == 1 ? ERR_OK : ERR_CORRUPT;
+    return db_exec_one(stmt);
 }
 
 SQL(SQL_LOAD, "SELECT booking_id, payment_id, provider_ref, amount, currency, reason, state, "
@@ -142,8 +139,5 @@ enum err refund_store_seat_free(struct db *db, uint64_t event_id, uint32_t seat_
     db_bind_i64(stmt, 1, (int64_t)event_id);
     db_bind_i64(stmt, 2, seat_no);
     db_bind_i64(stmt, 3, (int64_t)booking_id);
-    enum err err = db_exec(stmt);
-    if (err)
-        return err;
-    return db_changes(db) == 1 ? ERR_OK : ERR_CORRUPT;
+    return db_exec_one(stmt);
 }

@@ -22,7 +22,7 @@ enum err ticket_store_insert(struct db *db, const struct ticket *ticket)
         db_bind_null(stmt, 5);
     }
     db_bind_i64(stmt, 6, ticket->price);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 #define TICKET_COLUMNS                                                                             \

@@ -227,8 +227,10 @@ static void late_money_is_no_reason_to_refund_in_a_broken_database(void **state)
     assert_int_equal(fixture_hold_pair(fixture, 2, 3, &late), ERR_OK);
     clock_advance_ms(FIXTURE_TTL_S * 1000 + 1);
     assert_int_equal(do_move(fixture, &late.booking, expire), ERR_OK);
-    /* ERR_CONFLICT would say that nothing was changed. */
-    assert_int_equal(do_move(fixture, &late.booking, reclaim), ERR_CORRUPT);
+    /* ERR_CONFLICT would say that nothing was changed. PostgreSQL is told of tickets without waiting, so
+     * there the transaction is lost. */
+    enum err want = db_is_pgsql(fixture->reader) ? ERR_IO : ERR_CORRUPT;
+    assert_int_equal(do_move(fixture, &late.booking, reclaim), want);
     assert_int_equal(fixture_count(fixture, "SELECT COUNT(*) FROM seat_claim"), 0);
 }
 
