@@ -71,7 +71,7 @@ cluster=
 cluster_start() {
     cluster=$(mktemp -d "${TMPDIR:-/tmp}/foyer-e2e-pg-XXXXXX")
     chmod 755 "$cluster"
-    ../../scripts/postgres.sh start "$cluster" --no-fsync --while $$ max_connections=500 >/dev/null || die "starting PostgreSQL"
+    ../../scripts/postgres.sh start "$cluster" --no-fsync --while $$ max_connections=500 full_page_writes=off >/dev/null || die "starting PostgreSQL"
     FOYER_TEST_POSTGRES=$(../../scripts/postgres.sh url "$cluster" postgres)
     export FOYER_TEST_POSTGRES
 }

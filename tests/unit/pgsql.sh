@@ -24,7 +24,7 @@ start)
     chmod 755 "$dir"
     echo "$dir" >"$note"
     # Programs are killed here, machines are not. It ends with ctest, however that ends.
-    "$postgres" start "$dir" --no-fsync --while "$PPID" max_connections=300 >/dev/null
+    "$postgres" start "$dir" --no-fsync --while "$PPID" max_connections=300 full_page_writes=off >/dev/null
     ;;
 stop) stop "$2" ;;
 run)
