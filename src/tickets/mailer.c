@@ -279,21 +279,23 @@ static enum err write_outcome(struct db *db, const void *ctx)
     return mail_store_set_state(db, ctx);
 }
 
-static void handle(struct mailer *mailer, const struct mail *mail)
+/* ERR_DENIED: what was sent cannot be recorded, for another node mails now. */
+static enum err handle(struct mailer *mailer, const struct mail *mail)
 {
     char message[SMTP_MESSAGE_SIZE] = "";
     enum err err = send_one(mailer, mail, message);
     if (err == ERR_CLOSED)
-        return; /* stopping: it waits for the next start */
+        return ERR_OK; /* stopping: it waits for the next start */
     struct mail_outcome outcome = outcome_of(mailer, mail, err, message);
     while ((err = in_transaction(mailer, write_outcome, &outcome)) != ERR_OK) {
         if (err == ERR_DENIED)
-            return; /* it is another node's now */
+            return err;
         log_error("mail cannot be recorded", "mail=%lld", (long long)mail->id);
         if (is_stopping(mailer))
-            return;
+            return ERR_OK;
         sleep_ms(mailer, RECORD_PAUSE_MS, false);
     }
+    return ERR_OK;
 }
 
 /* Sends what is due; how long to sleep then. */
@@ -314,8 +316,10 @@ static int64_t run_once(struct mailer *mailer)
         err = mail_store_next_at(mailer->db, &next_at);
     pthread_mutex_unlock(&mailer->db_lock);
     for (size_t i = 0; !err && i < count && !is_stopping(mailer); i++)
-        handle(mailer, &mails[i]);
+        err = handle(mailer, &mails[i]);
     arena_release(&arena);
+    if (err == ERR_DENIED)
+        return OFFICE_WAIT_MS;
     if (err) {
         log_error("mail.db cannot be read", "err=%s", err_name(err));
         return RECORD_PAUSE_MS;
