@@ -25,7 +25,7 @@ const SHIMS = `CREATE SCHEMA shims;
     CREATE FUNCTION shims.zeroblob(integer) RETURNS bytea IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT decode(repeat('00', $1), 'hex') $$;
     CREATE FUNCTION shims.json_extract(text, text) RETURNS text IMMUTABLE STRICT LANGUAGE sql AS $$ SELECT $1::jsonb ->> substr($2, 3) $$;`;
 const SCRIPT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../scripts/postgres.sh');
-const COPY_TRIES = 200;
+const CLUSTER_TRIES = 400;
 const CONNECT_MS = 60000;
 const MAX_BUFFER = 1 << 28;
 
@@ -191,20 +191,32 @@ export async function withFile(dir, look, url = storeOf(dir)) {
     }
 }
 
-/* No session that is about to end holds up a copy for long. */
-async function copyDatabase(from, to) {
+/* FORCE ends sessions, but may not end a worker of autovacuum, which is a superuser's; a plain DROP has the server end those. */
+async function dropDatabase(ask, name) {
+    try {
+        await ask(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+    } catch (error) {
+        if (!/pg_signal_backend/.test(error.message)) throw error;
+        await ask(`DROP DATABASE IF EXISTS ${name}`);
+    }
+}
+
+/* No session that is about to end holds it up for long. */
+async function onCluster(use) {
     for (let tries = 1; ; tries++) {
         try {
-            return await withClient(CLUSTER, 'public', async (ask) => {
-                await ask(`DROP DATABASE IF EXISTS ${to} WITH (FORCE)`);
-                await ask(`CREATE DATABASE ${to} TEMPLATE ${from}`);
-            });
+            return await withClient(CLUSTER, 'public', use);
         } catch (error) {
-            if (tries === COPY_TRIES || !/being accessed by other users/.test(error.message)) throw error;
-            await new Promise((resolve) => setTimeout(resolve, 25));
+            if (tries === CLUSTER_TRIES || !/being accessed by other users/.test(error.message)) throw error;
+            await new Promise((resolve) => setTimeout(resolve, 50));
         }
     }
 }
+
+const copyDatabase = (from, to) => onCluster(async (ask) => {
+    await dropDatabase(ask, to);
+    await ask(`CREATE DATABASE ${to} TEMPLATE ${from}`);
+});
 
 /* A directory and its rows, of a server that is stopped, in place of what `to` was. only: the files, if not all. */
 export async function copyData(from, to, only = ['.']) {
@@ -231,7 +243,7 @@ export async function removeData(dir) {
     const url = stores.get(path.resolve(dir));
     if (!url) return;
     stores.delete(path.resolve(dir));
-    await withClient(CLUSTER, 'public', (ask) => ask(`DROP DATABASE IF EXISTS ${nameOf(url)} WITH (FORCE)`));
+    await onCluster((ask) => dropDatabase(ask, nameOf(url)));
     made.delete(nameOf(url));
 }
 
