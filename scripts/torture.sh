@@ -1,5 +1,6 @@
 #!/bin/bash
 # Kill -9 in a loop against the release program: TORTURE_ROUNDS rounds (1,000), TORTURE_SEED to have a run's choices again.
+# With FOYER_TEST_POSTGRES (see tests/e2e/lib/store.mjs) on that cluster.
 # The last line is "N passed, N failed"; the exit status says the same.
 set -u
 cd "$(dirname "$0")/.." || exit 2

@@ -72,7 +72,7 @@ export function storeOf(dir) {
     const key = path.resolve(dir);
     if (isPostgres && !stores.has(key)) {
         const name = newName();
-        psqlSync(`CREATE DATABASE ${name};\n\\connect ${name}\n${SHIMS}\n`);
+        psqlSync(`CREATE DATABASE ${name} STRATEGY file_copy;\n\\connect ${name}\n${SHIMS}\n`);
         stores.set(key, urlOf(name));
     }
     return stores.get(key) ?? null;
@@ -215,7 +215,7 @@ async function onCluster(use) {
 
 const copyDatabase = (from, to) => onCluster(async (ask) => {
     await dropDatabase(ask, to);
-    await ask(`CREATE DATABASE ${to} TEMPLATE ${from}`);
+    await ask(`CREATE DATABASE ${to} TEMPLATE ${from} STRATEGY file_copy`);
 });
 
 /* A directory and its rows, of a server that is stopped, in place of what `to` was. only: the files, if not all. */
