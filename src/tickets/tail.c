@@ -19,7 +19,8 @@
  *     order of versions. So a gap in them is a row that was missed, and the event is read anew.
  *  3. A commit whose outcome its node does not know has no effects there. If it happened, its rows
  *     come by the tail like those of any other node. When the writer's connection was lost, the next
- *     one may lead to a server that never saw the last commits, so all models are dropped.
+ *     one may lead to a server that never saw the last commits, so all models are dropped; but not
+ *     before the database answers again, and until then maps are shown as they last were.
  *  4. Rows are held back while an older transaction is open anywhere in the cluster. Memory that is older
  *     than TAIL_OLD_MS refuses nobody, because what it shows as taken may be free by now.
  *  5. What is repeated does no harm: places and keys are absolute, timers ask the database.
@@ -75,8 +76,9 @@ struct tail {
 
     int64_t opened_ms;
     _Atomic unsigned doubts;
-    _Atomic int64_t passed_seq; /* rows below it are in memory */
-    _Atomic int64_t keys_ms;    /* keys of transactions that began before it are in memory */
+    _Atomic bool has_old_models; /* of before the last doubt */
+    _Atomic int64_t passed_seq;  /* rows below it are in memory */
+    _Atomic int64_t keys_ms;     /* keys of transactions that began before it are in memory */
     struct metric *rows;
 };
 
@@ -292,6 +294,8 @@ enum err tail_read(struct tail *tail, bool *ret_has_more)
     metric_add(tail->rows, (int64_t)tail->count);
     if (err)
         return err;
+    if (atomic_exchange(&tail->has_old_models, false))
+        inventory_drop_all(tail->tickets->inventory);
     *ret_has_more = tail->count == TAIL_ROWS_MAX;
     int64_t passed_seq = tail->cursor + 1;
     if (!*ret_has_more && round.bounds.settled_seq > passed_seq)
@@ -383,7 +387,7 @@ void tail_doubt(struct tail *tail)
     atomic_fetch_add(&tail->doubts, 1);
     atomic_store(&tail->passed_seq, 0);
     atomic_store(&tail->keys_ms, 0);
-    inventory_drop_all(tail->tickets->inventory);
+    atomic_store(&tail->has_old_models, true);
 }
 
 static int64_t behind_metric(void *ctx)
