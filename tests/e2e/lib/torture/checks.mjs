@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { until } from '../wait.mjs';
 import { reconciled, seatStates } from '../seed.mjs';
+import { isPostgres } from '../store.mjs';
 import { each } from './books.mjs';
 
 const OWNING = ['held', 'payment_pending', 'confirmed', 'partially_refunded', 'refund_pending'];
@@ -217,8 +218,11 @@ export async function checkJournal(world) {
     const twice = await world.server.sql(`SELECT shard, json_extract(data, '$.booking') AS booking, type, COUNT(*) FROM journal
         WHERE type IN (${types}) GROUP BY 1, 2, 3 HAVING COUNT(*) > 1`);
     assert.deepEqual(twice, [], 'happened more than once');
-    const orphans = await world.server.sql('SELECT COUNT(*) FROM section WHERE venue_id NOT IN (SELECT id FROM venue)');
-    assert.deepEqual(orphans, [['0']], 'sections of venues that nobody has');
+    /* On PostgreSQL another node may be importing them: they stay for an hour. */
+    if (!isPostgres) {
+        const orphans = await world.server.sql('SELECT COUNT(*) FROM section WHERE venue_id NOT IN (SELECT id FROM venue)');
+        assert.deepEqual(orphans, [['0']], 'sections of venues that nobody has');
+    }
     await untilCancelled(world);
 }
 
