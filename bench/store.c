@@ -22,7 +22,7 @@ static enum err run(const char *before, const char *name, const char *after)
 {
     char location[512], text[256];
     struct db *db;
-    snprintf(location, sizeof(location), "%s/postgres#bench", server());
+    snprintf(location, sizeof(location), "%s/postgres#public", server());
     snprintf(text, sizeof(text), "%s %s%s", before, name, after);
     enum err err = db_open(location, DB_WRITER, &db);
     if (err) {
