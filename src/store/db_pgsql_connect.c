@@ -180,7 +180,7 @@ enum err pg_collect(struct pg *pg, PGresult **ret_results, unsigned count)
     enum err err = PQpipelineSync(pg->conn) ? ERR_OK : lost(pg, NULL);
     pg->pending_count = 0;
     for (unsigned at = 0; err == ERR_OK;) {
-        PGresult *result;
+        PGresult *result = NULL;
         err = next_result(pg, limit_ns, &result);
         if (err != ERR_OK) {
             break;
@@ -230,7 +230,7 @@ static enum err simple(struct pg *pg, const char *text, int64_t limit_ns, int *r
     }
     enum err outcome = ERR_OK;
     for (;;) {
-        PGresult *result;
+        PGresult *result = NULL;
         enum err err = next_result(pg, limit_ns, &result);
         if (err != ERR_OK) {
             return err;
