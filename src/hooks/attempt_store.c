@@ -1,0 +1,34 @@
+/* See attempt_store.h. */
+#include "hooks/attempt_store.h"
+
+#define ADD(NN)                                                                                    \
+    "INSERT INTO attempt_" NN "(app_id, message_id, id, endpoint_id, at, status, code,"            \
+    " trigger_type, url, queued_ms, dns_ms, connect_ms, tls_ms, first_byte_ms, total_ms,"          \
+    " error_class, error_text, response, response_headers) VALUES($1, $2, $3, $4, $5, $6, $7, $8," \
+    " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+RING_SQL(SQL_ADD, ADD);
+
+enum err attempt_store_add(struct db *db, const struct attempt *attempt)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_ADD[ring_slot_of(attempt->message_id)]);
+    db_bind_i64(stmt, 1, (int64_t)attempt->app_id);
+    db_bind_i64(stmt, 2, (int64_t)attempt->message_id);
+    db_bind_i64(stmt, 3, (int64_t)attempt->id);
+    db_bind_i64(stmt, 4, (int64_t)attempt->endpoint_id);
+    db_bind_i64(stmt, 5, attempt->at_ms);
+    db_bind_i64(stmt, 6, attempt->status);
+    db_bind_i64(stmt, 7, attempt->code);
+    db_bind_i64(stmt, 8, attempt->trigger);
+    db_bind_str(stmt, 9, attempt->url);
+    db_bind_i64(stmt, 10, attempt->times.queued_ms);
+    db_bind_i64(stmt, 11, attempt->times.dns_ms);
+    db_bind_i64(stmt, 12, attempt->times.connect_ms);
+    db_bind_i64(stmt, 13, attempt->times.tls_ms);
+    db_bind_i64(stmt, 14, attempt->times.first_byte_ms);
+    db_bind_i64(stmt, 15, attempt->times.total_ms);
+    db_bind_str(stmt, 16, attempt->error_class);
+    db_bind_str(stmt, 17, attempt->error_text);
+    db_bind_blob(stmt, 18, attempt->response);
+    db_bind_str(stmt, 19, attempt->response_headers);
+    return db_exec(stmt);
+}

@@ -1,0 +1,59 @@
+/*
+ * A delivery: one message on its way to one endpoint, in the tables of the message's day.
+ *
+ *     (new) ──▶ PENDING ──▶ SUCCESS
+ *                 │ ▲
+ *                 ▼ │ resend, replay
+ *                DEAD        (SUCCESS, too, goes back to PENDING by a resend)
+ *
+ * next_at says when it is due; it is NULL unless the delivery is PENDING.
+ */
+#ifndef HOOKS_DELIVERY_H
+#define HOOKS_DELIVERY_H
+
+#include "hooks/attempt_store.h"
+
+struct hooks;
+
+/* The numbers of enum attempt_status, as far as they go. */
+enum delivery_state {
+    DELIVERY_SUCCESS = 0,
+    DELIVERY_PENDING = 1,
+    DELIVERY_DEAD = 2,
+};
+
+/* Which queue it waits in; live traffic goes first. */
+enum lane {
+    LANE_LIVE = 0,
+    LANE_MANUAL = 1, /* resend of one */
+    LANE_REPLAY = 2, /* many */
+};
+
+struct delivery_key {
+    uint64_t app_id, endpoint_id, message_id;
+};
+
+struct delivery {
+    struct delivery_key key;
+    enum delivery_state state;
+    int64_t attempts;
+    int64_t next_at; /* 0: none */
+    enum lane lane;
+    int64_t created_at;
+    int64_t ended_at; /* 0: not yet */
+};
+
+/* In apply, after ring_open: due at once, and handed to the dispatcher when it is committed. */
+ERR_MUST_USE enum err delivery_create(struct hooks *hooks, struct writer_tx *tx,
+                                      const struct delivery_key *key);
+/* In apply: it is due again at once, counted from the first attempt on, whether it has ended or was
+ * never made. Already waiting to be sent again by hand: nothing more happens. ERR_NOT_FOUND: the
+ * message's day has gone. */
+ERR_MUST_USE enum err delivery_resend(struct hooks *hooks, struct writer_tx *tx,
+                                      const struct delivery_key *key, enum lane lane);
+
+/* delivery_store.c. Reader or writer connection. ERR_NOT_FOUND. */
+ERR_MUST_USE enum err delivery_store_get(struct db *db, const struct delivery_key *key,
+                                         struct delivery *ret_delivery);
+
+#endif

@@ -1,0 +1,63 @@
+/* See delivery_store.h. */
+#include "hooks/delivery_store.h"
+
+static void bind_time(struct db_stmt *stmt, int index, int64_t at_ms)
+{
+    if (at_ms)
+        db_bind_i64(stmt, index, at_ms);
+    else
+        db_bind_null(stmt, index);
+}
+
+static void bind_key(struct db_stmt *stmt, const struct delivery_key *key)
+{
+    db_bind_i64(stmt, 1, (int64_t)key->app_id);
+    db_bind_i64(stmt, 2, (int64_t)key->endpoint_id);
+    db_bind_i64(stmt, 3, (int64_t)key->message_id);
+}
+
+#define PUT(NN)                                                                                    \
+    "INSERT INTO delivery_" NN "(app_id, endpoint_id, message_id, state, attempts, next_at, lane," \
+    " created_at, ended_at) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)"                            \
+    " ON CONFLICT(app_id, endpoint_id, message_id) DO UPDATE SET state = excluded.state,"          \
+    " attempts = excluded.attempts, next_at = excluded.next_at, lane = excluded.lane,"             \
+    " ended_at = excluded.ended_at"
+RING_SQL(SQL_PUT, PUT);
+
+enum err delivery_store_put(struct db *db, const struct delivery *delivery)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_PUT[ring_slot_of(delivery->key.message_id)]);
+    bind_key(stmt, &delivery->key);
+    db_bind_i64(stmt, 4, delivery->state);
+    db_bind_i64(stmt, 5, delivery->attempts);
+    bind_time(stmt, 6, delivery->next_at);
+    db_bind_i64(stmt, 7, delivery->lane);
+    db_bind_i64(stmt, 8, delivery->created_at);
+    bind_time(stmt, 9, delivery->ended_at);
+    return db_exec(stmt);
+}
+
+#define GET(NN)                                                                                    \
+    "SELECT state, attempts, next_at, lane, created_at, ended_at FROM delivery_" NN                \
+    " WHERE app_id = $1 AND endpoint_id = $2 AND message_id = $3"
+RING_SQL(SQL_GET, GET);
+
+enum err delivery_store_get(struct db *db, const struct delivery_key *key,
+                            struct delivery *ret_delivery)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_GET[ring_slot_of(key->message_id)]);
+    bind_key(stmt, key);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err || !has_row)
+        return err ? err : ERR_NOT_FOUND;
+    *ret_delivery = (struct delivery){.key = *key,
+                                      .state = (enum delivery_state)db_col_i64(stmt, 0),
+                                      .attempts = db_col_i64(stmt, 1),
+                                      .next_at = db_col_i64(stmt, 2),
+                                      .lane = (enum lane)db_col_i64(stmt, 3),
+                                      .created_at = db_col_i64(stmt, 4),
+                                      .ended_at = db_col_i64(stmt, 5)};
+    db_done(stmt);
+    return ERR_OK;
+}

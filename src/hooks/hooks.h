@@ -1,0 +1,49 @@
+/* The hooks service: what main.c composes. */
+#ifndef HOOKS_HOOKS_H
+#define HOOKS_HOOKS_H
+
+#include "app/app.h"
+#include "app/config.h"
+
+struct dispatcher;
+struct keyring;
+struct ring;
+struct sweeper;
+
+struct hooks {
+    const struct config *config;
+    struct app *app; /* from hooks_start on */
+    struct service service;
+    struct writer *writer;
+    char database_path[CONFIG_LOCATION_MAX];
+    struct ring *ring;
+    struct keyring *keyring; /* seals secrets; see keyring.h */
+    struct dispatcher *dispatcher;
+    struct sweeper *sweeper; /* retention; see retention.c */
+};
+
+/* Opens the database (writer thread started) and builds the route table. */
+ERR_MUST_USE enum err hooks_new(const struct config *config, struct hooks **ret_hooks);
+struct service *hooks_service(struct hooks *hooks);
+const char *hooks_database_path(const struct hooks *hooks);
+/* Starts dispatcher and retention. Before requests are served. */
+ERR_MUST_USE enum err hooks_start(struct hooks *hooks, struct app *app);
+/* Workers first, then the writer; after the server and the application's pools have stopped. */
+void hooks_stop(struct hooks *hooks);
+void hooks_free(struct hooks *hooks); /* NULL is fine */
+
+/* Route tables of the parts, joined by hooks.c. */
+#define HOOKS_ROUTE_TABLES                                                                         \
+    TABLE(application_routes)                                                                      \
+    TABLE(endpoint_routes)                                                                         \
+    TABLE(endpoint_secret_routes)                                                                  \
+    TABLE(event_type_routes)                                                                       \
+    TABLE(message_routes)                                                                          \
+    TABLE(attempt_routes)
+#define TABLE(name)                                                                                \
+    extern const struct route name[];                                                              \
+    extern const size_t name##_count;
+HOOKS_ROUTE_TABLES
+#undef TABLE
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * The key that secrets in the database are sealed with (XSalsa20-Poly1305, libsodium's secretbox):
+ * from --hooks-key, or made once into DATA/hooks.key (mode 0600). A copy of the database alone gives
+ * nobody a secret. Immutable once made; any thread.
+ */
+#ifndef HOOKS_KEYRING_H
+#define HOOKS_KEYRING_H
+
+#include "app/config.h"
+#include "base/arena.h"
+
+struct keyring;
+
+/* Why it failed is logged. ERR_INVALID: not a key of 32 bytes; ERR_IO. */
+ERR_MUST_USE enum err keyring_new(const struct config *config, struct keyring **ret_keyring);
+void keyring_free(struct keyring *keyring);
+/* Sealed under a fresh nonce; STR_NONE when the arena is full. */
+struct str keyring_seal(const struct keyring *keyring, struct arena *arena, struct str plain);
+/* ERR_CORRUPT: sealed with another key, or changed. ERR_NOMEM. */
+ERR_MUST_USE enum err keyring_open(const struct keyring *keyring, struct arena *arena,
+                                   struct str sealed, struct str *ret_plain);
+
+#endif

@@ -1,0 +1,49 @@
+/* The limits of the hooks service, by name. Those that people notice stand in docs/api.md too. */
+#ifndef HOOKS_LIMITS_H
+#define HOOKS_LIMITS_H
+
+#define DAY_MS (24 * INT64_C(3600) * 1000)
+
+/* What callers send. */
+#define NAME_BYTES_MAX         256
+#define UID_BYTES_MAX          256
+#define DESCRIPTION_BYTES_MAX  1024
+#define URL_BYTES_MAX          2048
+#define METADATA_BYTES_MAX     (32 << 10)
+#define METADATA_KEYS_MAX      64
+#define PAYLOAD_BYTES_MAX      (1u << 20)
+#define PAYLOAD_DEPTH_MAX      64
+#define ENVELOPE_BYTES_MAX     (64u << 10) /* of a message's body, besides its payload */
+#define EVENT_ID_BYTES_MAX     256
+#define EVENT_TYPES_MAX        64 /* that one endpoint names */
+#define CHANNELS_MAX           10 /* of one endpoint */
+#define MESSAGE_CHANNELS_MAX   5
+#define ENDPOINT_HEADERS_MAX   32
+#define HEADER_NAME_BYTES_MAX  128
+#define HEADER_VALUE_BYTES_MAX 4096
+#define THROTTLE_RATE_MAX      65535
+#define ENDPOINTS_MAX          100 /* of one application */
+
+/* Secrets: 24 to 64 bytes behind whsec_ (Standard Webhooks). */
+#define SECRET_BYTES_MIN     24
+#define SECRET_BYTES_MAX     64
+#define SECRET_BYTES_DEFAULT 32
+#define SECRETS_MAX          5 /* the current one and those of the grace period */
+#define GRACE_S_DEFAULT      (24 * 3600)
+#define GRACE_S_MAX          (7 * 24 * 3600)
+
+/* H2. */
+#define ATTEMPTS_MAX    12
+#define SCHEDULE_MS_MAX DAY_MS
+
+/* Days are kept in rings of tables: see ring.h. */
+#define RING_SLOTS        33
+#define RETENTION_DAYS    31 /* what is older is not shown, though its table may still be there */
+#define SEEN_SLOTS        4
+#define SEEN_DAYS         11 /* days that one table of eventIds spans */
+#define RING_SWEEP_MS_MAX (3600 * INT64_C(1000))
+
+/* What is kept of an answer. */
+#define RESPONSE_BYTES_KEPT (16u << 10)
+
+#endif

@@ -1,0 +1,40 @@
+/* Messages in the ring of day tables. */
+#ifndef HOOKS_MESSAGE_STORE_H
+#define HOOKS_MESSAGE_STORE_H
+
+#include "hooks/ring.h"
+
+struct message {
+    uint64_t app_id, id;
+    struct str event_type;
+    struct str event_id; /* STR_NONE: none */
+    struct str channels; /* a name a line; empty: none */
+    struct str payload;  /* as it was sent, byte for byte; STR_NONE when not asked for */
+    int64_t created_at;
+};
+
+/* In apply, after ring_open. */
+ERR_MUST_USE enum err message_store_put(struct db *db, const struct message *message);
+/* Texts in the arena. ERR_NOT_FOUND also when it is older than is kept. */
+ERR_MUST_USE enum err message_store_get(struct db *db, struct arena *arena, uint64_t app_id,
+                                        uint64_t id, int64_t now_ms, bool with_payload,
+                                        struct message *ret_message);
+
+/* Newest first. Each filter that is empty or 0 lets everything through. */
+struct message_filter {
+    uint64_t app_id;
+    uint64_t before_id; /* 0: from the newest on */
+    uint64_t after_id;  /* walks the other way: the oldest of what is newer, newest first */
+    int64_t before_ms, after_ms;
+    const struct str *event_types;
+    size_t event_type_count;
+    struct str channel;
+    size_t limit;
+    bool with_payload;
+};
+ERR_MUST_USE enum err
+message_store_list(struct db *db, struct arena *arena, const struct message_filter *filter,
+                   int64_t now_ms, enum err (*on_message)(const struct message *message, void *ctx),
+                   void *ctx);
+
+#endif

@@ -1,0 +1,335 @@
+/*
+ * See ring.h.
+ *
+ * What the ring remembers of ring_slot and seen_slot is set by effects, after the commit, and only
+ * ever moves forward; it spares the hot path a look into the tables. A day that memory has in a slot
+ * was really given that slot, and nobody gives it to another for RING_SLOTS days.
+ *
+ * On PostgreSQL several nodes may open a day at once, each under its own shards' locks. The update of
+ * the slot's row judges: whoever comes second waits for the first's commit, then changes no row.
+ */
+#include "hooks/ring.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/crypto.h"
+#include "base/ids.h"
+
+struct ring {
+    _Atomic int64_t days[RING_SLOTS]; /* 0: not known */
+    _Atomic int64_t periods[SEEN_SLOTS];
+};
+
+int64_t ring_day_of_ms(int64_t at_ms)
+{
+    return at_ms / DAY_MS;
+}
+
+int64_t ring_day_of(uint64_t message_id)
+{
+    return ring_day_of_ms(id_time_ms(message_id));
+}
+
+size_t ring_slot_of(uint64_t message_id)
+{
+    return (size_t)ring_day_of(message_id) % RING_SLOTS;
+}
+
+bool ring_is_kept(uint64_t message_id, int64_t now_ms)
+{
+    return ring_day_of(message_id) + RETENTION_DAYS >= ring_day_of_ms(now_ms);
+}
+
+enum err ring_new(struct ring **ret_ring)
+{
+    struct ring *ring = calloc(1, sizeof(*ring));
+    if (!ring)
+        return ERR_NOMEM;
+    *ret_ring = ring;
+    return ERR_OK;
+}
+
+void ring_free(struct ring *ring)
+{
+    free(ring);
+}
+
+/* ---- whose a slot is ---- */
+
+/* A table of slots: how it is asked, and what is emptied when a slot gets its next holder. */
+struct slots {
+    struct sql *get;
+    struct sql *put;
+    struct sql *empties[3];
+    size_t empty_count;
+};
+
+SQL(SQL_DAY_GET, "SELECT day FROM ring_slot WHERE slot = $1");
+SQL(SQL_DAY_PUT, "INSERT INTO ring_slot(slot, day) VALUES($1, $2)"
+                 " ON CONFLICT(slot) DO UPDATE SET day = excluded.day"
+                 " WHERE ring_slot.day < excluded.day");
+SQL(SQL_PERIOD_GET, "SELECT period FROM seen_slot WHERE slot = $1");
+SQL(SQL_PERIOD_PUT, "INSERT INTO seen_slot(slot, period) VALUES($1, $2)"
+                    " ON CONFLICT(slot) DO UPDATE SET period = excluded.period"
+                    " WHERE seen_slot.period < excluded.period");
+
+/* Without a condition SQLite throws the pages away unread. */
+#define MESSAGES_DELETE(NN)     "DELETE FROM message_" NN
+#define MESSAGES_TRUNCATE(NN)   "TRUNCATE message_" NN
+#define DELIVERIES_DELETE(NN)   "DELETE FROM delivery_" NN
+#define DELIVERIES_TRUNCATE(NN) "TRUNCATE delivery_" NN
+#define ATTEMPTS_DELETE(NN)     "DELETE FROM attempt_" NN
+#define ATTEMPTS_TRUNCATE(NN)   "TRUNCATE attempt_" NN
+RING_SQL_PAIR(SQL_MESSAGES_EMPTY, MESSAGES_DELETE, MESSAGES_TRUNCATE);
+RING_SQL_PAIR(SQL_DELIVERIES_EMPTY, DELIVERIES_DELETE, DELIVERIES_TRUNCATE);
+RING_SQL_PAIR(SQL_ATTEMPTS_EMPTY, ATTEMPTS_DELETE, ATTEMPTS_TRUNCATE);
+
+static struct sql SQL_SEEN_EMPTY[SEEN_SLOTS] = {
+    {.text = "DELETE FROM event_seen_0", .pgsql = "TRUNCATE event_seen_0"},
+    {.text = "DELETE FROM event_seen_1", .pgsql = "TRUNCATE event_seen_1"},
+    {.text = "DELETE FROM event_seen_2", .pgsql = "TRUNCATE event_seen_2"},
+    {.text = "DELETE FROM event_seen_3", .pgsql = "TRUNCATE event_seen_3"},
+};
+
+static struct slots day_slots(size_t slot)
+{
+    return (struct slots){
+        &SQL_DAY_GET,
+        &SQL_DAY_PUT,
+        {&SQL_MESSAGES_EMPTY[slot], &SQL_DELIVERIES_EMPTY[slot], &SQL_ATTEMPTS_EMPTY[slot]},
+        3};
+}
+
+static struct slots seen_slots(size_t slot)
+{
+    return (struct slots){&SQL_PERIOD_GET, &SQL_PERIOD_PUT, {&SQL_SEEN_EMPTY[slot]}, 1};
+}
+
+/* 0: nobody's yet. */
+static enum err holder_get(struct db *db, const struct slots *slots, size_t slot,
+                           int64_t *ret_holder)
+{
+    struct db_stmt *stmt = db_stmt(db, slots->get);
+    db_bind_i64(stmt, 1, (int64_t)slot);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err)
+        return err;
+    *ret_holder = has_row ? db_col_i64(stmt, 0) : 0;
+    db_done(stmt);
+    return ERR_OK;
+}
+
+static enum err slot_empty(struct db *db, const struct slots *slots)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < slots->empty_count; i++)
+        err = db_exec(db_stmt(db, slots->empties[i]));
+    return err;
+}
+
+/* Gives the slot to holder, if it is free or an older one's. It is emptied either way: a result that
+ * came late may have left a row after a sweep. */
+static enum err slot_take(struct db *db, const struct slots *slots, size_t slot, int64_t holder)
+{
+    int64_t before = 0, changes = 0;
+    enum err err = holder_get(db, slots, slot, &before);
+    if (err || before >= holder)
+        return err ? err : before == holder ? ERR_OK : ERR_NOT_FOUND;
+    struct db_stmt *stmt = db_stmt(db, slots->put);
+    db_bind_i64(stmt, 1, (int64_t)slot);
+    db_bind_i64(stmt, 2, holder);
+    err = db_exec_counted(stmt, &changes);
+    if (!err && changes == 1)
+        return slot_empty(db, slots);
+    if (!err) /* another node was first */
+        err = holder_get(db, slots, slot, &before);
+    return err ? err : before == holder ? ERR_OK : ERR_NOT_FOUND;
+}
+
+struct remember {
+    _Atomic int64_t *holder;
+    int64_t value;
+};
+
+static void remember_run(void *data)
+{
+    struct remember *remember = data;
+    if (atomic_load_explicit(remember->holder, memory_order_relaxed) < remember->value)
+        atomic_store_explicit(remember->holder, remember->value, memory_order_relaxed);
+}
+
+static enum err slot_open(struct writer_tx *tx, const struct slots *slots, size_t slot,
+                          int64_t holder, _Atomic int64_t *known)
+{
+    int64_t known_holder = atomic_load_explicit(known, memory_order_relaxed);
+    if (known_holder >= holder)
+        return known_holder == holder ? ERR_OK : ERR_NOT_FOUND;
+    enum err err = slot_take(tx->db, slots, slot, holder);
+    if (err)
+        return err;
+    struct remember *remember = writer_effect(tx, remember_run, sizeof(*remember));
+    if (!remember)
+        return ERR_NOMEM;
+    *remember = (struct remember){known, holder};
+    return ERR_OK;
+}
+
+enum err ring_open(struct ring *ring, struct writer_tx *tx, uint64_t message_id)
+{
+    size_t slot = ring_slot_of(message_id);
+    struct slots slots = day_slots(slot);
+    return slot_open(tx, &slots, slot, ring_day_of(message_id), &ring->days[slot]);
+}
+
+/* ---- for readers ---- */
+
+SQL(SQL_KEPT, "SELECT slot, day FROM ring_slot WHERE day >= $1 ORDER BY day DESC LIMIT 33");
+
+enum err ring_slots(struct db *db, int64_t now_ms, struct ring_slots *ret_slots)
+{
+    struct ring_slots slots = {0};
+    struct db_stmt *stmt = db_stmt(db, &SQL_KEPT);
+    db_bind_i64(stmt, 1, ring_day_of_ms(now_ms) - RETENTION_DAYS);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    for (; !err && has_row && slots.count < RING_SLOTS; err = db_step(stmt, &has_row)) {
+        slots.items[slots.count].slot = (size_t)db_col_i64(stmt, 0);
+        slots.items[slots.count++].day = db_col_i64(stmt, 1);
+    }
+    db_done(stmt);
+    if (!err)
+        *ret_slots = slots;
+    return err;
+}
+
+/* ---- retention ---- */
+
+SQL(SQL_OLD, "SELECT slot FROM ring_slot WHERE day < $1 ORDER BY day LIMIT 33");
+SQL(SQL_FORGET, "DELETE FROM ring_slot WHERE slot = $1 AND day < $2");
+SQL(SQL_SEEN_OLD, "SELECT slot FROM seen_slot WHERE period < $1 ORDER BY period LIMIT 4");
+SQL(SQL_SEEN_FORGET, "DELETE FROM seen_slot WHERE slot = $1 AND period < $2");
+
+/* What is old is listed first, and emptied then: one statement at a time reads a table. */
+static enum err sweep(struct db *db, struct sql *list, struct sql *forget, int64_t oldest,
+                      struct slots (*slots_of)(size_t slot))
+{
+    size_t old[RING_SLOTS];
+    size_t count = 0;
+    struct db_stmt *stmt = db_stmt(db, list);
+    db_bind_i64(stmt, 1, oldest);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    for (; !err && has_row && count < RING_SLOTS; err = db_step(stmt, &has_row))
+        old[count++] = (size_t)db_col_i64(stmt, 0);
+    db_done(stmt);
+    for (size_t i = 0; !err && i < count; i++) {
+        int64_t changes = 0;
+        stmt = db_stmt(db, forget);
+        db_bind_i64(stmt, 1, (int64_t)old[i]);
+        db_bind_i64(stmt, 2, oldest);
+        err = db_exec_counted(stmt, &changes);
+        struct slots slots = slots_of(old[i]);
+        if (!err && changes == 1)
+            err = slot_empty(db, &slots);
+    }
+    return err;
+}
+
+static int64_t period_of_ms(int64_t at_ms)
+{
+    return ring_day_of_ms(at_ms) / SEEN_DAYS;
+}
+
+enum err ring_sweep(struct writer_tx *tx)
+{
+    enum err err = sweep(tx->db, &SQL_OLD, &SQL_FORGET, ring_day_of_ms(tx->now_ms) - RETENTION_DAYS,
+                         day_slots);
+    if (err)
+        return err;
+    return sweep(tx->db, &SQL_SEEN_OLD, &SQL_SEEN_FORGET,
+                 period_of_ms(tx->now_ms) - (SEEN_SLOTS - 1), seen_slots);
+}
+
+/* ---- eventIds ---- */
+
+#define SEEN_FIND(N)                                                                               \
+    {                                                                                              \
+        .text = "SELECT message_id, body_hash FROM event_seen_" N                                  \
+                " WHERE app_id = $1 AND event_hash = $2"                                           \
+    }
+static struct sql SQL_SEEN_FIND[SEEN_SLOTS] = {SEEN_FIND("0"), SEEN_FIND("1"), SEEN_FIND("2"),
+                                               SEEN_FIND("3")};
+
+#define SEEN_PUT(N)                                                                                \
+    {                                                                                              \
+        .text = "INSERT INTO event_seen_" N "(app_id, event_hash, message_id, body_hash)"          \
+                " VALUES($1, $2, $3, $4)"                                                          \
+    }
+static struct sql SQL_SEEN_PUT[SEEN_SLOTS] = {SEEN_PUT("0"), SEEN_PUT("1"), SEEN_PUT("2"),
+                                              SEEN_PUT("3")};
+
+static void bind_event(struct db_stmt *stmt, uint64_t app_id, struct str event_id,
+                       uint8_t hash[static SHA256_SIZE])
+{
+    crypto_sha256(event_id, hash);
+    db_bind_i64(stmt, 1, (int64_t)app_id);
+    db_bind_blob(stmt, 2, str_from((const char *)hash, SHA256_SIZE));
+}
+
+static enum err seen_find_in(struct db *db, size_t slot, uint64_t app_id, struct str event_id,
+                             struct seen *ret_seen)
+{
+    uint8_t hash[SHA256_SIZE];
+    struct db_stmt *stmt = db_stmt(db, &SQL_SEEN_FIND[slot]);
+    bind_event(stmt, app_id, event_id, hash);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err || !has_row)
+        return err ? err : ERR_NOT_FOUND;
+    struct str body_hash = db_col_blob(stmt, 1);
+    ret_seen->message_id = (uint64_t)db_col_i64(stmt, 0);
+    bool is_whole = body_hash.len == sizeof(ret_seen->body_hash);
+    if (is_whole)
+        memcpy(ret_seen->body_hash, body_hash.data, body_hash.len);
+    db_done(stmt);
+    return is_whole ? ERR_OK : ERR_CORRUPT;
+}
+
+/* A table may still hold a period that has gone by: only what its slot says counts. */
+enum err ring_seen_find(struct writer_tx *tx, uint64_t app_id, struct str event_id,
+                        struct seen *ret_seen)
+{
+    int64_t newest = period_of_ms(tx->now_ms);
+    for (int64_t period = newest; period > newest - SEEN_SLOTS && period > 0; period--) {
+        size_t slot = (size_t)period % SEEN_SLOTS;
+        struct slots slots = seen_slots(slot);
+        int64_t holder = 0;
+        enum err err = holder_get(tx->db, &slots, slot, &holder);
+        if (!err && holder == period)
+            err = seen_find_in(tx->db, slot, app_id, event_id, ret_seen);
+        else if (!err)
+            err = ERR_NOT_FOUND;
+        if (err != ERR_NOT_FOUND)
+            return err;
+    }
+    return ERR_NOT_FOUND;
+}
+
+enum err ring_seen_put(struct ring *ring, struct writer_tx *tx, uint64_t app_id,
+                       struct str event_id, const struct seen *seen)
+{
+    int64_t period = period_of_ms(tx->now_ms);
+    size_t slot = (size_t)period % SEEN_SLOTS;
+    struct slots slots = seen_slots(slot);
+    enum err err = slot_open(tx, &slots, slot, period, &ring->periods[slot]);
+    if (err)
+        return err;
+    uint8_t hash[SHA256_SIZE];
+    struct db_stmt *stmt = db_stmt(tx->db, &SQL_SEEN_PUT[slot]);
+    bind_event(stmt, app_id, event_id, hash);
+    db_bind_i64(stmt, 3, (int64_t)seen->message_id);
+    db_bind_blob(stmt, 4, str_from((const char *)seen->body_hash, sizeof(seen->body_hash)));
+    return db_exec(stmt);
+}
