@@ -13,7 +13,7 @@
 #include "net/server.h"
 #include "store/pool.h"
 
-#define APP_SERVICES_MAX 4
+#define APP_SERVICES_MAX 5
 
 struct app;
 

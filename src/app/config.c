@@ -44,6 +44,13 @@ const struct key config_keys[] = {
      KEY_TEXT, KEY_PASSWORD, AT(mail)},
     {"mail-from", "Foyer <tickets@localhost>", "ADDRESS", "sender of mail", KEY_TEXT, 0,
      AT(mail_from)},
+    {"hooks-key", "", "HEX", "32 bytes that seal webhook secrets; DATA/hooks.key when absent",
+     KEY_TEXT, KEY_SECRET, AT(hooks_key)},
+    {"hooks-timeout-ms", "15000", "MS", "deadline of one webhook, from its name to its last byte",
+     KEY_INTEGER, 0, AT(hooks_timeout_ms), 100, 120000},
+    {"hooks-allow-cidr", "", "LIST",
+     "private networks that webhooks may go to, such as 127.0.0.0/8", KEY_TEXT, 0,
+     AT(hooks_allow_cidr)},
     {"tls-cert", "", "FILE", "PEM certificate chain; serves https", KEY_TEXT, 0, AT(tls_cert)},
     {"tls-key", "", "FILE", "PEM private key", KEY_TEXT, 0, AT(tls_key)},
     {"admin-key", "", "sk_...", "admin key of the first start", KEY_TEXT, KEY_SECRET | KEY_ENV_ONLY,
@@ -71,7 +78,7 @@ const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
 _Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
                "struct config has too few sources");
 
-static const char *const SERVICES[] = {"tickets"};
+static const char *const SERVICES[] = {"tickets", "hooks"};
 
 void config_fail(struct loading *loading, const char *format, ...)
 {
@@ -276,7 +283,7 @@ bool config_is_pgsql(const struct config *config)
 enum err config_database(const struct config *config, const char *name,
                          char ret_location[static CONFIG_LOCATION_MAX])
 {
-    static const char *const shared[] = {"platform", "tickets", "mail"};
+    static const char *const shared[] = {"platform", "tickets", "mail", "hooks"};
     bool is_shared = false;
     for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
         is_shared = is_shared || strcmp(name, shared[i]) == 0;

@@ -32,6 +32,9 @@ struct config {
     char stripe_api[CONFIG_TEXT_MAX]; /* default https://api.stripe.com */
     char mail[CONFIG_TEXT_MAX];       /* --mail dir | smtp://user:pass@host:port | smtps://... */
     char mail_from[CONFIG_TEXT_MAX];
+    char hooks_key[CONFIG_TEXT_MAX];        /* 64 hex digits; "": DATA/hooks.key */
+    char hooks_allow_cidr[CONFIG_TEXT_MAX]; /* networks with a comma between them */
+    int64_t hooks_timeout_ms;
     char tls_cert[CONFIG_TEXT_MAX];
     char tls_key[CONFIG_TEXT_MAX];
     char admin_key[CONFIG_TEXT_MAX]; /* FOYER_ADMIN_KEY, environment only */
@@ -61,7 +64,7 @@ bool config_is_api_key(struct str key);
 bool config_has_service(const struct config *config, const char *name);
 /* Everything but copies and what belongs to this node is in PostgreSQL. */
 bool config_is_pgsql(const struct config *config);
-/* Where a database is, for db_open: "platform", "tickets" and "mail" in the store, others always a
+/* Where a database is, for db_open: "platform", "tickets", "mail" and "hooks" in the store, others always a
  * file in the data directory. */
 #define CONFIG_LOCATION_MAX (CONFIG_TEXT_MAX + 32)
 ERR_MUST_USE enum err config_database(const struct config *config, const char *name,

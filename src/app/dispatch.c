@@ -261,7 +261,8 @@ static enum flow permit_key(struct exchange *x)
     enum err err = idempotency_hash_body(call->req, call->body_hash);
     if (err != ERR_OK)
         return exchange_fail(x, err);
-    x->keeps_answer = route->kind == ROUTE_WRITE && route->idempotency != IDEMPOTENCY_OWN;
+    x->keeps_answer = route->kind == ROUTE_WRITE && route->idempotency != IDEMPOTENCY_OWN &&
+                      route->idempotency != IDEMPOTENCY_OWN_OPTIONAL;
     if (x->keeps_answer)
         idempotency_key_init(&x->key, call);
     return FLOW_NEXT;
@@ -363,7 +364,7 @@ static enum flow check_query_names(struct exchange *x)
     struct str names = str_from_c(x->call.route->query);
     size_t position = 0;
     struct str name;
-    if (req->query.len == 0 || str_eq(names, STR("*")))
+    if (req->query.len == 0 || str_eq(names, STR("*")) || x->call.route->dialect == DIALECT_HOOKS)
         return FLOW_NEXT;
     while (request_query_each(req, &position, &name)) {
         if (is_among(names, name))

@@ -117,8 +117,9 @@ static bool put_required(struct json_writer *writer, const struct json_field *fi
     return is_any;
 }
 
-static void put_request_body(struct json_writer *writer, const struct json_field *fields)
+static void put_request_body(struct json_writer *writer, const struct route *route)
 {
+    const struct json_field *fields = route->request;
     json_key(writer, "requestBody");
     json_open_object(writer);
     json_key(writer, "content");
@@ -128,7 +129,7 @@ static void put_request_body(struct json_writer *writer, const struct json_field
     json_key(writer, "schema");
     json_open_object(writer);
     json_put_str(writer, "type", STR("object"));
-    json_put_bool(writer, "additionalProperties", false);
+    json_put_bool(writer, "additionalProperties", route->dialect == DIALECT_HOOKS);
     bool is_required = put_required(writer, fields);
     json_key(writer, "properties");
     json_open_object(writer);
@@ -146,9 +147,10 @@ static void put_request_body(struct json_writer *writer, const struct json_field
 
 /* ---- parameters ---- */
 
-static void put_parameter(struct json_writer *writer, struct str name, const char *in,
-                          bool is_required, const char *doc)
+static void put_parameter(struct json_writer *writer, const struct route *route, struct str name,
+                          const char *in, bool is_required, const char *doc)
 {
+    int64_t limit_max = route->dialect == DIALECT_HOOKS ? LIST_LIMIT_MAX_HOOKS : LIST_LIMIT_MAX;
     bool is_limit = str_eq(name, STR("limit"));
     json_open_object(writer);
     json_put_str(writer, "name", name);
@@ -161,15 +163,16 @@ static void put_parameter(struct json_writer *writer, struct str name, const cha
     json_put_str(writer, "type", is_limit ? STR("integer") : STR("string"));
     if (is_limit) {
         json_put_i64(writer, "minimum", 1);
-        json_put_i64(writer, "maximum", LIST_LIMIT_MAX);
+        json_put_i64(writer, "maximum", limit_max);
         json_put_i64(writer, "default", LIST_LIMIT_DEFAULT);
     }
     json_close_object(writer);
     json_close_object(writer);
 }
 
-static void put_path_parameters(struct json_writer *writer, struct str pattern)
+static void put_path_parameters(struct json_writer *writer, const struct route *route)
 {
+    struct str pattern = str_from_c(route->pattern);
     while (pattern.len > 0) {
         struct str segment = str_split(&pattern, '/');
         if (!str_starts_with(segment, STR("{")))
@@ -177,7 +180,7 @@ static void put_path_parameters(struct json_writer *writer, struct str pattern)
         struct str name = str_sub(segment, 1, segment.len - 2);
         if (str_ends_with(name, STR("*")))
             name.len--;
-        put_parameter(writer, name, "path", true, NULL);
+        put_parameter(writer, route, name, "path", true, NULL);
     }
 }
 
@@ -185,10 +188,11 @@ static void put_key_parameter(struct json_writer *writer, const struct route *ro
 {
     bool is_required =
         route->idempotency == IDEMPOTENCY_REQUIRED || route->idempotency == IDEMPOTENCY_OWN;
-    bool is_accepted = is_required || route->idempotency == IDEMPOTENCY_ACCEPTED;
+    bool is_accepted = is_required || route->idempotency == IDEMPOTENCY_ACCEPTED ||
+                       route->idempotency == IDEMPOTENCY_OWN_OPTIONAL;
     if (route->method == HTTP_POST && is_accepted)
         put_parameter(
-            writer, STR("Idempotency-Key"), "header", is_required,
+            writer, route, STR("Idempotency-Key"), "header", is_required,
             "1 to 255 visible ASCII characters; the first success is replayed for 24 hours");
 }
 
@@ -197,11 +201,11 @@ static void put_parameters(struct json_writer *writer, const struct route *route
     struct str names = str_from_c(route->query);
     json_key(writer, "parameters");
     json_open_array(writer);
-    put_path_parameters(writer, str_from_c(route->pattern));
+    put_path_parameters(writer, route);
     while (names.len > 0) {
         struct str name = str_split(&names, ' ');
         if (name.len > 0 && !str_eq(name, STR("*")))
-            put_parameter(writer, name, "query", false,
+            put_parameter(writer, route, name, "query", false,
                           str_eq(name, STR("cursor")) ? "next_cursor of the page before" : NULL);
     }
     put_key_parameter(writer, route);
@@ -282,7 +286,8 @@ static void put_success(struct json_writer *writer, const struct route *route, c
 }
 
 /* The description names the problem types that have this status. */
-static void put_problem(struct json_writer *writer, int status, const char *status_text)
+static void put_problem(struct json_writer *writer, const struct route *route, int status,
+                        const char *status_text)
 {
     struct buf names;
     buf_init(&names, 1024);
@@ -295,7 +300,11 @@ static void put_problem(struct json_writer *writer, int status, const char *stat
     json_put_str(writer, "description", buf_str(&names));
     json_key(writer, "content");
     json_open_object(writer);
-    put_schema_content(writer, "application/problem+json", "Problem");
+    if (route->dialect == DIALECT_HOOKS)
+        put_schema_content(writer, "application/json",
+                           status == 422 ? "HooksInvalid" : "HooksError");
+    else
+        put_schema_content(writer, "application/problem+json", "Problem");
     json_close_object(writer);
     json_close_object(writer);
     buf_release(&names);
@@ -316,7 +325,7 @@ static void put_responses(struct json_writer *writer, const struct route *route)
         if (status < 400)
             put_success(writer, route, text);
         else
-            put_problem(writer, status, text);
+            put_problem(writer, route, status, text);
     }
     json_close_object(writer);
 }
@@ -405,7 +414,7 @@ static void put_operation(struct json_writer *writer, const struct route *route)
     put_security(writer, route);
     put_parameters(writer, route);
     if (route->request)
-        put_request_body(writer, route->request);
+        put_request_body(writer, route);
     put_responses(writer, route);
     put_scopes(writer, route->scopes);
     json_put_bool(writer, "x-retry-safe", route->is_retry_safe);

@@ -1,5 +1,6 @@
 /*
- * Problem documents (RFC 9457), all from one table. The document is built in the request's arena;
+ * Problem documents (RFC 9457), all from one table; in another form where a route speaks another
+ * dialect. The document is built in the request's arena;
  * when there is no room left in it the answer has no body, and the server turns it into a plain
  * 503 (see request_reply).
  *
@@ -82,8 +83,98 @@ void problem_end(struct call *call, struct json_writer *writer, enum problem pro
         response_header(call->req, "www-authenticate", STR("Bearer realm=\"foyer\""));
 }
 
+/* ---- DIALECT_HOOKS ---- */
+
+static bool is_hooks(const struct call *call)
+{
+    return call->route->dialect == DIALECT_HOOKS;
+}
+
+static void hooks_end(struct call *call, struct json_writer *writer, enum problem problem,
+                      struct buf *body)
+{
+    problem_end(call, writer, problem, body);
+    call->req->res.content_type = STR("application/json");
+}
+
+static struct json_writer hooks_begin(struct call *call, struct buf **ret_body)
+{
+    struct buf *body = buf_new_in(call_arena(call), PROBLEM_BODY_MAX);
+    struct json_writer writer;
+    *ret_body = body ? body : nowhere();
+    json_begin(&writer, *ret_body);
+    json_open_object(&writer);
+    return writer;
+}
+
+/* The slug with underscores. */
+static void hooks_reply(struct call *call, enum problem problem, const char *detail)
+{
+    const struct problem_type *type = &problem_types[problem];
+    char code[64];
+    size_t len = 0;
+    for (; type->slug[len] && len < sizeof(code); len++)
+        code[len] = type->slug[len] == '-' ? '_' : type->slug[len];
+    struct buf *body;
+    struct json_writer writer = hooks_begin(call, &body);
+    json_put_str(&writer, "code", str_from(code, len));
+    json_put_str(&writer, "detail", str_from_c(detail ? detail : type->title));
+    hooks_end(call, &writer, problem, body);
+}
+
+/* names: words with a space between them. */
+static bool is_parameter(const struct call *call, struct str name)
+{
+    struct str names = str_from_c(call->route->query);
+    while (names.len > 0) {
+        if (str_eq(str_split(&names, ' '), name))
+            return true;
+    }
+    return false;
+}
+
+/* "loc" is where it stands: the body or the query, then the names on the way. */
+static void put_hooks_field(struct call *call, struct json_writer *writer, struct str field,
+                            struct str message)
+{
+    json_open_object(writer);
+    json_key(writer, "loc");
+    json_open_array(writer);
+    json_str(writer, is_parameter(call, field) ? STR("query") : STR("body"));
+    while (field.len > 0)
+        json_str(writer, str_split(&field, '.'));
+    json_close_array(writer);
+    json_put_str(writer, "msg", message);
+    json_put_str(writer, "type", STR("value_error"));
+    json_close_object(writer);
+}
+
+static void hooks_fields(struct call *call, const struct field_error *errors, size_t count)
+{
+    struct buf *body;
+    struct json_writer writer = hooks_begin(call, &body);
+    json_key(&writer, "detail");
+    json_open_array(&writer);
+    for (size_t i = 0; i < count; i++)
+        put_hooks_field(call, &writer, errors[i].field, errors[i].message);
+    json_close_array(&writer);
+    hooks_end(call, &writer, PROBLEM_VALIDATION, body);
+}
+
+/* ---- all ---- */
+
 void problem_reply(struct call *call, enum problem problem, const char *detail)
 {
+    /* 422 is always a list there. */
+    if (is_hooks(call) && problem_types[problem].status == 422) {
+        const char *message = detail ? detail : problem_types[problem].title;
+        hooks_fields(call, &(struct field_error){STR_NONE, str_from_c(message)}, 1);
+        return;
+    }
+    if (is_hooks(call)) {
+        hooks_reply(call, problem, detail);
+        return;
+    }
     struct buf *body;
     struct json_writer writer = problem_begin(call, problem, detail, &body);
     problem_end(call, &writer, problem, body);
@@ -104,6 +195,10 @@ void problem_fields(struct call *call, const struct field_errors *errors)
 
 void problem_fields_as(struct call *call, enum problem problem, const struct field_errors *errors)
 {
+    if (is_hooks(call)) {
+        hooks_fields(call, errors->items, errors->count);
+        return;
+    }
     struct buf *body;
     struct json_writer writer = problem_begin(call, problem, NULL, &body);
     json_key(&writer, "errors");
@@ -116,6 +211,10 @@ void problem_fields_as(struct call *call, enum problem problem, const struct fie
 
 void problem_field(struct call *call, const char *field, const char *message)
 {
+    if (is_hooks(call)) {
+        hooks_fields(call, &(struct field_error){str_from_c(field), str_from_c(message)}, 1);
+        return;
+    }
     struct buf *body;
     struct json_writer writer = problem_begin(call, PROBLEM_VALIDATION, NULL, &body);
     json_key(&writer, "errors");

@@ -74,13 +74,19 @@ bool reply_not_modified(struct call *call, struct str etag)
 
 bool call_decode(struct call *call, void *ret)
 {
+    /* No body at all is an empty object: then what is missing is named. */
+    return call_decode_text(call, call->req->body.len > 0 ? call->req->body : STR("{}"), ret);
+}
+
+bool call_decode_text(struct call *call, struct str text, void *ret)
+{
     static const struct json_field no_fields[] = {{0}};
     const struct json_field *fields = call->route->request ? call->route->request : no_fields;
     struct field_errors errors;
     field_errors_init(&errors, call_arena(call));
-    /* No body at all is an empty object: then what is missing is named. */
-    struct str body = call->req->body.len > 0 ? call->req->body : STR("{}");
-    enum err err = json_decode(call_arena(call), body, fields, ret, &errors);
+    bool is_tolerant = call->route->dialect == DIALECT_HOOKS;
+    enum err err = is_tolerant ? json_decode_known(call_arena(call), text, fields, ret, &errors)
+                               : json_decode(call_arena(call), text, fields, ret, &errors);
     if (err == ERR_OK)
         return true;
     if (err != ERR_INVALID || errors.count == 0)

@@ -48,17 +48,24 @@ enum scope {
 };
 
 enum route_idempotency {
-    IDEMPOTENCY_ACCEPTED, /* default; looked up and stored by dispatch, for POST only */
-    IDEMPOTENCY_REQUIRED, /* 400 idempotency-key-required without */
-    IDEMPOTENCY_OWN,      /* required, and the handler keeps it in its own rows */
-    IDEMPOTENCY_REFUSED,  /* the answer reveals a secret, or a foreign system calls: 400 when the
+    IDEMPOTENCY_ACCEPTED,     /* default; looked up and stored by dispatch, for POST only */
+    IDEMPOTENCY_REQUIRED,     /* 400 idempotency-key-required without */
+    IDEMPOTENCY_OWN,          /* required, and the handler keeps it in its own rows */
+    IDEMPOTENCY_OWN_OPTIONAL, /* the same, but it may be left out */
+    IDEMPOTENCY_REFUSED, /* the answer reveals a secret, or a foreign system calls: 400 when the
                              header is sent */
-    IDEMPOTENCY_IGNORED,  /* has its own de-duplication */
+    IDEMPOTENCY_IGNORED, /* has its own de-duplication */
 };
 
 enum route_pool {
     POOL_READ,
     POOL_SLOW /* password hashing, PDF, plans: few threads, short queue */
+};
+
+/* How a route speaks of mistakes, and what it makes of what it does not know. */
+enum route_dialect {
+    DIALECT_FOYER, /* problem documents; unknown fields and parameters are mistakes */
+    DIALECT_HOOKS, /* {code,detail}, fields {detail:[{loc,msg,type}]}; unknown ones are passed over */
 };
 
 enum rate_class {
@@ -84,6 +91,7 @@ struct route {
     enum route_idempotency idempotency;
     enum route_pool pool;
     enum rate_class rate;
+    enum route_dialect dialect;
     bool prepare_on_loop;
     bool is_hidden; /* not in OpenAPI (pages, test clock) */
     bool
@@ -156,9 +164,11 @@ static inline bool call_is_answered(const struct call *call)
     return call->req->res.status != 0;
 }
 
-/* Decodes the body by route->request (NULL: no fields); on errors answers 400 (not JSON) or 422 (fields) and returns
+/* Decodes the body by route->request (NULL: no fields; DIALECT_HOOKS: others are passed over); on errors answers 400 (not JSON) or 422 (fields) and returns
  * false. */
 bool call_decode(struct call *call, void *ret);
+/* The same of another text than the whole body. */
+bool call_decode_text(struct call *call, struct str text, void *ret);
 /* Path parameter as id; answers 404 and returns false when it is not one. */
 bool call_param_id(struct call *call, const char *name, const char *prefix, uint64_t *ret_id);
 bool call_param_id2(struct call *call, const char *name, const char *prefix, uint64_t *ret_shard,
@@ -178,8 +188,9 @@ bool call_rate_limit(struct call *call);
 /* Lists: ?limit= (1-200, default 50) and ?cursor=. A cursor is opaque text over two integers,
  * authenticated by nothing: it is only a position, and whatever it says the rows are the caller's
  * own. */
-#define LIST_LIMIT_DEFAULT 50
-#define LIST_LIMIT_MAX     200
+#define LIST_LIMIT_DEFAULT   50
+#define LIST_LIMIT_MAX       200
+#define LIST_LIMIT_MAX_HOOKS 250 /* DIALECT_HOOKS: ?limit=&iterator= */
 struct list_page {
     int64_t limit;
     bool has_cursor;

@@ -50,6 +50,10 @@ struct json_node;
 ERR_MUST_USE enum err json_decode(struct arena *arena, struct str text,
                                   const struct json_field *fields, void *ret,
                                   struct field_errors *errors);
+/* The same, but members that the table has not are passed over. */
+ERR_MUST_USE enum err json_decode_known(struct arena *arena, struct str text,
+                                        const struct json_field *fields, void *ret,
+                                        struct field_errors *errors);
 /* The same from a parsed object; path prefixes the fields of the errors ("areas[2]", or "" at the
  * top). */
 ERR_MUST_USE enum err json_decode_node(struct arena *arena, const struct json_node *object,

@@ -27,6 +27,7 @@ struct decoder {
     const char *path;
     struct field_errors *errors;
     bool is_valid;
+    bool is_tolerant; /* of members that the table has not */
 };
 
 static const char *const type_names[] = {
@@ -296,7 +297,8 @@ static void decode_members(struct decoder *decoder, const struct json_node *obje
     while (json_each(object, &position, &name, &value)) {
         size_t i = find_field(fields, count, next, name);
         if (i == count) {
-            refuse(decoder, name, "is not a known field");
+            if (!decoder->is_tolerant)
+                refuse(decoder, name, "is not a known field");
             continue;
         }
         next = i + 1;
@@ -311,26 +313,47 @@ static void decode_members(struct decoder *decoder, const struct json_node *obje
     }
 }
 
+static enum err decode_node(struct decoder *decoder, const struct json_node *object,
+                            const struct json_field *fields, void *ret)
+{
+    if (json_is_object(object))
+        decode_members(decoder, object, fields, ret);
+    else
+        refuse(decoder, NAME_NONE, "must be an object");
+    if (decoder->arena->overflow)
+        return ERR_NOMEM;
+    return decoder->is_valid ? ERR_OK : ERR_INVALID;
+}
+
 enum err json_decode_node(struct arena *arena, const struct json_node *object, const char *path,
                           const struct json_field *fields, void *ret, struct field_errors *errors)
 {
     struct decoder decoder = {.arena = arena, .path = path, .errors = errors, .is_valid = true};
-    if (json_is_object(object))
-        decode_members(&decoder, object, fields, ret);
-    else
-        refuse(&decoder, NAME_NONE, "must be an object");
-    if (arena->overflow)
-        return ERR_NOMEM;
-    return decoder.is_valid ? ERR_OK : ERR_INVALID;
+    return decode_node(&decoder, object, fields, ret);
+}
+
+static enum err decode_text(struct decoder *decoder, struct str text,
+                            const struct json_field *fields, void *ret)
+{
+    struct json_node *root;
+    struct str message = STR_NONE;
+    enum err err = json_parse(decoder->arena, text, &root, &message);
+    if (err == ERR_INVALID)
+        field_errors_add(decoder->errors, "", "%.*s", STR_ARG(message));
+    return err == ERR_OK ? decode_node(decoder, root, fields, ret) : err;
 }
 
 enum err json_decode(struct arena *arena, struct str text, const struct json_field *fields,
                      void *ret, struct field_errors *errors)
 {
-    struct json_node *root;
-    struct str message = STR_NONE;
-    enum err err = json_parse(arena, text, &root, &message);
-    if (err == ERR_INVALID)
-        field_errors_add(errors, "", "%.*s", STR_ARG(message));
-    return err == ERR_OK ? json_decode_node(arena, root, "", fields, ret, errors) : err;
+    struct decoder decoder = {.arena = arena, .path = "", .errors = errors, .is_valid = true};
+    return decode_text(&decoder, text, fields, ret);
+}
+
+enum err json_decode_known(struct arena *arena, struct str text, const struct json_field *fields,
+                           void *ret, struct field_errors *errors)
+{
+    struct decoder decoder = {
+        .arena = arena, .path = "", .errors = errors, .is_valid = true, .is_tolerant = true};
+    return decode_text(&decoder, text, fields, ret);
 }

@@ -6,7 +6,7 @@
 #include "base/queue.h"
 #include "store/db.h"
 
-#define POOL_DATABASES_MAX 4
+#define POOL_DATABASES_MAX 6
 
 struct pool;
 
