@@ -27,6 +27,9 @@ static_assert(SHA256_SIZE == SHA256_DIGEST_LENGTH, "size of SHA-256");
 static_assert(ED25519_PUBLIC_SIZE == crypto_sign_PUBLICKEYBYTES, "size of a public key");
 static_assert(ED25519_SECRET_SIZE == crypto_sign_SECRETKEYBYTES, "size of a secret key");
 static_assert(ED25519_SIG_SIZE == crypto_sign_BYTES, "size of a signature");
+static_assert(CRYPTO_SEAL_KEY_SIZE == crypto_secretbox_KEYBYTES, "size of a sealing key");
+static_assert(CRYPTO_SEAL_EXTRA == crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES,
+              "what sealing adds");
 static_assert(PASSWORD_HASH_SIZE >= crypto_pwhash_STRBYTES, "size of a password hash");
 
 static pthread_once_t start_once = PTHREAD_ONCE_INIT;
@@ -138,6 +141,28 @@ bool crypto_ed25519_verify(struct str data, const uint8_t sig[static ED25519_SIG
                            const uint8_t public_key[static ED25519_PUBLIC_SIZE])
 {
     return crypto_sign_verify_detached(sig, bytes_of(data), data.len, public_key) == 0;
+}
+
+void crypto_seal(struct str plain, const uint8_t key[static CRYPTO_SEAL_KEY_SIZE],
+                 uint8_t *ret_sealed)
+{
+    require_library();
+    randombytes_buf(ret_sealed, crypto_secretbox_NONCEBYTES);
+    (void)crypto_secretbox_easy(ret_sealed + crypto_secretbox_NONCEBYTES, bytes_of(plain),
+                                plain.len, ret_sealed,
+                                key); /* fails only for lengths that no memory has */
+}
+
+enum err crypto_unseal(struct str sealed, const uint8_t key[static CRYPTO_SEAL_KEY_SIZE],
+                       uint8_t *ret_plain)
+{
+    if (sealed.len < CRYPTO_SEAL_EXTRA)
+        return ERR_CORRUPT;
+    const unsigned char *nonce = bytes_of(sealed);
+    const unsigned char *box = nonce + crypto_secretbox_NONCEBYTES;
+    size_t box_len = sealed.len - crypto_secretbox_NONCEBYTES;
+    return crypto_secretbox_open_easy(ret_plain, box, box_len, nonce, key) == 0 ? ERR_OK
+                                                                                : ERR_CORRUPT;
 }
 
 enum err crypto_password_hash(struct str password, char ret_hash[static PASSWORD_HASH_SIZE])

@@ -25,6 +25,16 @@ void crypto_ed25519_sign(struct str data, const uint8_t secret[static ED25519_SE
                          uint8_t ret_sig[static ED25519_SIG_SIZE]);
 bool crypto_ed25519_verify(struct str data, const uint8_t sig[static ED25519_SIG_SIZE],
                            const uint8_t public_key[static ED25519_PUBLIC_SIZE]);
+/* XSalsa20-Poly1305 under a fresh nonce, which stands in front: CRYPTO_SEAL_EXTRA bytes more than the
+ * text. */
+#define CRYPTO_SEAL_KEY_SIZE 32
+#define CRYPTO_SEAL_EXTRA    40
+void crypto_seal(struct str plain, const uint8_t key[static CRYPTO_SEAL_KEY_SIZE],
+                 uint8_t *ret_sealed);
+/* ret_plain: CRYPTO_SEAL_EXTRA bytes less than what is sealed. ERR_CORRUPT: another key, or changed. */
+ERR_MUST_USE enum err crypto_unseal(struct str sealed,
+                                    const uint8_t key[static CRYPTO_SEAL_KEY_SIZE],
+                                    uint8_t *ret_plain);
 /* Argon2id, interactive limits: tens of milliseconds and 64 MiB; POOL_SLOW only. */
 ERR_MUST_USE enum err crypto_password_hash(struct str password,
                                            char ret_hash[static PASSWORD_HASH_SIZE]);
