@@ -22,6 +22,7 @@
 #include "app/commands.h"
 #include "app/data_dir.h"
 #include "base/crypto.h"
+#include "hooks/hooks.h"
 #include "net/server.h"
 #include "sandbox/sandbox.h"
 #include "tickets/audit.h"
@@ -36,6 +37,7 @@ struct serving {
     struct config config;
     int lock_fd;
     struct tickets *tickets; /* NULL: not among --services */
+    struct hooks *hooks;     /* the same */
     struct app *app;
     struct server *server;
     bool is_serving; /* the loops run */
@@ -100,6 +102,13 @@ static enum err make_app(struct serving *serving)
         options.database_paths[options.service_count++] =
             search_database_path(serving->tickets->search);
     }
+    if (config_has_service(&serving->config, "hooks")) {
+        enum err err = hooks_new(&serving->config, &serving->hooks);
+        if (err != ERR_OK)
+            return err;
+        options.services[options.service_count] = hooks_service(serving->hooks);
+        options.database_paths[options.service_count++] = hooks_database_path(serving->hooks);
+    }
     return app_new(&options, &serving->app);
 }
 
@@ -144,6 +153,10 @@ static int serve_start(struct serving *serving)
         err = tickets_start(serving->tickets, serving->app, port);
     if (err != ERR_OK)
         return complain("tickets", err);
+    if (serving->hooks)
+        err = hooks_start(serving->hooks, serving->app);
+    if (err != ERR_OK)
+        return complain("hooks", err);
     err = server_start(serving->server);
     if (err != ERR_OK)
         return complain("event loops", err);
@@ -162,12 +175,15 @@ static void serve_stop(struct serving *serving)
         app_stop(serving->app);
     if (serving->tickets)
         tickets_stop(serving->tickets);
+    if (serving->hooks)
+        hooks_stop(serving->hooks);
     if (serving->server)
         server_free(serving->server);
     if (serving->app)
         app_free(serving->app);
     if (serving->tickets)
         tickets_free(serving->tickets);
+    hooks_free(serving->hooks);
     (void)close(serving->lock_fd); /* the process ends anyway */
 }
 

@@ -39,4 +39,29 @@ struct attempt {
 /* In apply, after ring_open. */
 ERR_MUST_USE enum err attempt_store_add(struct db *db, const struct attempt *attempt);
 
+/* Newest first, or oldest first when is_ascending. */
+struct attempt_query {
+    uint64_t app_id;
+    uint64_t message_id;  /* 0: of all messages; then endpoint_id is set */
+    uint64_t endpoint_id; /* 0: to all endpoints */
+    bool is_ascending;
+    uint64_t beyond_id;          /* 0: from the end where it begins */
+    int64_t before_ms, after_ms; /* of its beginning; 0: open */
+    int64_t status;              /* -1: any */
+    int64_t code_class;          /* 0 (no answer), 100, 200, ...; -1: any */
+    struct str event_types;      /* a name a line; empty: any */
+    size_t limit;
+};
+struct attempt_ref {
+    uint64_t message_id, id;
+};
+/* refs: room for RING_SLOTS times limit; ret_count: at most limit of them count. */
+ERR_MUST_USE enum err attempt_store_list(struct db *db, const struct attempt_query *query,
+                                         int64_t now_ms, struct attempt_ref *refs,
+                                         size_t *ret_count);
+/* Texts in the arena. ERR_NOT_FOUND. */
+ERR_MUST_USE enum err attempt_store_get(struct db *db, struct arena *arena, uint64_t app_id,
+                                        const struct attempt_ref *ref, bool with_response,
+                                        struct attempt *ret_attempt);
+
 #endif

@@ -20,21 +20,19 @@ ERR_MUST_USE enum err message_store_get(struct db *db, struct arena *arena, uint
                                         uint64_t id, int64_t now_ms, bool with_payload,
                                         struct message *ret_message);
 
-/* Newest first. Each filter that is empty or 0 lets everything through. */
-struct message_filter {
+/* Ids of messages, newest first, or oldest first when is_ascending. Each filter that is empty or 0 lets
+ * everything through. */
+struct message_query {
     uint64_t app_id;
-    uint64_t before_id; /* 0: from the newest on */
-    uint64_t after_id;  /* walks the other way: the oldest of what is newer, newest first */
-    int64_t before_ms, after_ms;
-    const struct str *event_types;
-    size_t event_type_count;
+    bool is_ascending;
+    uint64_t beyond_id;          /* 0: from the end where it begins */
+    int64_t before_ms, after_ms; /* of its making */
+    struct str event_types;      /* a name a line */
     struct str channel;
     size_t limit;
-    bool with_payload;
 };
-ERR_MUST_USE enum err
-message_store_list(struct db *db, struct arena *arena, const struct message_filter *filter,
-                   int64_t now_ms, enum err (*on_message)(const struct message *message, void *ctx),
-                   void *ctx);
+/* ids: room for limit. */
+ERR_MUST_USE enum err message_store_list(struct db *db, const struct message_query *query,
+                                         int64_t now_ms, uint64_t *ids, size_t *ret_count);
 
 #endif

@@ -265,7 +265,9 @@ static struct sql SQL_SEEN_FIND[SEEN_SLOTS] = {SEEN_FIND("0"), SEEN_FIND("1"), S
 #define SEEN_PUT(N)                                                                                \
     {                                                                                              \
         .text = "INSERT INTO event_seen_" N "(app_id, event_hash, message_id, body_hash)"          \
-                " VALUES($1, $2, $3, $4)"                                                          \
+                " VALUES($1, $2, $3, $4) ON CONFLICT(app_id, event_hash)"                          \
+                " DO UPDATE SET message_id = excluded.message_id,"                                 \
+                " body_hash = excluded.body_hash"                                                  \
     }
 static struct sql SQL_SEEN_PUT[SEEN_SLOTS] = {SEEN_PUT("0"), SEEN_PUT("1"), SEEN_PUT("2"),
                                               SEEN_PUT("3")};

@@ -1,0 +1,341 @@
+/*
+ * What is sealed of an endpoint: its signing secret, and the headers that go with every delivery.
+ *
+ * Rotation keeps the secret that it takes away for a grace period, in which deliveries are signed with
+ * both. The new one counts from the commit on.
+ */
+#include "base/crypto.h"
+#include "base/ids.h"
+#include "base/rand.h"
+#include "hooks/dispatcher.h"
+#include "hooks/endpoint_input.h"
+#include "hooks/endpoint_store.h"
+#include "hooks/keyring.h"
+
+/* ---- secret ---- */
+
+static enum err secret_read(struct call *call, struct db *db)
+{
+    struct endpoint endpoint;
+    struct str sealed, secret;
+    struct arena *arena = call_arena(call);
+    enum err err = hooks_call_both(call, db, &endpoint);
+    if (err)
+        return hooks_said(err);
+    err = endpoint_store_secret(db, arena, endpoint.app_id, endpoint.id, &sealed);
+    if (!err)
+        err = keyring_open(hooks_of(call)->keyring, arena, sealed, &secret);
+    struct buf *body = buf_new_in(arena, 1024);
+    if (err || !body)
+        return err ? err : ERR_NOMEM;
+    struct json_writer writer;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    json_put_str(&writer, "key", endpoint_secret_format(arena, secret));
+    json_close_object(&writer);
+    reply_json(call, 200, body);
+    return ERR_OK;
+}
+
+struct rotate_body {
+    struct str key;
+    int64_t grace_s;
+    bool has_key;
+};
+
+static const struct json_field rotate_fields[] = {
+    {.name = "key",
+     .kind = JSON_STR,
+     .offset = offsetof(struct rotate_body, key),
+     .has_offset = offsetof(struct rotate_body, has_key),
+     .max = 128,
+     .doc = "whsec_ and base64 of 24 to 64 bytes; made when absent"},
+    {.name = "gracePeriodSeconds",
+     .kind = JSON_I64,
+     .offset = offsetof(struct rotate_body, grace_s),
+     .min = 0,
+     .max = GRACE_S_MAX,
+     .doc = "how long the old secret signs, too; a day when absent"},
+    {0},
+};
+
+struct rotation {
+    struct str secret;
+    int64_t grace_s;
+};
+
+static enum err rotate_prepare(struct call *call, struct db *db)
+{
+    (void)db;
+    struct rotate_body body = {.grace_s = GRACE_S_DEFAULT};
+    struct rotation *rotation = ARENA_NEW(call_arena(call), struct rotation);
+    if (!rotation)
+        return ERR_NOMEM;
+    if (!call_decode(call, &body))
+        return ERR_OK;
+    uint8_t bytes[SECRET_BYTES_DEFAULT];
+    rand_bytes(bytes, sizeof(bytes));
+    rotation->secret =
+        arena_str_dup(call_arena(call), str_from((const char *)bytes, sizeof(bytes)));
+    crypto_wipe(bytes, sizeof(bytes));
+    rotation->grace_s = body.grace_s;
+    call->prepared = rotation;
+    if (body.has_key &&
+        endpoint_secret_parse(call_arena(call), body.key, &rotation->secret) == ERR_INVALID)
+        problem_field(call, "key", "must be whsec_ and base64 of 24 to 64 bytes");
+    return ERR_OK;
+}
+
+static enum err keep_old(struct call *call, struct writer_tx *tx, const struct endpoint *endpoint)
+{
+    const struct rotation *rotation = call->prepared;
+    struct old_secret old = {.id = id_next(tx->ids),
+                             .until_ms = tx->now_ms + rotation->grace_s * 1000};
+    enum err err = endpoint_store_secret(tx->db, call_arena(call), endpoint->app_id, endpoint->id,
+                                         &old.sealed);
+    if (!err && rotation->grace_s > 0)
+        err =
+            endpoint_store_add_old_secret(tx->db, endpoint->app_id, endpoint->id, &old, tx->now_ms);
+    return err;
+}
+
+static enum err rotate_apply(struct call *call, struct writer_tx *tx)
+{
+    const struct rotation *rotation = call->prepared;
+    struct endpoint endpoint;
+    enum err err = hooks_call_both(call, tx->db, &endpoint);
+    if (err)
+        return hooks_said(err);
+    struct str sealed = keyring_seal(hooks_of(call)->keyring, call_arena(call), rotation->secret);
+    if (!sealed.data)
+        return ERR_NOMEM;
+    err = keep_old(call, tx, &endpoint);
+    if (!err)
+        err = endpoint_store_set_secret(tx->db, endpoint.app_id, endpoint.id, sealed, tx->now_ms);
+    if (!err)
+        err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
+    if (!err)
+        reply_empty(call, 204);
+    return err;
+}
+
+/* ---- headers ---- */
+
+static enum err headers_open(struct call *call, struct db *db, const struct endpoint *endpoint,
+                             struct str *ret_json)
+{
+    struct str sealed;
+    enum err err =
+        endpoint_store_headers(db, call_arena(call), endpoint->app_id, endpoint->id, &sealed);
+    return err ? err : keyring_open(hooks_of(call)->keyring, call_arena(call), sealed, ret_json);
+}
+
+/* What may let somebody in is named, not shown. */
+static bool is_sensitive(struct str name)
+{
+    static const char *const names[] = {"authorization", "proxy-authorization", "cookie",
+                                        "x-api-key", "x-auth-token"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_eq_ci(name, str_from_c(names[i])))
+            return true;
+    }
+    return false;
+}
+
+static void write_headers(struct call *call, struct json_writer *writer,
+                          const struct json_node *object, bool is_sensitive_list)
+{
+    void *position = NULL;
+    struct str name, value;
+    struct json_node *node;
+    while (json_each(object, &position, &name, &node)) {
+        if (is_sensitive(name) != is_sensitive_list || !json_as_str(node, &value))
+            continue;
+        if (is_sensitive_list)
+            json_str(writer, name);
+        else
+            json_put_str(writer, arena_str_dup(call_arena(call), name).data, value);
+    }
+}
+
+static enum err headers_read(struct call *call, struct db *db)
+{
+    struct endpoint endpoint;
+    struct str json, message;
+    struct json_node *object;
+    enum err err = hooks_call_both(call, db, &endpoint);
+    if (err)
+        return hooks_said(err);
+    err = headers_open(call, db, &endpoint, &json);
+    if (!err)
+        err = json_parse(call_arena(call), json, &object, &message);
+    struct buf *body = buf_new_in(call_arena(call), 4 * METADATA_BYTES_MAX);
+    if (err || !body || call_arena(call)->overflow)
+        return err == ERR_INVALID ? ERR_CORRUPT : err ? err : ERR_NOMEM;
+    struct json_writer writer;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    json_key(&writer, "headers");
+    json_open_object(&writer);
+    write_headers(call, &writer, object, false);
+    json_close_object(&writer);
+    json_key(&writer, "sensitive");
+    json_open_array(&writer);
+    write_headers(call, &writer, object, true);
+    json_close_array(&writer);
+    json_close_object(&writer);
+    reply_json(call, 200, body);
+    return ERR_OK;
+}
+
+struct headers_body {
+    struct json_node *headers;
+    struct json_strs deleted;
+};
+
+static const struct json_field put_fields[] = {
+    {.name = "headers",
+     .kind = JSON_OBJECT,
+     .offset = offsetof(struct headers_body, headers),
+     .is_required = true,
+     .doc = "texts by name; these replace all"},
+    {0},
+};
+static const struct json_field patch_fields[] = {
+    {.name = "headers",
+     .kind = JSON_OBJECT,
+     .offset = offsetof(struct headers_body, headers),
+     .doc = "texts by name; others stay"},
+    {.name = "deleteHeaders",
+     .kind = JSON_STR_LIST,
+     .offset = offsetof(struct headers_body, deleted),
+     .min = 0,
+     .max = ENDPOINT_HEADERS_MAX},
+    {0},
+};
+
+struct headers_form {
+    struct headers_body body;
+    struct str json;
+};
+
+static enum err headers_prepare(struct call *call, struct db *db)
+{
+    (void)db;
+    struct headers_form *form = ARENA_NEW(call_arena(call), struct headers_form);
+    if (!form)
+        return ERR_NOMEM;
+    call->prepared = form;
+    if (call_decode(call, &form->body))
+        (void)endpoint_headers_read(call, form->body.headers, &form->json); /* false: answered */
+    return ERR_OK;
+}
+
+static bool is_among(const struct json_strs *names, struct str name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (str_eq_ci(names->items[i], name))
+            return true;
+    }
+    return false;
+}
+
+/* Header names know no case. */
+static bool has_header(const struct json_node *object, struct str name)
+{
+    void *position = NULL;
+    struct str other;
+    struct json_node *node;
+    while (object && json_each(object, &position, &other, &node)) {
+        if (str_eq_ci(other, name))
+            return true;
+    }
+    return false;
+}
+
+/* What is there and neither deleted nor replaced, then what is new. */
+static enum err merge(struct call *call, struct str json, struct str *ret_json)
+{
+    const struct headers_body *body = &((const struct headers_form *)call->prepared)->body;
+    struct json_node *old;
+    struct str message, name, value;
+    struct json_node *node;
+    struct json_writer writer;
+    enum err err = json_parse(call_arena(call), json, &old, &message);
+    struct buf *merged = buf_new_in(call_arena(call), METADATA_BYTES_MAX);
+    if (err || !merged)
+        return err == ERR_INVALID ? ERR_CORRUPT : err ? err : ERR_NOMEM;
+    const struct json_node *objects[] = {old, body->headers};
+    size_t count = 0;
+    json_begin(&writer, merged);
+    json_open_object(&writer);
+    for (size_t i = 0; i < 2; i++) {
+        void *position = NULL;
+        while (objects[i] && json_each(objects[i], &position, &name, &node)) {
+            struct str key = arena_str_dup(call_arena(call), name);
+            bool is_gone = is_among(&body->deleted, name) || has_header(body->headers, name);
+            if ((i == 0 && is_gone) || !json_as_str(node, &value) || !key.data)
+                continue;
+            json_put_str(&writer, key.data, value);
+            count++;
+        }
+    }
+    json_close_object(&writer);
+    if (count > ENDPOINT_HEADERS_MAX || merged->overflow)
+        problem_field(call, "headers", "are too many");
+    *ret_json = buf_str(merged);
+    return ERR_OK;
+}
+
+static enum err headers_apply(struct call *call, struct writer_tx *tx)
+{
+    const struct headers_form *form = call->prepared;
+    struct endpoint endpoint;
+    struct str json = form->json;
+    enum err err = hooks_call_both(call, tx->db, &endpoint);
+    if (err)
+        return hooks_said(err);
+    if (call->route->method == HTTP_PATCH) {
+        err = headers_open(call, tx->db, &endpoint, &json);
+        if (!err)
+            err = merge(call, json, &json);
+    }
+    if (err || call_is_answered(call))
+        return err;
+    struct str sealed = keyring_seal(hooks_of(call)->keyring, call_arena(call), json);
+    if (!sealed.data)
+        return ERR_NOMEM;
+    err = endpoint_store_set_headers(tx->db, endpoint.app_id, endpoint.id, sealed, tx->now_ms);
+    if (!err)
+        err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
+    if (!err)
+        reply_empty(call, 204);
+    return err;
+}
+
+#define ENDPOINT(method_name, path)                                                                \
+    .method = (method_name), .pattern = "/api/v1/app/{app}/endpoint/{ep}" path,                    \
+    .auth = AUTH_CALLER, .scopes = HOOKS_SCOPES, .dialect = DIALECT_HOOKS, .tag = "hooks"
+
+const struct route endpoint_secret_routes[] = {
+    {ENDPOINT(HTTP_GET, "/secret"), .kind = ROUTE_READ, .read = secret_read,
+     .summary = "Reveal an endpoint's signing secret", .response = "HooksEndpointSecret",
+     .success = 200, .is_retry_safe = true},
+    {ENDPOINT(HTTP_POST, "/secret/rotate"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
+     .prepare = rotate_prepare, .apply = rotate_apply,
+     .summary = "Give an endpoint a new secret; the old one signs on for a while",
+     .request = rotate_fields, .success = 204},
+    {ENDPOINT(HTTP_GET, "/headers"), .kind = ROUTE_READ, .read = headers_read,
+     .summary = "Get the headers sent with every delivery", .response = "HooksEndpointHeaders",
+     .success = 200, .is_retry_safe = true},
+    {ENDPOINT(HTTP_PUT, "/headers"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
+     .prepare = headers_prepare, .apply = headers_apply,
+     .summary = "Replace the headers sent with every delivery", .request = put_fields,
+     .success = 204, .is_retry_safe = true},
+    {ENDPOINT(HTTP_PATCH, "/headers"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
+     .prepare = headers_prepare, .apply = headers_apply,
+     .summary = "Add, replace and delete headers sent with every delivery", .request = patch_fields,
+     .success = 204, .is_retry_safe = true},
+};
+const size_t endpoint_secret_routes_count =
+    sizeof(endpoint_secret_routes) / sizeof(endpoint_secret_routes[0]);

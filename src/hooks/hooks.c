@@ -1,0 +1,109 @@
+/*
+ * The hooks service put together: database and writer, the ring of days, the key of the secrets, the
+ * dispatcher and retention.
+ *
+ * Start: the writer's thread first, then what resumes from the database; requests come last. Stop: the
+ * other way round. The server has stopped by then, so nothing new comes in.
+ */
+#include "hooks/hooks.h"
+
+#include <stdlib.h>
+
+#include "hooks/dispatcher.h"
+#include "hooks/keyring.h"
+#include "hooks/retention.h"
+#include "hooks/ring.h"
+
+static enum err routes_join(struct hooks *hooks)
+{
+    size_t count = 0;
+#define TABLE(name) count += name##_count;
+    HOOKS_ROUTE_TABLES
+#undef TABLE
+    struct route *routes = calloc(count, sizeof(*routes));
+    if (!routes)
+        return ERR_NOMEM;
+    size_t at = 0;
+#define TABLE(name)                                                                                \
+    memcpy(routes + at, name, name##_count * sizeof(*routes));                                     \
+    at += name##_count;
+    HOOKS_ROUTE_TABLES
+#undef TABLE
+    hooks->service.routes = routes;
+    hooks->service.route_count = count;
+    return ERR_OK;
+}
+
+static enum err hooks_open(struct hooks *hooks)
+{
+    const struct config *config = hooks->config;
+    enum err err = config_database(config, "hooks", hooks->database_path);
+    if (!err)
+        err = writer_new(hooks->database_path, "hooks", &hooks->writer);
+    if (!err)
+        err = keyring_new(config, &hooks->keyring);
+    if (!err)
+        err = ring_new(&hooks->ring);
+    if (!err)
+        err = dispatcher_new(hooks, &hooks->dispatcher);
+    if (!err)
+        err = routes_join(hooks);
+    if (!err)
+        err = writer_start(hooks->writer);
+    return err;
+}
+
+enum err hooks_new(const struct config *config, struct hooks **ret_hooks)
+{
+    struct hooks *hooks = calloc(1, sizeof(*hooks));
+    if (!hooks)
+        return ERR_NOMEM;
+    hooks->config = config;
+    enum err err = hooks_open(hooks);
+    if (err) {
+        hooks_free(hooks);
+        return err;
+    }
+    hooks->service.name = "hooks";
+    hooks->service.writer = hooks->writer;
+    hooks->service.state = hooks;
+    *ret_hooks = hooks;
+    return ERR_OK;
+}
+
+struct service *hooks_service(struct hooks *hooks)
+{
+    return &hooks->service;
+}
+
+const char *hooks_database_path(const struct hooks *hooks)
+{
+    return hooks->database_path;
+}
+
+enum err hooks_start(struct hooks *hooks, struct app *app)
+{
+    hooks->app = app;
+    enum err err = dispatcher_start(hooks->dispatcher);
+    return err ? err : retention_start(hooks, &hooks->sweeper);
+}
+
+void hooks_stop(struct hooks *hooks)
+{
+    retention_stop(hooks->sweeper);
+    hooks->sweeper = NULL;
+    dispatcher_stop(hooks->dispatcher);
+    writer_stop(hooks->writer);
+}
+
+void hooks_free(struct hooks *hooks)
+{
+    if (!hooks)
+        return;
+    writer_free(hooks->writer);
+    dispatcher_free(hooks->dispatcher);
+    ring_free(hooks->ring);
+    keyring_free(hooks->keyring);
+    free((void *)hooks->service.routes);
+    free(hooks);
+}

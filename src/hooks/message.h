@@ -1,0 +1,29 @@
+/*
+ * Ingest: a message is taken in one transaction with the deliveries that it asks for.
+ */
+#ifndef HOOKS_MESSAGE_H
+#define HOOKS_MESSAGE_H
+
+#include "hooks/hooks.h"
+#include "hooks/message_store.h"
+
+/* What came in. id and created_at are set by message_take. */
+struct ingest {
+    struct message message;
+    struct str idempotency_key; /* STR_NONE: none */
+    uint64_t caller_id;         /* whose key it is */
+    uint64_t only_endpoint_id;  /* 0: all that match */
+};
+
+enum ingest_outcome {
+    INGEST_TAKEN,
+    INGEST_SAME,         /* it came before, and is filled in as it came first */
+    INGEST_OTHER_EVENT,  /* the eventId came before, with another body */
+    INGEST_OTHER_REQUEST /* the key came before, with another body */
+};
+
+/* In apply, under the application's shard. */
+ERR_MUST_USE enum err message_take(struct hooks *hooks, struct writer_tx *tx, struct arena *arena,
+                                   struct ingest *ingest, enum ingest_outcome *ret_outcome);
+
+#endif
