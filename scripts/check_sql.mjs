@@ -17,8 +17,8 @@ process.chdir(ROOT);
 const MARK = '-- answer --';
 /* These have a database file of their own on every engine, or are SQLite's business. */
 const NOT_SHARED = [/^src\/sandbox\//, /^src\/tickets\/search_/, /^src\/store\/db_/, /^src\/app\/backup\.c$/, /^src\/tickets\/audit_schema_store\.c$/];
-const SERVICES = ['platform', 'tickets', 'mail'];
-const serviceOf = (file) => (/^src\/app\/identity_/.test(file) ? 'platform' : /mail_store/.test(file) ? 'mail' : 'tickets');
+const SERVICES = ['platform', 'tickets', 'mail', 'hooks'];
+const serviceOf = (file) => (/^src\/app\/identity_/.test(file) ? 'platform' : /mail_store/.test(file) ? 'mail' : /^src\/hooks\//.test(file) ? 'hooks' : 'tickets');
 
 const at = process.argv.indexOf('--text');
 const own = at < 0 ? null : process.argv.splice(at, 2)[1];
@@ -49,9 +49,20 @@ function initializer(source, start) {
 function statements(file) {
     const source = execFileSync('gcc', ['-E', '-P', '-Isrc', '-D_GNU_SOURCE', file], { maxBuffer: 1 << 28 }).toString();
     const begin = /static struct sql (\w+) = \{|\{\s*"([a-z-]+)"\s*,\s*\{(?=\s*\.text)|struct audit_check (\w+) = \{\s*"[^"]*"\s*,\s*\{/g;
-    return [...source.matchAll(begin)].map((match) => {
+    const single = [...source.matchAll(begin)].map((match) => {
         const { text, pgsql } = initializer(source, match.index + match[0].length);
         return { file, name: match[1] ?? match[2] ?? match[3], isQuestion: !match[1], sql: pgsql || text };
+    });
+    return [...single, ...arrays(file, source)];
+}
+
+/* One statement for each of several tables of one kind. */
+function arrays(file, source) {
+    return [...source.matchAll(/static struct sql (\w+)\[\d+\] = \{/g)].flatMap((match) => {
+        const from = match.index + match[0].length;
+        const body = source.slice(from, source.indexOf('};', from));
+        const items = [...body.matchAll(/\{(?=\s*\.text)/g)].map(({ index }) => initializer(body, index + 1));
+        return items.map(({ text, pgsql }) => ({ file, name: match[1], isQuestion: false, sql: pgsql || text }));
     });
 }
 
@@ -122,7 +133,7 @@ const made = psql(SERVICES.map((service) => `${schema(service)}; ${showsPlans ? 
 if (made.some(refusal)) throw new Error(`the migrations: ${made.join('')}`);
 
 function inProgram() {
-    const files = execFileSync('grep', ['-rlE', '\\bSQL(_PAIR)?\\(|struct audit_check', 'src', '--include=*.c']).toString().trim().split('\n').sort();
+    const files = execFileSync('grep', ['-rlE', 'SQL(_PAIR)?\\(|struct audit_check|struct sql SQL_\\w+\\[', 'src', '--include=*.c']).toString().trim().split('\n').sort();
     const shared = files.filter((file) => !NOT_SHARED.some((pattern) => pattern.test(file)));
     return shared.flatMap((file) => {
         const source = fs.readFileSync(file, 'utf8');
@@ -137,6 +148,8 @@ const readsAll = (plan) => plan.split('\n').some((line, at, lines) => /Seq Scan|
 const answers = psql(asked.map(({ file, sql, types }) => {
     const nulls = types.length ? `(${types.map(() => 'NULL').join(', ')})` : '';
     const plan = `SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; EXPLAIN (COSTS OFF) EXECUTE s${nulls};`;
+    /* PREPARE takes queries only; the protocol's own takes anything. */
+    if (/^TRUNCATE /.test(sql)) return `SET search_path = ${serviceOf(file)}; BEGIN; ${sql}; ROLLBACK;`;
     return `DEALLOCATE ALL; SET search_path = ${serviceOf(file)}; PREPARE s${types.length ? `(${types.join(', ')})` : ''} AS ${sql}; ${showsPlans ? plan : ''}`;
 }));
 let refused = 0;
