@@ -16,7 +16,6 @@ SQL(SQL_ADD, "INSERT INTO application(" COLUMNS ") VALUES($1, $2, $3, $4, $5, $6
 
 enum err application_store_add(struct db *db, const struct application *application)
 {
-    int64_t changes = 0;
     struct db_stmt *stmt = db_stmt(db, &SQL_ADD);
     db_bind_i64(stmt, 1, (int64_t)application->id);
     db_bind_i64(stmt, 2, (int64_t)application->account_id);
@@ -26,8 +25,8 @@ enum err application_store_add(struct db *db, const struct application *applicat
     db_bind_i64(stmt, 6, application->throttle_rate);
     db_bind_i64(stmt, 7, application->created_at);
     db_bind_i64(stmt, 8, application->updated_at);
-    enum err err = db_exec_counted(stmt, &changes);
-    return err ? err : changes == 1 ? ERR_OK : ERR_CONFLICT;
+    enum err err = db_exec(stmt);
+    return err ? err : db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
 
 /* Nothing changes when another of the account has the uid. */
@@ -38,7 +37,6 @@ SQL(SQL_UPDATE, "UPDATE application SET uid = $2, name = $3, metadata = $4, thro
 
 enum err application_store_update(struct db *db, const struct application *application)
 {
-    int64_t changes = 0;
     struct db_stmt *stmt = db_stmt(db, &SQL_UPDATE);
     db_bind_i64(stmt, 1, (int64_t)application->id);
     bind_optional(stmt, 2, application->uid);
@@ -46,8 +44,8 @@ enum err application_store_update(struct db *db, const struct application *appli
     db_bind_str(stmt, 4, application->metadata);
     db_bind_i64(stmt, 5, application->throttle_rate);
     db_bind_i64(stmt, 6, application->updated_at);
-    enum err err = db_exec_counted(stmt, &changes);
-    return err ? err : changes == 1 ? ERR_OK : ERR_CONFLICT;
+    enum err err = db_exec(stmt);
+    return err ? err : db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
 
 SQL(SQL_DELETE, "DELETE FROM application WHERE id = $1");

@@ -71,13 +71,12 @@ enum err endpoint_store_add(struct db *db, const struct endpoint *endpoint,
                             struct str sealed_headers, struct str sealed_secret)
 {
     char schedule[SCHEDULE_TEXT_MAX];
-    int64_t changes = 0;
     struct db_stmt *stmt = db_stmt(db, &SQL_ADD);
     bind_row(stmt, endpoint, schedule);
     db_bind_blob(stmt, 15, sealed_headers);
     db_bind_blob(stmt, 16, sealed_secret);
-    enum err err = db_exec_counted(stmt, &changes);
-    return err ? err : changes == 1 ? ERR_OK : ERR_CONFLICT;
+    enum err err = db_exec(stmt);
+    return err ? err : db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
 
 /* Nothing changes when another of the application has the uid. */
@@ -91,11 +90,10 @@ SQL(SQL_UPDATE,
 enum err endpoint_store_update(struct db *db, const struct endpoint *endpoint)
 {
     char schedule[SCHEDULE_TEXT_MAX];
-    int64_t changes = 0;
     struct db_stmt *stmt = db_stmt(db, &SQL_UPDATE);
     bind_row(stmt, endpoint, schedule);
-    enum err err = db_exec_counted(stmt, &changes);
-    return err ? err : changes == 1 ? ERR_OK : ERR_CONFLICT;
+    enum err err = db_exec(stmt);
+    return err ? err : db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
 
 SQL(SQL_DELETE, "DELETE FROM endpoint WHERE app_id = $1 AND id = $2");

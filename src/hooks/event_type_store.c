@@ -31,11 +31,10 @@ SQL(SQL_ADD, "INSERT INTO event_type(account_id, name, description, is_archived,
 
 enum err event_type_store_add(struct db *db, const struct event_type *type)
 {
-    int64_t changes = 0;
     struct db_stmt *stmt = db_stmt(db, &SQL_ADD);
     bind_row(stmt, type);
-    enum err err = db_exec_counted(stmt, &changes);
-    return err ? err : changes == 1 ? ERR_OK : ERR_CONFLICT;
+    enum err err = db_exec(stmt);
+    return err ? err : db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
 
 SQL(SQL_UPDATE, "UPDATE event_type SET description = $3, is_archived = $4, is_deprecated = $5,"

@@ -133,15 +133,15 @@ static enum err slot_empty(struct db *db, const struct slots *slots)
  * came late may have left a row after a sweep. */
 static enum err slot_take(struct db *db, const struct slots *slots, size_t slot, int64_t holder)
 {
-    int64_t before = 0, changes = 0;
+    int64_t before = 0;
     enum err err = holder_get(db, slots, slot, &before);
     if (err || before >= holder)
         return err ? err : before == holder ? ERR_OK : ERR_NOT_FOUND;
     struct db_stmt *stmt = db_stmt(db, slots->put);
     db_bind_i64(stmt, 1, (int64_t)slot);
     db_bind_i64(stmt, 2, holder);
-    err = db_exec_counted(stmt, &changes);
-    if (!err && changes == 1)
+    err = db_exec(stmt);
+    if (!err && db_changes(db) == 1)
         return slot_empty(db, slots);
     if (!err) /* another node was first */
         err = holder_get(db, slots, slot, &before);
@@ -225,13 +225,12 @@ static enum err sweep(struct db *db, struct sql *list, struct sql *forget, int64
         old[count++] = (size_t)db_col_i64(stmt, 0);
     db_done(stmt);
     for (size_t i = 0; !err && i < count; i++) {
-        int64_t changes = 0;
-        stmt = db_stmt(db, forget);
+            stmt = db_stmt(db, forget);
         db_bind_i64(stmt, 1, (int64_t)old[i]);
         db_bind_i64(stmt, 2, oldest);
-        err = db_exec_counted(stmt, &changes);
+        err = db_exec(stmt);
         struct slots slots = slots_of(old[i]);
-        if (!err && changes == 1)
+        if (!err && db_changes(db) == 1)
             err = slot_empty(db, &slots);
     }
     return err;
