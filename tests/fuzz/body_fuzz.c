@@ -11,6 +11,7 @@
 #include "app/app_internal.h"
 #include "app/identity_internal.h"
 #include "app/identity_rules.h"
+#include "hooks/hooks.h"
 #include "sandbox/bank.h"
 #include "tickets/event_input.h"
 #include "tickets/limits.h"
@@ -46,6 +47,7 @@ static void find_routes(void)
     add_routes(frame_routes, frame_route_count + 1); /* the test clock's behind them */
 #define TABLE(name) add_routes(name, name##_count);
     TICKETS_ROUTE_TABLES
+    HOOKS_ROUTE_TABLES
 #undef TABLE
     require(route_count > 10);
 }
@@ -174,9 +176,10 @@ static void check_field(const struct json_field *field, const struct json_node *
     }
 }
 
-static void check_taken(struct arena *arena, struct str text, const struct json_field *fields,
+static void check_taken(struct arena *arena, struct str text, const struct route *route,
                         const char *target)
 {
+    const struct json_field *fields = route->request;
     struct json_node *root, *value;
     struct str message, name;
     void *position = NULL;
@@ -188,7 +191,8 @@ static void check_taken(struct arena *arena, struct str text, const struct json_
         const struct json_field *field = fields;
         while (field->name && !str_eq(name, str_from_c(field->name)))
             field++;
-        require(field->name != NULL); /* mass assignment: nothing that is not in the table */
+        /* mass assignment: nothing that is not in the table */
+        require(field->name != NULL || route->dialect == DIALECT_HOOKS);
     }
     for (const struct json_field *field = fields; field->name; field++)
         check_field(field, root, target);
@@ -266,14 +270,16 @@ static void decode(const struct route *route, struct str text)
     field_errors_init(&errors, &arena);
     for (const struct json_field *field = route->request; field->name; field++)
         require(field->offset + sizeof(struct str) <= TARGET_BYTES);
-    enum err err = json_decode(&arena, text, route->request, target, &errors);
+    enum err err = route->dialect == DIALECT_HOOKS
+                       ? json_decode_known(&arena, text, route->request, target, &errors)
+                       : json_decode(&arena, text, route->request, target, &errors);
     require(err == ERR_OK || err == ERR_INVALID || err == ERR_NOMEM);
     require((err == ERR_INVALID) == (errors.count > 0) || arena.overflow);
     for (size_t i = 0; i < errors.count; i++)
         require(str_is_utf8(errors.items[i].field) && str_is_utf8(errors.items[i].message) &&
                 errors.items[i].message.len > 0);
     if (err == ERR_OK) {
-        check_taken(&arena, text, route->request, target);
+        check_taken(&arena, text, route, target);
         check_rules(route, &arena, target);
     }
     arena_release(&arena);

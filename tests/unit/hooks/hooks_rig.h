@@ -1,6 +1,7 @@
 /*
  * The hooks service on real files in a temporary directory, without application or server: what a
- * route's apply would do runs as a job of its writer. One application with three endpoints.
+ * route's apply would do runs as a job of its writer. One application with three endpoints. With
+ * FOYER_TEST_STORE (tests/unit/pgsql.sh) it is on PostgreSQL, in a schema that each test makes anew.
  */
 #ifndef TESTS_HOOKS_RIG_H
 #define TESTS_HOOKS_RIG_H
@@ -105,6 +106,17 @@ static inline void rig_close(struct rig *rig)
     hooks_free(rig->hooks);
 }
 
+/* What the last test has left. */
+static inline void rig_drop_schema(const struct rig *rig)
+{
+    char location[CONFIG_LOCATION_MAX];
+    struct db *db;
+    assert_ok(config_database(&rig->config, "hooks", location));
+    assert_ok(db_open(location, DB_WRITER, &db));
+    assert_ok(db_script(db, STR("SET lock_timeout = '5s'; DROP SCHEMA hooks CASCADE")));
+    db_close(db);
+}
+
 static inline int rig_set_up(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
@@ -113,7 +125,10 @@ static inline int rig_set_up(void **state)
     strcpy(rig->dir, "/tmp/foyer-hooks-XXXXXX");
     assert_non_null(mkdtemp(rig->dir));
     strcpy(rig->config.data, rig->dir);
-    strcpy(rig->config.store, "sqlite");
+    const char *store = getenv("FOYER_TEST_STORE");
+    strcpy(rig->config.store, store && store[0] ? store : "sqlite");
+    if (config_is_pgsql(&rig->config))
+        rig_drop_schema(rig);
     arena_init(&rig->arena, (size_t)256 << 20);
     rig_open(rig);
     assert_ok(rig_run(rig, rig_seed, NULL));
