@@ -46,6 +46,12 @@ CREATE TABLE endpoint_old_secret (
     PRIMARY KEY (app_id, endpoint_id, id)
 ) WITHOUT ROWID;
 
+-- A known text under the key that all these are sealed with: whoever comes with another key is told at its start.
+CREATE TABLE seal (
+    id INTEGER PRIMARY KEY, -- 1
+    sealed BLOB NOT NULL
+);
+
 CREATE TABLE event_type (
     account_id INTEGER NOT NULL,
     name TEXT NOT NULL,

@@ -43,6 +43,8 @@ static enum err hooks_open(struct hooks *hooks)
     if (!err)
         err = keyring_new(config, &hooks->keyring);
     if (!err)
+        err = keyring_check(hooks->keyring, writer_db(hooks->writer));
+    if (!err)
         err = ring_new(&hooks->ring);
     if (!err)
         err = dispatcher_new(hooks, &hooks->dispatcher);

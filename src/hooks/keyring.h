@@ -8,12 +8,16 @@
 
 #include "app/config.h"
 #include "base/arena.h"
+#include "store/db.h"
 
 struct keyring;
 
 /* Why it failed is logged. ERR_INVALID: not a key of 32 bytes; ERR_IO. */
 ERR_MUST_USE enum err keyring_new(const struct config *config, struct keyring **ret_keyring);
 void keyring_free(struct keyring *keyring);
+/* Before the writer's thread runs: the key is the one that this database is sealed with, or the database
+ * is new. ERR_CORRUPT: it is another one, as the log says. */
+ERR_MUST_USE enum err keyring_check(const struct keyring *keyring, struct db *writer_db);
 /* Sealed under a fresh nonce; STR_NONE when the arena is full. */
 struct str keyring_seal(const struct keyring *keyring, struct arena *arena, struct str plain);
 /* ERR_CORRUPT: sealed with another key, or changed. ERR_NOMEM. */

@@ -6,7 +6,8 @@ import test, { after, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import { Svix, ApiException } from 'svix';
 import { ADMIN_KEY, Foyer } from './lib/server.mjs';
-import { makeUser, unique } from './lib/seed.mjs';
+import { DAY, makeUser, unique } from './lib/seed.mjs';
+import { until } from './lib/wait.mjs';
 
 let server;
 let svix;
@@ -133,6 +134,54 @@ describe('who may', () => {
         assert.equal((await other.post('/api/v1/app', { name: 'Theirs', uid })).status, 201, 'another account may use the uid');
         assert.equal((await server.anonymous.get('/api/v1/health')).status, 204);
         await svix.health.get();
+    });
+});
+
+/* A path of the operation with what is of somebody else. */
+const pathOf = (operation, ids) => operation.pattern.replace(/\{(\w+)\}/g, (_, name) => ids[name]);
+/* A body that passes, so that a refusal is about the caller. */
+const BODIES = {
+    'post /api/v1/app': { name: 'x' },
+    'put /api/v1/app/{app}': { name: 'x' },
+    'post /api/v1/app/{app}/endpoint': { url: 'http://127.0.0.1/' },
+    'put /api/v1/app/{app}/endpoint/{ep}': { url: 'http://127.0.0.1/' },
+    'put /api/v1/app/{app}/endpoint/{ep}/headers': { headers: {} },
+    'post /api/v1/app/{app}/endpoint/{ep}/send-example': { eventType: 'a' },
+    'post /api/v1/app/{app}/msg': { eventType: 'a', payload: {} },
+    'post /api/v1/event-type': { name: 'a.b', description: 'x' },
+    'put /api/v1/event-type/{name}': { description: 'x' },
+};
+
+describe('every route', () => {
+    test('refuses who is nobody, has no scope, or owns something else, and leaves all as it was', async () => {
+        const app = await newApp({ uid: unique() });
+        const endpoint = await newEndpoint(app);
+        const message = await send(app);
+        const name = `type.${unique()}`;
+        await svix.eventType.create({ name, description: 'Mine' });
+        const ids = { app: app.id, ep: endpoint.id, msg: message.id, attempt: 'atmpt_00000000000000000000000000', name };
+        const state = async () => JSON.stringify([await svix.application.get(app.id), await svix.endpoint.list(app.id), await svix.endpoint.getSecret(app.id, endpoint.id), await svix.endpoint.getHeaders(app.id, endpoint.id),
+            await svix.message.list(app.id), await svix.eventType.get(name)]);
+        const before = await state();
+        const fan = await makeUser(server);
+        const support = server.as((await server.admin.post('/v1/api-keys', { name: 's', scopes: ['support', 'check-in'] })).json.key);
+        const other = await makeUser(server, { roles: ['organizer'] });
+        const routes = server.contract.operations.filter(({ pattern }) => pattern.startsWith('/api/v1/') && !pattern.endsWith('/health') && pattern !== '/api/v1/health');
+        assert.ok(routes.length > 30);
+        for (const operation of routes) {
+            const what = `${operation.method} ${operation.pattern}`;
+            const call = (api) => api.call(operation.method.toUpperCase(), pathOf(operation, ids), BODIES[what] ?? (operation.requestBody ? {} : undefined));
+            for (const [api, status] of [[server.anonymous, 401], [server.as('ses_stale'), 401], [fan, 403], [support, 403]]) {
+                const answer = await call(api);
+                assert.equal(answer.status, status, `${what}: ${answer.text}`);
+                assert.ok(answer.json.code && answer.json.detail, what);
+            }
+            const isOwn = !operation.pattern.includes('{app}'); /* lists and types of one's own account */
+            const answer = await call(other);
+            if (isOwn) assert.ok(answer.status < 300 || answer.status === 404, `${what}: ${answer.text}`);
+            else assert.equal(answer.status, 404, `${what}: ${answer.text}`);
+        }
+        assert.equal(await state(), before);
     });
 });
 
@@ -431,6 +480,53 @@ describe('attempts', () => {
         const answer = await server.admin.get(`/api/v1/app/${app.id}/dead-letter?endpoint=${endpoint.id}`);
         assert.deepEqual([answer.status, answer.json.done], [200, true]);
     });
+});
+
+test('an old key reads nothing that is sealed with another', async () => {
+    const own = await Foyer.start({ args: ['--services', 'hooks'], env: { FOYER_HOOKS_KEY: 'ab'.repeat(32) } });
+    assert.equal((await own.admin.post('/api/v1/app', { name: 'x' })).status, 201);
+    await own.stop();
+    own.env.FOYER_HOOKS_KEY = 'cd'.repeat(32);
+    await assert.rejects(own.start(), /sealed with another key/);
+    own.env.FOYER_HOOKS_KEY = 'ab'.repeat(32);
+    await own.start();
+    assert.equal((await own.admin.get('/api/v1/app')).json.data.length, 1);
+    await own.stop();
+});
+
+test('both services run in one process, and each answers as it does alone', async () => {
+    const both = await Foyer.start({ args: ['--services', 'tickets,hooks'] });
+    assert.equal((await both.anonymous.get('/v1/events')).status, 200);
+    assert.equal((await both.admin.post('/api/v1/app', { name: 'x' })).status, 201);
+    const patterns = new Set(both.contract.operations.map(({ pattern }) => pattern));
+    assert.ok(patterns.has('/v1/bookings') && patterns.has('/api/v1/app'));
+    const unknown = await both.admin.post('/v1/venues', { no_such_field: 1 });
+    assert.deepEqual([unknown.status, unknown.headers['content-type']], [422, 'application/problem+json']);
+    assert.equal((await both.anonymous.get('/metrics')).status, 200);
+    await both.stop();
+});
+
+test('messages go after a month by the clock, with all that belongs to them', async () => {
+    const old = await Foyer.start({ args: ['--services', 'hooks', '--abuse=off'] });
+    const app = (await old.admin.post('/api/v1/app', { name: 'x' })).json;
+    const path = `/api/v1/app/${app.id}`;
+    await old.admin.post(`${path}/endpoint`, { url: 'http://127.0.0.1:9/', disabled: false });
+    const say = async () => (await old.admin.post(`${path}/msg`, { eventType: 'a', payload: {}, eventId: 'e' })).json.id;
+    const rows = async () => {
+        const tables = await Promise.all(['message', 'delivery'].map((kind) => old.sql(Array.from({ length: 33 }, (_, i) => `SELECT CAST(count(*) AS TEXT) FROM ${kind}_${String(i).padStart(2, '0')}`).join(' UNION ALL '), 'hooks')));
+        return tables.map((counts) => counts.flat().reduce((sum, count) => sum + Number(count), 0));
+    };
+    const first = await say();
+    await old.advance(31 * DAY);
+    assert.equal(await say(), first, 'the eventId is known as long as its message is');
+    assert.equal((await old.admin.get(`${path}/msg/${first}`)).status, 200);
+    await old.advance(1 * DAY);
+    assert.equal((await old.admin.get(`${path}/msg/${first}`)).status, 404);
+    assert.deepEqual((await old.admin.get(`${path}/msg`)).json.data, []);
+    await until(async () => (await rows()).every((count) => count === 0), { what: 'the old day to be emptied' });
+    assert.notEqual(await say(), first);
+    assert.equal((await old.admin.get(`${path}/msg`)).json.data.length, 1);
+    await old.stop();
 });
 
 /* These are not the library's, or it has no call for them. */

@@ -92,7 +92,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum err err = slice_of(text, &value);
     struct str start = str_trim(text);
     bool is_object = start.len > 0 && start.data[0] == '{';
-    if (is_object && brackets(text) <= SURELY_FLAT && witness_json(text))
+    /* The library passes over a NUL behind a number; we don't. */
+    bool has_nul = str_find(text, '\0', 0) != text.len;
+    if (is_object && !has_nul && brackets(text) <= SURELY_FLAT && witness_json(text))
         require(err != ERR_INVALID);
     if (err != ERR_OK)
         return 0;

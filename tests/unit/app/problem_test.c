@@ -77,6 +77,41 @@ static void headers_say_what_to_do(void **state)
     bare_call_release(&bare);
 }
 
+static void another_dialect_has_another_shape(void **state)
+{
+    (void)state;
+    struct bare_call bare;
+    struct field_errors errors;
+    bare_call_init(&bare);
+    bare.route.dialect = DIALECT_HOOKS;
+    bare.route.query = "limit iterator";
+    problem_reply(&bare.call, PROBLEM_NOT_FOUND, "no \"such\" endpoint");
+    assert_int_equal(bare.request.res.status, 404);
+    assert_str(bare.request.res.content_type, "application/json");
+    assert_str(bare.request.res.body,
+               "{\"code\":\"not_found\",\"detail\":\"no \\\"such\\\" endpoint\"}");
+    problem_retry(&bare.call, PROBLEM_RATE_LIMITED, NULL, 3);
+    assert_str(bare.request.res.body,
+               "{\"code\":\"rate_limited\",\"detail\":\"Too many requests\"}");
+    field_errors_init(&errors, &bare.request.arena);
+    field_errors_add(&errors, "metadata.a", "is bad");
+    field_errors_add(&errors, "url", "is worse");
+    problem_fields(&bare.call, &errors);
+    assert_int_equal(bare.request.res.status, 422);
+    assert_str(bare.request.res.body,
+               "{\"detail\":[{\"loc\":[\"body\",\"metadata\",\"a\"],\"msg\":\"is bad\","
+               "\"type\":\"value_error\"},{\"loc\":[\"body\",\"url\"],\"msg\":\"is worse\","
+               "\"type\":\"value_error\"}]}");
+    problem_field(&bare.call, "limit", "is bad");
+    assert_str(bare.request.res.body, "{\"detail\":[{\"loc\":[\"query\",\"limit\"],\"msg\":"
+                                      "\"is bad\",\"type\":\"value_error\"}]}");
+    problem_reply(&bare.call, PROBLEM_LIMIT_EXCEEDED, NULL);
+    assert_str(bare.request.res.body,
+               "{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"This is over a limit\",\"type\":"
+               "\"value_error\"}]}");
+    bare_call_release(&bare);
+}
+
 /* The server then answers 503 in its own words. */
 static void no_memory_is_no_crash(void **state)
 {
@@ -99,6 +134,7 @@ int main(void)
         cmocka_unit_test(members_may_be_added),
         cmocka_unit_test(fields_are_listed),
         cmocka_unit_test(headers_say_what_to_do),
+        cmocka_unit_test(another_dialect_has_another_shape),
         cmocka_unit_test(no_memory_is_no_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

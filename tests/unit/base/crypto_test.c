@@ -106,6 +106,31 @@ static void test_ed25519_refuses_any_change(void **state)
     assert_true(crypto_ed25519_verify(STR_NONE, sig, public_key));
 }
 
+static void test_sealing(void **state)
+{
+    (void)state;
+    static const uint8_t key[CRYPTO_SEAL_KEY_SIZE] = {1}, other[CRYPTO_SEAL_KEY_SIZE] = {2};
+    struct str plain = STR("a secret of some length");
+    uint8_t sealed[64], again[64], opened[64];
+    size_t len = plain.len + CRYPTO_SEAL_EXTRA;
+    assert_true(len <= sizeof(sealed));
+    crypto_seal(plain, key, sealed);
+    crypto_seal(plain, key, again);
+    assert_memory_not_equal(sealed, again, len);
+    assert_null(memmem(sealed, len, "secret", 6));
+    assert_ok(crypto_unseal(str_from((const char *)sealed, len), key, opened));
+    assert_memory_equal(opened, plain.data, plain.len);
+    assert_err(crypto_unseal(str_from((const char *)sealed, len), other, opened), ERR_CORRUPT);
+    for (size_t i = 0; i < len; i++) {
+        sealed[i] ^= 1;
+        assert_err(crypto_unseal(str_from((const char *)sealed, len), key, opened), ERR_CORRUPT);
+        sealed[i] ^= 1;
+        assert_err(crypto_unseal(str_from((const char *)sealed, i), key, opened), ERR_CORRUPT);
+    }
+    crypto_seal(STR_NONE, key, sealed);
+    assert_ok(crypto_unseal(str_from((const char *)sealed, CRYPTO_SEAL_EXTRA), key, opened));
+}
+
 static void test_passwords(void **state)
 {
     (void)state;
@@ -253,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_equal_and_wipe),
         cmocka_unit_test(test_ed25519_vector),
         cmocka_unit_test(test_ed25519_refuses_any_change),
+        cmocka_unit_test(test_sealing),
         cmocka_unit_test(test_passwords),
         cmocka_unit_test(test_hex),
         cmocka_unit_test(test_base64_vectors),

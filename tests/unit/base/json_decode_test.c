@@ -187,6 +187,22 @@ static void test_unknown_fields(void **state)
     refuse(STR("{\"name\":\"n\",\"\":1}"), "", "is not a known field");
 }
 
+static void test_unknown_fields_may_be_passed_over(void **state)
+{
+    (void)state;
+    struct order order = {.count = 77};
+    errors.count = 0;
+    struct str text = STR("{\"name\":\"Ada\",\"nope\":{\"a\":[1]},\"count\":3,\"\":null}");
+    assert_ok(json_decode_known(&arena, text, order_fields, &order, &errors));
+    assert_str(order.name, "Ada");
+    assert_int_equal(order.count, 3);
+    text = STR("{\"nope\":1,\"count\":6}");
+    assert_err(json_decode_known(&arena, text, order_fields, &order, &errors), ERR_INVALID);
+    assert_int_equal(errors.count, 2);
+    assert_err(json_decode_known(&arena, STR("[]"), order_fields, &order, &errors), ERR_INVALID);
+    assert_err(json_decode_known(&arena, STR("{"), order_fields, &order, &errors), ERR_INVALID);
+}
+
 static void test_long_unknown_names_are_cut_at_a_character(void **state)
 {
     (void)state;
@@ -285,6 +301,7 @@ int main(void)
         TEST(test_lists),
         TEST(test_trees),
         TEST(test_unknown_fields),
+        TEST(test_unknown_fields_may_be_passed_over),
         TEST(test_long_unknown_names_are_cut_at_a_character),
         TEST(test_all_errors_at_once),
         TEST(test_still_invalid_when_the_list_is_full),

@@ -1,6 +1,8 @@
 /* Ingest: one commit with its deliveries, bytes as they came, and what comes again. */
 #include "hooks/hooks_rig.h"
 
+#include <sys/stat.h>
+
 static struct message paid(struct str payload)
 {
     return (struct message){.event_type = STR("invoice.paid"), .payload = payload};
@@ -196,6 +198,34 @@ static void test_secrets_are_sealed_and_open_with_their_key_alone(void **state)
     assert_err(keyring_new(&config, &other), ERR_INVALID);
 }
 
+/* What would not open is not begun with; the right key finds all as it was. */
+static void test_a_database_starts_with_its_own_key_alone(void **state)
+{
+    struct rig *rig = *state;
+    struct hooks *hooks = NULL;
+    struct config right = rig->config;
+    rig_close(rig);
+    memset(rig->config.hooks_key, 'a', 64);
+    assert_err(hooks_new(&rig->config, &hooks), ERR_CORRUPT);
+    assert_null(hooks);
+    rig->config = right;
+    rig_open(rig);
+    struct endpoint endpoint;
+    assert_ok(endpoint_load(rig->db, rig->hooks->keyring, &rig->arena, rig->app_id, rig->all_id,
+                            clock_now_ms(), &endpoint));
+}
+
+static void test_the_key_that_was_made_is_its_owners_alone(void **state)
+{
+    struct rig *rig = *state;
+    char path[128];
+    struct stat status;
+    (void)snprintf(path, sizeof(path), "%s/hooks.key", rig->dir);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(status.st_size, 65);
+}
+
 static enum err rotate(struct rig *rig, struct writer_tx *tx, void *ctx)
 {
     struct str secret = keyring_seal(rig->hooks->keyring, &rig->arena, STR("new new new new!"));
@@ -246,6 +276,8 @@ int main(void)
         TEST(test_applications_do_not_share_event_ids),
         TEST(test_what_was_taken_is_there_after_a_restart),
         TEST(test_secrets_are_sealed_and_open_with_their_key_alone),
+        TEST(test_a_database_starts_with_its_own_key_alone),
+        TEST(test_the_key_that_was_made_is_its_owners_alone),
         TEST(test_old_secrets_count_in_the_grace_period_and_are_few),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
