@@ -47,6 +47,11 @@
 #define PROVIDER_RESPONSE_MAX  (256u << 10)
 #define PROVIDER_IN_FLIGHT_MAX 64
 #define PROVIDER_QUEUE_MAX     1024
+/* The provider's breaker, see base/breaker.h. */
+#define PROVIDER_FAILURES_MAX 5
+#define PROVIDER_PAUSE_MS     500
+#define PROVIDER_PAUSE_MS_MAX 5000
+#define PROVIDER_PROBE_MS     15000
 
 #define CHECK_IN_GATE_MAX    64
 #define CHECK_IN_REVOKED_MAX 200000 /* in one bundle */

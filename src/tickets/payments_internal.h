@@ -5,9 +5,9 @@
 #include <pthread.h>
 
 #include "app/metrics.h"
+#include "base/breaker.h"
 #include "base/heap.h"
 #include "base/map.h"
-#include "tickets/breaker.h"
 #include "tickets/payment_internal.h"
 #include "tickets/payment_store.h"
 #include "tickets/refund.h"

@@ -83,6 +83,13 @@ static enum err provider_init(struct payments *payments)
     return provider_from_child(payments);
 }
 
+static const struct breaker_limits breaker_limits = {
+    .failures = PROVIDER_FAILURES_MAX,
+    .pause_ms = PROVIDER_PAUSE_MS,
+    .pause_max_ms = PROVIDER_PAUSE_MS_MAX,
+    .probe_ms = PROVIDER_PROBE_MS,
+};
+
 static void payments_init(struct payments *payments, struct tickets *tickets)
 {
     payments->tickets = tickets;
@@ -92,7 +99,7 @@ static void payments_init(struct payments *payments, struct tickets *tickets)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&payments->changed, &attr);
     pthread_condattr_destroy(&attr);
-    breaker_init(&payments->breaker);
+    breaker_init(&payments->breaker, &breaker_limits);
     map_init(&payments->in_flight, 1u << 20);
     map_init(&payments->due_ids, PAYMENTS_DUE_MAX);
     heap_init(&payments->penalties, 1u << 20);

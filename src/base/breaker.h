@@ -1,24 +1,27 @@
 /*
- * A circuit breaker: stops calling a provider that is proven down, and lets a probe through now and
+ * A circuit breaker: stops calling somebody who is proven down, and lets a probe through now and
  * then.
  *
- *   CLOSED ──(BREAKER_FAILURES in a row, or half of the last BREAKER_WINDOW calls)──▶ OPEN
+ *   CLOSED ──(limits.failures in a row, or half of the last BREAKER_WINDOW calls)──▶ OPEN
  *   OPEN ──(pause is over)──▶ HALF_OPEN, one probe at a time ──(good)──▶ CLOSED
  *                                └──(bad)──▶ OPEN, with a pause twice as long
  *
  * Pure: time is given. Not thread-safe: its owner has a lock.
  */
-#ifndef TICKETS_BREAKER_H
-#define TICKETS_BREAKER_H
+#ifndef BASE_BREAKER_H
+#define BASE_BREAKER_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BREAKER_FAILURES     5
-#define BREAKER_WINDOW       20
-#define BREAKER_PAUSE_MS     500
-#define BREAKER_PAUSE_MS_MAX 5000
-#define BREAKER_PROBE_MS     15000 /* a probe that was never answered for counts as lost after this */
+#define BREAKER_WINDOW 20
+
+struct breaker_limits {
+    uint32_t failures; /* in a row */
+    int64_t pause_ms;  /* the first one */
+    int64_t pause_max_ms;
+    int64_t probe_ms; /* a probe that was never answered for counts as lost after this */
+};
 
 enum breaker_state {
     BREAKER_CLOSED,
@@ -27,6 +30,7 @@ enum breaker_state {
 };
 
 struct breaker {
+    const struct breaker_limits *limits; /* outlive it */
     enum breaker_state state;
     uint32_t failures;   /* in a row */
     uint32_t window;     /* one bit a call, newest lowest; 1: failed */
@@ -35,7 +39,7 @@ struct breaker {
     int64_t until_ms; /* OPEN: no call before; HALF_OPEN: no other probe before */
 };
 
-void breaker_init(struct breaker *breaker);
+void breaker_init(struct breaker *breaker, const struct breaker_limits *limits);
 enum breaker_pass {
     BREAKER_REFUSED, /* no call now */
     BREAKER_NORMAL,

@@ -1,9 +1,10 @@
 /* The breaker's rules; the diagram is in breaker.h. */
-#include "tickets/breaker.h"
+#include "base/breaker.h"
 
-void breaker_init(struct breaker *breaker)
+void breaker_init(struct breaker *breaker, const struct breaker_limits *limits)
 {
-    *breaker = (struct breaker){.state = BREAKER_CLOSED, .pause_ms = BREAKER_PAUSE_MS};
+    *breaker =
+        (struct breaker){.limits = limits, .state = BREAKER_CLOSED, .pause_ms = limits->pause_ms};
 }
 
 /* The only place where the state moves. */
@@ -12,7 +13,7 @@ static void breaker_set_state(struct breaker *breaker, enum breaker_state state,
     breaker->state = state;
     breaker->until_ms = until_ms;
     if (state == BREAKER_CLOSED)
-        breaker_init(breaker);
+        breaker_init(breaker, breaker->limits);
 }
 
 enum breaker_pass breaker_allow(struct breaker *breaker, int64_t now_ms)
@@ -21,7 +22,7 @@ enum breaker_pass breaker_allow(struct breaker *breaker, int64_t now_ms)
         return BREAKER_NORMAL;
     if (now_ms < breaker->until_ms)
         return BREAKER_REFUSED;
-    breaker_set_state(breaker, BREAKER_HALF_OPEN, now_ms + BREAKER_PROBE_MS);
+    breaker_set_state(breaker, BREAKER_HALF_OPEN, now_ms + breaker->limits->probe_ms);
     return BREAKER_PROBE;
 }
 
@@ -46,8 +47,8 @@ static void record_probe(struct breaker *breaker, bool is_good, int64_t now_ms)
         return;
     }
     breaker->pause_ms *= 2;
-    if (breaker->pause_ms > BREAKER_PAUSE_MS_MAX)
-        breaker->pause_ms = BREAKER_PAUSE_MS_MAX;
+    if (breaker->pause_ms > breaker->limits->pause_max_ms)
+        breaker->pause_ms = breaker->limits->pause_max_ms;
     breaker_set_state(breaker, BREAKER_OPEN, now_ms + breaker->pause_ms);
 }
 
@@ -61,7 +62,7 @@ void breaker_record(struct breaker *breaker, enum breaker_pass pass, bool is_goo
     window_add(breaker, is_good);
     bool is_full = breaker->window_len == BREAKER_WINDOW;
     bool is_half_bad = is_full && !is_good && failed_in_window(breaker) >= BREAKER_WINDOW / 2;
-    if (breaker->failures >= BREAKER_FAILURES || is_half_bad)
+    if (breaker->failures >= breaker->limits->failures || is_half_bad)
         breaker_set_state(breaker, BREAKER_OPEN, now_ms + breaker->pause_ms);
 }
 
