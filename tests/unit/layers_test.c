@@ -42,7 +42,7 @@ static const struct {
     const char *header, *folder;
 } vendors[] = {
     {"h2o", NULL}, {"sqlite3", NULL}, {"curl", "src/net/"}, {"sodium", NULL},   {"jansson", NULL},
-    {"ini", NULL}, {"hpdf", NULL},    {"qrencode", NULL},   {"libpq-fe", NULL},
+    {"ares", NULL},  {"ini", NULL}, {"hpdf", NULL},    {"qrencode", NULL},   {"libpq-fe", NULL},
 };
 #define VENDOR_COUNT (sizeof(vendors) / sizeof(vendors[0]))
 
