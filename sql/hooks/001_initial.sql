@@ -126,7 +126,7 @@ CREATE TABLE delivery_00 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_00_due ON delivery_00 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_00_due ON delivery_00 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_00_dead ON delivery_00 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_00 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -145,7 +145,7 @@ CREATE TABLE delivery_01 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_01_due ON delivery_01 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_01_due ON delivery_01 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_01_dead ON delivery_01 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_01 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -164,7 +164,7 @@ CREATE TABLE delivery_02 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_02_due ON delivery_02 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_02_due ON delivery_02 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_02_dead ON delivery_02 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_02 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -183,7 +183,7 @@ CREATE TABLE delivery_03 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_03_due ON delivery_03 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_03_due ON delivery_03 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_03_dead ON delivery_03 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_03 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -202,7 +202,7 @@ CREATE TABLE delivery_04 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_04_due ON delivery_04 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_04_due ON delivery_04 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_04_dead ON delivery_04 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_04 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -221,7 +221,7 @@ CREATE TABLE delivery_05 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_05_due ON delivery_05 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_05_due ON delivery_05 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_05_dead ON delivery_05 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_05 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -240,7 +240,7 @@ CREATE TABLE delivery_06 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_06_due ON delivery_06 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_06_due ON delivery_06 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_06_dead ON delivery_06 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_06 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -259,7 +259,7 @@ CREATE TABLE delivery_07 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_07_due ON delivery_07 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_07_due ON delivery_07 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_07_dead ON delivery_07 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_07 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -278,7 +278,7 @@ CREATE TABLE delivery_08 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_08_due ON delivery_08 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_08_due ON delivery_08 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_08_dead ON delivery_08 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_08 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -297,7 +297,7 @@ CREATE TABLE delivery_09 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_09_due ON delivery_09 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_09_due ON delivery_09 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_09_dead ON delivery_09 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_09 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -316,7 +316,7 @@ CREATE TABLE delivery_10 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_10_due ON delivery_10 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_10_due ON delivery_10 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_10_dead ON delivery_10 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_10 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -335,7 +335,7 @@ CREATE TABLE delivery_11 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_11_due ON delivery_11 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_11_due ON delivery_11 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_11_dead ON delivery_11 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_11 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -354,7 +354,7 @@ CREATE TABLE delivery_12 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_12_due ON delivery_12 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_12_due ON delivery_12 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_12_dead ON delivery_12 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_12 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -373,7 +373,7 @@ CREATE TABLE delivery_13 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_13_due ON delivery_13 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_13_due ON delivery_13 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_13_dead ON delivery_13 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_13 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -392,7 +392,7 @@ CREATE TABLE delivery_14 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_14_due ON delivery_14 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_14_due ON delivery_14 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_14_dead ON delivery_14 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_14 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -411,7 +411,7 @@ CREATE TABLE delivery_15 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_15_due ON delivery_15 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_15_due ON delivery_15 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_15_dead ON delivery_15 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_15 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -430,7 +430,7 @@ CREATE TABLE delivery_16 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_16_due ON delivery_16 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_16_due ON delivery_16 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_16_dead ON delivery_16 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_16 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -449,7 +449,7 @@ CREATE TABLE delivery_17 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_17_due ON delivery_17 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_17_due ON delivery_17 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_17_dead ON delivery_17 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_17 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -468,7 +468,7 @@ CREATE TABLE delivery_18 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_18_due ON delivery_18 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_18_due ON delivery_18 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_18_dead ON delivery_18 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_18 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -487,7 +487,7 @@ CREATE TABLE delivery_19 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_19_due ON delivery_19 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_19_due ON delivery_19 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_19_dead ON delivery_19 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_19 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -506,7 +506,7 @@ CREATE TABLE delivery_20 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_20_due ON delivery_20 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_20_due ON delivery_20 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_20_dead ON delivery_20 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_20 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -525,7 +525,7 @@ CREATE TABLE delivery_21 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_21_due ON delivery_21 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_21_due ON delivery_21 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_21_dead ON delivery_21 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_21 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -544,7 +544,7 @@ CREATE TABLE delivery_22 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_22_due ON delivery_22 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_22_due ON delivery_22 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_22_dead ON delivery_22 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_22 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -563,7 +563,7 @@ CREATE TABLE delivery_23 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_23_due ON delivery_23 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_23_due ON delivery_23 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_23_dead ON delivery_23 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_23 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -582,7 +582,7 @@ CREATE TABLE delivery_24 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_24_due ON delivery_24 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_24_due ON delivery_24 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_24_dead ON delivery_24 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_24 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -601,7 +601,7 @@ CREATE TABLE delivery_25 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_25_due ON delivery_25 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_25_due ON delivery_25 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_25_dead ON delivery_25 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_25 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -620,7 +620,7 @@ CREATE TABLE delivery_26 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_26_due ON delivery_26 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_26_due ON delivery_26 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_26_dead ON delivery_26 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_26 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -639,7 +639,7 @@ CREATE TABLE delivery_27 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_27_due ON delivery_27 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_27_due ON delivery_27 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_27_dead ON delivery_27 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_27 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -658,7 +658,7 @@ CREATE TABLE delivery_28 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_28_due ON delivery_28 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_28_due ON delivery_28 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_28_dead ON delivery_28 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_28 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -677,7 +677,7 @@ CREATE TABLE delivery_29 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_29_due ON delivery_29 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_29_due ON delivery_29 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_29_dead ON delivery_29 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_29 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -696,7 +696,7 @@ CREATE TABLE delivery_30 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_30_due ON delivery_30 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_30_due ON delivery_30 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_30_dead ON delivery_30 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_30 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -715,7 +715,7 @@ CREATE TABLE delivery_31 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_31_due ON delivery_31 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_31_due ON delivery_31 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_31_dead ON delivery_31 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_31 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,
@@ -734,7 +734,7 @@ CREATE TABLE delivery_32 (
     attempts INTEGER NOT NULL, next_at INTEGER, lane INTEGER NOT NULL, created_at INTEGER NOT NULL, ended_at INTEGER,
     PRIMARY KEY (app_id, endpoint_id, message_id)
 ) WITHOUT ROWID;
-CREATE INDEX delivery_32_due ON delivery_32 (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX delivery_32_due ON delivery_32 (app_id, endpoint_id, next_at, created_at) WHERE next_at IS NOT NULL;
 CREATE INDEX delivery_32_dead ON delivery_32 (app_id, message_id, endpoint_id) WHERE state = 2;
 CREATE TABLE attempt_32 (
     app_id INTEGER NOT NULL, message_id INTEGER NOT NULL, id INTEGER NOT NULL, endpoint_id INTEGER NOT NULL, at INTEGER NOT NULL,

@@ -4,6 +4,38 @@
 #include "hooks/delivery_store.h"
 #include "hooks/dispatcher.h"
 #include "hooks/hooks.h"
+#include "hooks/schedule.h"
+
+#include <assert.h>
+
+/* The only place where a state moves; next_at belongs to PENDING alone. */
+static void delivery_set_state(struct delivery *delivery, enum delivery_state state, int64_t at_ms)
+{
+    assert(state == DELIVERY_PENDING || delivery->state == DELIVERY_PENDING);
+    delivery->state = state;
+    delivery->next_at = state == DELIVERY_PENDING ? at_ms : 0;
+    delivery->ended_at = state == DELIVERY_PENDING ? 0 : at_ms;
+}
+
+void delivery_settle(struct delivery *delivery, const struct delivery_end *end)
+{
+    int64_t due_ms;
+    if (delivery->state != DELIVERY_PENDING)
+        return;
+    if (end->result != DELIVERY_GIVEN_UP)
+        delivery->attempts++;
+    struct schedule_step step = {.started_ms = delivery->created_at,
+                                 .now_ms = end->now_ms,
+                                 .attempts = (size_t)delivery->attempts,
+                                 .retry_after_ms = end->retry_after_ms,
+                                 .chance = end->chance};
+    if (end->result == DELIVERY_TAKEN)
+        delivery_set_state(delivery, DELIVERY_SUCCESS, end->now_ms);
+    else if (end->result == DELIVERY_REFUSED && schedule_next(end->schedule, &step, &due_ms))
+        delivery_set_state(delivery, DELIVERY_PENDING, due_ms);
+    else
+        delivery_set_state(delivery, DELIVERY_DEAD, end->now_ms);
+}
 
 enum err delivery_create(struct hooks *hooks, struct writer_tx *tx, const struct delivery_key *key)
 {
@@ -25,11 +57,13 @@ enum err delivery_resend(struct hooks *hooks, struct writer_tx *tx, const struct
         err = delivery_store_get(tx->db, key, &delivery);
     if (err && err != ERR_NOT_FOUND)
         return err;
-    delivery.state = DELIVERY_PENDING;
+    bool is_waiting = !err && delivery.state == DELIVERY_PENDING && delivery.attempts == 0;
+    if (is_waiting && delivery.lane != LANE_LIVE)
+        return ERR_OK;
+    delivery_set_state(&delivery, DELIVERY_PENDING, tx->now_ms);
     delivery.attempts = 0;
-    delivery.next_at = tx->now_ms;
     delivery.lane = lane;
-    delivery.ended_at = 0;
+    delivery.created_at = tx->now_ms;
     err = delivery_store_put(tx->db, &delivery);
     return err ? err : dispatcher_stage(hooks->dispatcher, tx, key, lane);
 }

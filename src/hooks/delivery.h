@@ -14,6 +14,7 @@
 #include "hooks/attempt_store.h"
 
 struct hooks;
+struct schedule;
 
 /* The numbers of enum attempt_status, as far as they go. */
 enum delivery_state {
@@ -39,9 +40,25 @@ struct delivery {
     int64_t attempts;
     int64_t next_at; /* 0: none */
     enum lane lane;
-    int64_t created_at;
-    int64_t ended_at; /* 0: not yet */
+    int64_t created_at; /* from here on the schedule counts: the message came, or was sent anew */
+    int64_t ended_at;   /* 0: not yet */
 };
+
+/* What has become of one that was PENDING. */
+enum delivery_result {
+    DELIVERY_TAKEN,    /* the receiver has it */
+    DELIVERY_REFUSED,  /* an attempt failed */
+    DELIVERY_GIVEN_UP, /* no attempt was made, and none will be */
+};
+struct delivery_end {
+    enum delivery_result result;
+    const struct schedule *schedule;
+    int64_t retry_after_ms; /* what the receiver asked for; 0: nothing */
+    uint64_t chance;        /* any 64 bits, for the jitter */
+    int64_t now_ms;
+};
+/* Moves it to its next state. One that was ended by somebody else stays what it is. */
+void delivery_settle(struct delivery *delivery, const struct delivery_end *end);
 
 /* In apply, after ring_open: due at once, and handed to the dispatcher when it is committed. */
 ERR_MUST_USE enum err delivery_create(struct hooks *hooks, struct writer_tx *tx,

@@ -21,7 +21,7 @@ static void bind_key(struct db_stmt *stmt, const struct delivery_key *key)
     " created_at, ended_at) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)"                            \
     " ON CONFLICT(app_id, endpoint_id, message_id) DO UPDATE SET state = excluded.state,"          \
     " attempts = excluded.attempts, next_at = excluded.next_at, lane = excluded.lane,"             \
-    " ended_at = excluded.ended_at"
+    " created_at = excluded.created_at, ended_at = excluded.ended_at"
 RING_SQL(SQL_PUT, PUT);
 
 enum err delivery_store_put(struct db *db, const struct delivery *delivery)
@@ -60,4 +60,67 @@ enum err delivery_store_get(struct db *db, const struct delivery_key *key,
                                       .ended_at = db_col_i64(stmt, 5)};
     db_done(stmt);
     return ERR_OK;
+}
+
+/* ---- what waits ---- */
+
+#define PENDING_COLUMNS "message_id, state, attempts, next_at, lane, created_at"
+#define DUE(NN)                                                                                    \
+    "SELECT " PENDING_COLUMNS " FROM delivery_" NN                                                 \
+    " WHERE app_id = $1 AND endpoint_id = $2 AND next_at IS NOT NULL"                              \
+    " ORDER BY next_at, created_at LIMIT $3"
+#define OVER(NN)                                                                                   \
+    "SELECT " PENDING_COLUMNS " FROM delivery_" NN                                                 \
+    " WHERE app_id = $1 AND endpoint_id = $2 AND next_at IS NOT NULL AND created_at < $4"          \
+    " ORDER BY next_at, created_at LIMIT $3"
+RING_SQL(SQL_DUE, DUE);
+RING_SQL(SQL_OVER, OVER);
+
+enum err delivery_store_waiting(struct db *db, const struct delivery_wait *wait,
+                                struct delivery *ret_rows, size_t *ret_count)
+{
+    bool is_over = wait->before_ms != 0;
+    struct db_stmt *stmt = db_stmt(db, is_over ? &SQL_OVER[wait->slot] : &SQL_DUE[wait->slot]);
+    db_bind_i64(stmt, 1, (int64_t)wait->app_id);
+    db_bind_i64(stmt, 2, (int64_t)wait->endpoint_id);
+    db_bind_i64(stmt, 3, (int64_t)wait->limit);
+    if (is_over)
+        db_bind_i64(stmt, 4, wait->before_ms);
+    bool has_row;
+    size_t count = 0;
+    enum err err = db_step(stmt, &has_row);
+    for (; !err && has_row && count < wait->limit; err = db_step(stmt, &has_row))
+        ret_rows[count++] = (struct delivery){
+            .key = {wait->app_id, wait->endpoint_id, (uint64_t)db_col_i64(stmt, 0)},
+            .state = (enum delivery_state)db_col_i64(stmt, 1),
+            .attempts = db_col_i64(stmt, 2),
+            .next_at = db_col_i64(stmt, 3),
+            .lane = (enum lane)db_col_i64(stmt, 4),
+            .created_at = db_col_i64(stmt, 5)};
+    db_done(stmt);
+    *ret_count = count;
+    return err;
+}
+
+#define TARGETS(NN)                                                                                \
+    "SELECT app_id, endpoint_id, MIN(next_at) FROM delivery_" NN                                   \
+    " WHERE next_at IS NOT NULL GROUP BY app_id, endpoint_id"
+RING_SQL(SQL_TARGETS, TARGETS);
+
+enum err delivery_store_each_target(struct db *db, size_t slot,
+                                    enum err (*on_target)(uint64_t app_id, uint64_t endpoint_id,
+                                                          int64_t next_at, void *ctx),
+                                    void *ctx)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_TARGETS[slot]);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    while (!err && has_row) {
+        err = on_target((uint64_t)db_col_i64(stmt, 0), (uint64_t)db_col_i64(stmt, 1),
+                        db_col_i64(stmt, 2), ctx);
+        if (!err)
+            err = db_step(stmt, &has_row);
+    }
+    db_done(stmt);
+    return err;
 }

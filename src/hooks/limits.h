@@ -43,6 +43,30 @@
 #define SEEN_DAYS         11 /* days that one table of eventIds spans */
 #define RING_SWEEP_MS_MAX (3600 * INT64_C(1000))
 
+/* The dispatcher. */
+#define DISPATCH_IN_FLIGHT_MAX          2048
+#define DISPATCH_APP_IN_FLIGHT_MAX      256
+#define DISPATCH_ENDPOINT_IN_FLIGHT_MAX 32          /* one that is new or fails has fewer */
+#define DISPATCH_ENDPOINT_IN_FLIGHT     4           /* to begin with */
+#define DISPATCH_BYTES_MAX              (256 << 20) /* of payloads in flight */
+#define DISPATCH_READ_MAX               16 /* deliveries of an endpoint that wait in memory */
+#define DISPATCH_WAITING_MAX            (1 << 18)  /* of all */
+#define DISPATCH_TARGETS_MAX            (1 << 20)  /* endpoints with something to do */
+#define DISPATCH_NOTES_MAX              (1 << 16)  /* news from the writer; more, and all is read */
+#define DISPATCH_QUANTUM                (64 << 10) /* bytes an application may send a round */
+#define DISPATCH_COST                   4096       /* of a delivery, besides its payload's bytes */
+#define DISPATCH_BATCH_MAX              64         /* results in one write */
+#define DISPATCH_ROUND_MAX              256        /* sends begun before the network is looked at */
+#define DISPATCH_WAIT_MS                1000
+#define DISPATCH_PAUSE_MS               1000 /* after a failure of our own */
+#define DISPATCH_ENDPOINT_AGE_MS        5000 /* what is known of an endpoint is read anew then */
+#define DISPATCH_OVER_MS                30000 /* how often those that wait for a breaker are counted out */
+#define DISPATCH_POLL_MS                1000 /* how often other nodes' deliveries are looked for */
+#define BREAKER_FAILURES_MAX            10
+#define BREAKER_PAUSE_MS                1000
+#define BREAKER_PAUSE_MS_MAX            60000
+#define FAILING_MS_MAX                  (5 * DAY_MS) /* then the endpoint is disabled */
+
 /* What is kept of an answer. */
 #define RESPONSE_BYTES_KEPT (16u << 10)
 

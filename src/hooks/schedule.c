@@ -7,12 +7,12 @@
 
 const struct schedule schedule_default = {
     {0, 5 * S, 30 * S, 2 * M, 10 * M, 30 * M, 1 * H, 2 * H, 3 * H, 4 * H, 5 * H, 8 * H},
-    SCHEDULE_ATTEMPTS_MAX};
+    ATTEMPTS_MAX};
 
 bool schedule_is_valid(const struct schedule *schedule)
 {
     int64_t total_ms = 0;
-    if (schedule->count == 0 || schedule->count > SCHEDULE_ATTEMPTS_MAX)
+    if (schedule->count == 0 || schedule->count > ATTEMPTS_MAX)
         return false;
     for (size_t i = 0; i < schedule->count; i++) {
         int64_t delay_ms = schedule->delays_ms[i];

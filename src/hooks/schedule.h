@@ -11,19 +11,18 @@
 #define HOOKS_SCHEDULE_H
 
 #include "base/err.h"
+#include "hooks/limits.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define SCHEDULE_ATTEMPTS_MAX       12
-#define SCHEDULE_MS_MAX             (24 * 60 * 60 * INT64_C(1000))
 #define SCHEDULE_MARGIN_MS          (5 * 60 * INT64_C(1000))
 #define SCHEDULE_JITTER_PERCENT     10
 #define SCHEDULE_RETRY_AFTER_MS_MAX (8 * 60 * 60 * INT64_C(1000)) /* of what a receiver may ask */
 
 struct schedule {
-    int64_t delays_ms[SCHEDULE_ATTEMPTS_MAX];
+    int64_t delays_ms[ATTEMPTS_MAX];
     size_t count;
 };
 

@@ -1,0 +1,238 @@
+/*
+ * From the database into memory. Deliveries that are due stand in an index by endpoint and time; an
+ * endpoint in line has the first few of its own in memory, and reads on when they are gone. So what
+ * waits for one endpoint never stands before what waits for another, however much it is.
+ *
+ * The rows of what is in memory still stand in the index until their results are committed; they are
+ * known by item_key and passed over.
+ */
+#include "hooks/dispatcher_internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "hooks/ring.h"
+
+#define ROWS_MAX (DISPATCH_READ_MAX + DISPATCH_ENDPOINT_IN_FLIGHT_MAX + DISPATCH_BATCH_MAX)
+
+static uint64_t item_key(const struct delivery_key *key)
+{
+    uint64_t ids[2] = {key->endpoint_id, key->message_id};
+    return str_hash(str_from((const char *)ids, sizeof(ids)));
+}
+
+/* --- what is in memory --- */
+
+static enum err item_add(struct dispatcher *dispatcher, struct target *target,
+                         const struct delivery *row, struct item **ret_item)
+{
+    struct item *item = calloc(1, sizeof(*item));
+    if (!item)
+        return ERR_NOMEM;
+    item->target = target;
+    item->row = *row;
+    enum err err = map_put(&dispatcher->known, item_key(&row->key), (uintptr_t)item);
+    if (err) {
+        free(item);
+        return err;
+    }
+    target->known_count++;
+    *ret_item = item;
+    return ERR_OK;
+}
+
+void item_forget(struct dispatcher *dispatcher, struct item *item)
+{
+    (void)map_remove(&dispatcher->known, item_key(&item->row.key)); /* it was put there */
+    item->target->known_count--;
+    free(item);
+}
+
+static void target_append(struct target *target, struct item *item)
+{
+    *target->last = item;
+    target->last = &item->next;
+    target->waiting_count++;
+}
+
+struct item *target_take(struct target *target)
+{
+    struct item *item = target->first;
+    target->first = item->next;
+    if (!target->first)
+        target->last = &target->first;
+    target->waiting_count--;
+    item->next = NULL;
+    return item;
+}
+
+void target_unread(struct dispatcher *dispatcher, struct target *target)
+{
+    while (target->first) {
+        item_forget(dispatcher, target_take(target));
+        target->is_stale = true;
+    }
+}
+
+/* --- what is due --- */
+
+struct reading {
+    struct delivery rows[RING_SLOTS * 4 > ROWS_MAX ? RING_SLOTS * 4 : ROWS_MAX];
+    size_t count;
+    bool is_cut; /* there are more than these */
+};
+
+static int by_time(const void *a, const void *b)
+{
+    const struct delivery *left = a, *right = b;
+    if (left->next_at != right->next_at)
+        return left->next_at < right->next_at ? -1 : 1;
+    return left->key.message_id < right->key.message_id
+               ? -1
+               : left->key.message_id > right->key.message_id;
+}
+
+/* Adds the unknown rows of one slot that are among the first so far. */
+static enum err read_slot(struct dispatcher *dispatcher, struct target *target,
+                          const struct delivery_wait *wait, struct reading *reading)
+{
+    static _Thread_local struct delivery rows[ROWS_MAX];
+    size_t count;
+    enum err err = delivery_store_waiting(dispatcher->db, wait, rows, &count);
+    if (err)
+        return err;
+    if (count == 0 && wait->before_ms == 0)
+        target->slots &= ~(UINT64_C(1) << wait->slot);
+    reading->is_cut |= count == wait->limit;
+    for (size_t i = 0; i < count && reading->count < ROWS_MAX; i++)
+        if (!map_has(&dispatcher->known, item_key(&rows[i].key)))
+            reading->rows[reading->count++] = rows[i];
+    qsort(reading->rows, reading->count, sizeof(rows[0]), by_time);
+    if (reading->count > DISPATCH_READ_MAX + 1) {
+        reading->count = DISPATCH_READ_MAX + 1;
+        reading->is_cut = true;
+    }
+    return ERR_OK;
+}
+
+static enum err read_slots(struct dispatcher *dispatcher, struct target *target, int64_t before_ms,
+                           struct reading *reading)
+{
+    size_t limit = DISPATCH_READ_MAX + 1 + target->known_count;
+    struct delivery_wait wait = {.app_id = target->customer->id,
+                                 .endpoint_id = target->id,
+                                 .before_ms = before_ms,
+                                 .limit = limit < ROWS_MAX ? limit : ROWS_MAX};
+    reading->count = 0;
+    reading->is_cut = false;
+    for (wait.slot = 0; wait.slot < RING_SLOTS; wait.slot++) {
+        bool may_hold = target->slots >> wait.slot & 1;
+        enum err err = may_hold ? read_slot(dispatcher, target, &wait, reading) : ERR_OK;
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+enum err target_read(struct dispatcher *dispatcher, struct target *target)
+{
+    static _Thread_local struct reading reading;
+    int64_t now_ms = clock_now_ms();
+    enum err err = read_slots(dispatcher, target, 0, &reading);
+    if (err)
+        return err;
+    target->is_stale = false;
+    for (size_t i = 0; i < reading.count; i++) {
+        const struct delivery *row = &reading.rows[i];
+        struct item *item;
+        if (row->next_at > now_ms) {
+            target_timer(dispatcher, target, row->next_at);
+            return ERR_OK;
+        }
+        if (i == DISPATCH_READ_MAX)
+            break;
+        err = item_add(dispatcher, target, row, &item);
+        if (err)
+            break; /* as many as there is room for */
+        target_append(target, item);
+    }
+    /* All that was read is due: there may be more. */
+    target->is_stale = err || reading.is_cut;
+    return target->first ? ERR_OK : err;
+}
+
+enum err target_read_over(struct dispatcher *dispatcher, struct target *target)
+{
+    static _Thread_local struct reading reading;
+    int64_t before_ms = clock_now_ms() - SCHEDULE_MS_MAX;
+    enum err err = read_slots(dispatcher, target, before_ms, &reading);
+    for (size_t i = 0; !err && i < reading.count; i++) {
+        struct item *item;
+        err = item_add(dispatcher, target, &reading.rows[i], &item);
+        if (!err && !item_give_up(dispatcher, item, "a day is over"))
+            err = ERR_NOMEM;
+    }
+    return err;
+}
+
+/* --- all that waits --- */
+
+struct scanning {
+    struct dispatcher *dispatcher;
+    size_t slot;
+};
+
+static enum err on_target(uint64_t app_id, uint64_t endpoint_id, int64_t next_at, void *ctx)
+{
+    struct scanning *scanning = ctx;
+    struct target *target;
+    enum err err = target_find(scanning->dispatcher, app_id, endpoint_id, &target);
+    if (err)
+        return err;
+    target->slots |= UINT64_C(1) << scanning->slot;
+    target_timer(scanning->dispatcher, target, next_at);
+    return ERR_OK;
+}
+
+enum err dispatch_scan(struct dispatcher *dispatcher)
+{
+    struct ring_slots slots;
+    enum err err = ring_slots(dispatcher->db, clock_now_ms(), &slots);
+    for (size_t i = 0; !err && i < slots.count; i++) {
+        struct scanning scanning = {dispatcher, slots.items[i].slot};
+        err = delivery_store_each_target(dispatcher->db, scanning.slot, on_target, &scanning);
+    }
+    return err;
+}
+
+/* --- endpoints --- */
+
+static void schedule_of(const struct endpoint *endpoint, struct schedule *schedule)
+{
+    *schedule = schedule_default;
+    if (endpoint->delay_count == 0)
+        return;
+    schedule->count = endpoint->delay_count;
+    memcpy(schedule->delays_ms, endpoint->delays_ms, sizeof(endpoint->delays_ms));
+}
+
+enum err target_load(struct dispatcher *dispatcher, struct target *target)
+{
+    int64_t now_ms = clock_now_ms();
+    bool is_known = target->has_endpoint || target->is_gone;
+    if (is_known && !target->is_changed && now_ms - target->read_at_ms < DISPATCH_ENDPOINT_AGE_MS)
+        return ERR_OK;
+    target_forget_endpoint(target);
+    enum err err = endpoint_load(dispatcher->db, dispatcher->hooks->keyring, &target->arena,
+                                 target->customer->id, target->id, now_ms, &target->endpoint);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    target->has_endpoint = err == ERR_OK;
+    target->is_gone = err == ERR_NOT_FOUND;
+    target->is_changed = false;
+    target->read_at_ms = now_ms;
+    if (target->has_endpoint)
+        schedule_of(&target->endpoint, &target->schedule);
+    return ERR_OK;
+}

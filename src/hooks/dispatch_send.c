@@ -1,0 +1,301 @@
+/*
+ * An attempt: may the endpoint be called now, what is sent, how it ended.
+ *
+ * An endpoint's window says how many requests may be under way to it: it grows with each success and
+ * is halved with each time-out or refused connection, so that one that hangs holds few places. While
+ * its breaker is open nothing is sent, no attempt is counted, and nothing of it waits in memory; only
+ * what is older than a day is given up.
+ */
+#include "hooks/dispatcher_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "hooks/message_store.h"
+#include "hooks/retry_after.h"
+
+#define ARENA_MAX (PAYLOAD_BYTES_MAX + (256u << 10))
+#define SECOND_NS INT64_C(1000000000)
+
+static void pause_target(struct dispatcher *dispatcher, struct target *target, int64_t until_ms)
+{
+    target->paused_until_ms = until_ms;
+    target_timer(dispatcher, target, until_ms);
+}
+
+/* --- what is sent --- */
+
+static struct job *job_new(struct dispatcher *dispatcher, struct item *item)
+{
+    struct job *job = calloc(1, sizeof(*job));
+    if (!job)
+        return NULL;
+    job->dispatcher = dispatcher;
+    job->target = item->target;
+    job->item = item;
+    job->chance = rand_u64();
+    job->schedule = item->target->has_endpoint ? item->target->schedule : schedule_default;
+    arena_init(&job->arena, ARENA_MAX);
+    return job;
+}
+
+bool item_give_up(struct dispatcher *dispatcher, struct item *item, const char *reason)
+{
+    struct job *job = job_new(dispatcher, item);
+    if (!job) {
+        item_forget(dispatcher, item);
+        return false;
+    }
+    job->result = DELIVERY_GIVEN_UP;
+    job->reason = reason;
+    job->started_ms = clock_now_ms();
+    job_result(dispatcher, job);
+    return true;
+}
+
+static bool has_line_end(struct str text)
+{
+    return text.len > 0 && (memchr(text.data, '\r', text.len) ||
+                            memchr(text.data, '\n', text.len) || memchr(text.data, '\0', text.len));
+}
+
+/* libcurl takes "Name;" for an empty value. */
+static void add_header(struct job *job, size_t *count, const struct endpoint_header *header)
+{
+    if (*count == SENDER_HEADERS_MAX - 1 || has_line_end(header->name) ||
+        has_line_end(header->value))
+        return;
+    struct str line =
+        header->value.len > 0
+            ? arena_printf(&job->arena, "%.*s: %.*s", STR_ARG(header->name), STR_ARG(header->value))
+            : arena_printf(&job->arena, "%.*s;", STR_ARG(header->name));
+    job->send.headers[(*count)++] = line.data;
+}
+
+static enum err sign(struct job *job, struct str payload)
+{
+    const struct endpoint *endpoint = &job->target->endpoint;
+    const struct delivery_key *key = &job->item->row.key;
+    char id[ID_TEXT_SIZE];
+    struct signing signing = {
+        .message_id = id_format2(id, "msg", key->app_id, key->message_id),
+        .at_ms = job->started_ms,
+        .body = payload,
+        .is_standard = endpoint->signature_format != SIGNATURE_TIMESTAMPED,
+        .is_timestamped = endpoint->signature_format != SIGNATURE_STANDARD,
+    };
+    for (size_t i = 0; i < endpoint->secret_count; i++)
+        if (endpoint->secrets[i].until_ms > job->started_ms)
+            signing.keys[signing.key_count++] =
+                str_from((const char *)endpoint->secrets[i].key, endpoint->secrets[i].len);
+    return signing_headers_make(&signing, &job->signatures);
+}
+
+static enum err fill(struct job *job, struct str payload)
+{
+    const struct endpoint *endpoint = &job->target->endpoint;
+    size_t count = 0;
+    enum err err = sign(job, payload);
+    if (!err)
+        err = str_to_c(endpoint->url, job->url, sizeof(job->url));
+    if (err)
+        return err;
+    job->send.headers[count++] = "content-type: application/json";
+    for (size_t i = 0; i < job->signatures.count; i++)
+        job->send.headers[count++] = job->signatures.lines[i];
+    for (size_t i = 0; i < endpoint->header_count; i++)
+        add_header(job, &count, &endpoint->headers[i]);
+    job->send.url = job->url;
+    job->send.body = payload;
+    return job->arena.overflow ? ERR_NOMEM : ERR_OK;
+}
+
+/* --- how it ended --- */
+
+static void learn(struct target *target, const struct job *job)
+{
+    bool is_good = job->result == DELIVERY_TAKEN;
+    bool is_stuck = job->send.outcome == SEND_TIMEOUT || job->send.outcome == SEND_CONNECT;
+    breaker_record(&target->breaker, job->pass, is_good, clock_now_ms());
+    if (is_good && target->window < DISPATCH_ENDPOINT_IN_FLIGHT_MAX)
+        target->window++;
+    else if (is_stuck && target->window > 1)
+        target->window /= 2;
+    target->latencies_ms[target->latency_count++ % LATENCIES_KEPT] =
+        (uint32_t)(job->send.times.total_us / 1000);
+}
+
+static void on_done(struct send *send)
+{
+    struct job *job = send->ctx;
+    struct dispatcher *dispatcher = job->dispatcher;
+    struct target *target = job->target;
+    target->in_flight--;
+    target->customer->in_flight--;
+    dispatcher->bytes_in_flight -= (int64_t)job->cost;
+    if (send->outcome == SEND_CLOSED) { /* whoever comes next repeats it */
+        item_forget(dispatcher, job->item);
+        job_free(job);
+        return;
+    }
+    bool is_good = send->outcome == SEND_ANSWERED && send->status >= 200 && send->status < 300;
+    job->result = is_good ? DELIVERY_TAKEN : DELIVERY_REFUSED;
+    if (!is_good && retry_after_parse(str_from_c(send->retry_after), clock_now_ms(),
+                                      &job->retry_after_ms) != ERR_OK)
+        job->retry_after_ms = 0;
+    pthread_mutex_lock(&dispatcher->shown_lock);
+    learn(target, job);
+    pthread_mutex_unlock(&dispatcher->shown_lock);
+    metric_observe_ns(dispatcher->seconds, send->times.total_us * 1000);
+    arena_reset(&job->arena, 0); /* a payload is not kept while its result waits */
+    job_result(dispatcher, job);
+    target_queue(dispatcher, target);
+    target_show(dispatcher, target);
+}
+
+static enum err begin(struct dispatcher *dispatcher, struct item *item, enum breaker_pass pass)
+{
+    struct target *target = item->target;
+    struct message message;
+    struct job *job = job_new(dispatcher, item);
+    if (!job)
+        return ERR_NOMEM;
+    job->is_attempt = true;
+    job->pass = pass;
+    job->started_ms = clock_now_ms();
+    job->queued_ms = job->started_ms - item->row.next_at;
+    enum err err = message_store_get(dispatcher->db, &job->arena, item->row.key.app_id,
+                                     item->row.key.message_id, job->started_ms, true, &message);
+    if (!err)
+        err = fill(job, message.payload);
+    if (!err) {
+        job->cost = message.payload.len + DISPATCH_COST;
+        job->send.timeout_ms = dispatcher->hooks->config->hooks_timeout_ms;
+        job->send.on_done = on_done;
+        job->send.ctx = job;
+        err = sender_start(dispatcher->sender, &job->send);
+    }
+    if (err) {
+        job_free(job);
+        return err;
+    }
+    target->in_flight++;
+    target->customer->in_flight++;
+    dispatcher->bytes_in_flight += (int64_t)job->cost;
+    fair_charge(target, job->cost);
+    return ERR_OK;
+}
+
+/* --- may it be called now --- */
+
+/* At most rate a second, evenly. False: not yet; the wait is in ret_wait_ms. */
+static bool throttle_allows(int64_t rate, const int64_t *throttle_ns, int64_t *ret_wait_ms)
+{
+    int64_t wait_ns = *throttle_ns - clock_mono_ns();
+    *ret_wait_ms = wait_ns / 1000000 + 1;
+    return rate == 0 || wait_ns <= 0;
+}
+
+static void throttle_take(int64_t rate, int64_t *throttle_ns)
+{
+    int64_t now_ns = clock_mono_ns();
+    if (rate > 0)
+        *throttle_ns = (*throttle_ns > now_ns ? *throttle_ns : now_ns) + SECOND_NS / rate;
+}
+
+/* What cannot go out now, whatever waits. True: the target has its timer, and leaves the line. */
+static bool must_wait(struct dispatcher *dispatcher, struct target *target)
+{
+    int64_t now_ms = clock_now_ms();
+    const struct breaker *breaker = &target->breaker;
+    if (target->paused_until_ms > now_ms) {
+        target_timer(dispatcher, target, target->paused_until_ms);
+        return true;
+    }
+    if (!breaker_is_down(breaker) || breaker->until_ms <= now_ms)
+        return target->in_flight >= target->window;
+    target_unread(dispatcher, target);
+    target->is_stale = true;
+    if (now_ms - target->over_read_at_ms >= DISPATCH_OVER_MS) {
+        target->over_read_at_ms = now_ms;
+        if (target_read_over(dispatcher, target) != ERR_OK)
+            log_warn("old deliveries could not be read", NULL);
+    }
+    if (breaker->state == BREAKER_OPEN) /* else the probe's end brings it back */
+        target_timer(dispatcher, target, breaker->until_ms);
+    return true;
+}
+
+static const char *reason_to_give_up(const struct target *target, const struct item *item)
+{
+    if (target->is_gone)
+        return "the endpoint was deleted";
+    if (target->endpoint.disabled_by != DISABLED_NOT)
+        return "the endpoint is disabled";
+    return schedule_is_over(item->row.created_at, clock_now_ms()) ? "a day is over" : NULL;
+}
+
+static enum send_try send_first(struct dispatcher *dispatcher, struct target *target)
+{
+    int64_t wait_ms, now_ms = clock_now_ms();
+    struct customer *customer = target->customer;
+    const struct endpoint *endpoint = &target->endpoint;
+    bool is_full = sender_in_flight(dispatcher->sender) >= DISPATCH_IN_FLIGHT_MAX ||
+                   dispatcher->bytes_in_flight >= DISPATCH_BYTES_MAX;
+    if (is_full)
+        return TRY_FULL;
+    if (customer->in_flight >= DISPATCH_APP_IN_FLIGHT_MAX)
+        return TRY_CUSTOMER;
+    if (!throttle_allows(endpoint->app_throttle_rate, &customer->throttle_ns, &wait_ms)) {
+        customer_timer(dispatcher, customer, now_ms + wait_ms);
+        return TRY_CUSTOMER;
+    }
+    if (!throttle_allows(endpoint->throttle_rate, &target->throttle_ns, &wait_ms)) {
+        target_timer(dispatcher, target, now_ms + wait_ms);
+        return TRY_NOTHING;
+    }
+    enum breaker_pass pass = breaker_allow(&target->breaker, now_ms);
+    if (pass == BREAKER_REFUSED)
+        return TRY_NOTHING;
+    struct item *item = target_take(target);
+    enum err err = begin(dispatcher, item, pass);
+    if (err) {
+        breaker_give_back(&target->breaker, pass);
+        if (err == ERR_NOT_FOUND) /* its day has gone */
+            return item_give_up(dispatcher, item, "the message is gone") ? TRY_DONE : TRY_NOTHING;
+        log_warn("a delivery could not be begun", "why=\"%s\"", err_name(err));
+        item_forget(dispatcher, item);
+        target->is_stale = true;
+        pause_target(dispatcher, target, now_ms + DISPATCH_PAUSE_MS);
+        return TRY_NOTHING;
+    }
+    throttle_take(endpoint->app_throttle_rate, &customer->throttle_ns);
+    throttle_take(endpoint->throttle_rate, &target->throttle_ns);
+    return TRY_DONE;
+}
+
+enum send_try target_try(struct dispatcher *dispatcher, struct target *target)
+{
+    if (must_wait(dispatcher, target))
+        return TRY_NOTHING;
+    enum err err = ERR_OK;
+    if (!target->first && target->is_stale)
+        err = target_read(dispatcher, target);
+    if (!err && target->first)
+        err = target_load(dispatcher, target);
+    if (err) {
+        log_warn("deliveries could not be read", "why=\"%s\"", err_name(err));
+        pause_target(dispatcher, target, clock_now_ms() + DISPATCH_PAUSE_MS);
+        return TRY_NOTHING;
+    }
+    if (!target->first)
+        return TRY_NOTHING;
+    const char *reason = reason_to_give_up(target, target->first);
+    if (!reason)
+        return send_first(dispatcher, target);
+    fair_charge(target, DISPATCH_COST);
+    return item_give_up(dispatcher, target_take(target), reason) ? TRY_DONE : TRY_NOTHING;
+}

@@ -1,0 +1,310 @@
+/* H1-H3, H6, H8: what is accepted is delivered, byte for byte and signed, by the schedule, fairly, across crashes. */
+import test, { after, before, describe } from 'node:test';
+import assert from 'node:assert/strict';
+import { Receiver, VERIFIERS, attemptsOf, makeApp, makeEndpoint, messageEndpoint, secretOf, sendMessage, sendRaw, startHooks } from './lib/receivers.mjs';
+import { until } from './lib/wait.mjs';
+
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const SUCCESS = 0;
+const FAIL = 2;
+const DELAYS_S = [5, 30, 120, 600, 1800, 3600, 7200, 10800, 14400, 18000, 28800];
+
+const attempts = (server, app, message, count) =>
+    until(async () => {
+        const list = await attemptsOf(server, app, message);
+        return list.length >= count && list;
+    }, { what: `${count} attempts` });
+
+describe('signatures and bytes', () => {
+    let server;
+    let receiver;
+    let app;
+    let endpoint;
+    let secret;
+    before(async () => {
+        server = await startHooks();
+        receiver = await Receiver.start();
+        app = await makeApp(server);
+        endpoint = await makeEndpoint(server, app, `${receiver.url}/in?x=1`, { headers: { 'X-Own': 'yes' } });
+        secret = await secretOf(server, app, endpoint);
+    });
+    after(async () => {
+        await server.stop();
+        receiver.stop();
+    });
+
+    test('the official verifiers take a delivery as it comes', async () => {
+        const message = await sendMessage(server, app, { hello: 'wörld' });
+        const delivery = await receiver.delivery(({ id }) => id === message.id);
+        for (const verify of Object.values(VERIFIERS)) assert.deepEqual(verify(delivery, secret), { hello: 'wörld' });
+        assert.equal(delivery.url, '/in?x=1');
+        assert.equal(delivery.headers['content-type'], 'application/json');
+        assert.equal(delivery.headers['x-own'], 'yes');
+        const [attempt] = await attempts(server, app, message, 1);
+        assert.equal(attempt.status, SUCCESS);
+        assert.equal(attempt.responseStatusCode, 204);
+    });
+
+    test('they refuse another body, another secret, another time', async () => {
+        const message = await sendMessage(server, app, { amount: 1 });
+        const delivery = await receiver.delivery(({ id }) => id === message.id);
+        const body = Buffer.from(delivery.body.toString().replace('1', '2'));
+        const now = Date.now;
+        for (const [name, verify] of Object.entries(VERIFIERS)) {
+            assert.throws(() => verify({ ...delivery, body }, secret), `${name}: body`);
+            assert.throws(() => verify(delivery, `whsec_${Buffer.alloc(32, 7).toString('base64')}`), `${name}: secret`);
+            try {
+                Date.now = () => now() + 10 * 60 * SECOND;
+                assert.throws(() => verify(delivery, secret), `${name}: old`);
+            } finally {
+                Date.now = now;
+            }
+            verify(delivery, secret);
+        }
+    });
+
+    test('bytes are delivered as they were sent', async () => {
+        const payloads = [
+            '{ "b" : 1.0,\n\t"a":12345678901234567890 , "a2":1e400}',
+            '{"u":"\\u00e9\\/é","z":-0.0,"e":[ ],"o":{ }}',
+            `{"big":"${'x'.repeat(1000000)}"}`,
+        ];
+        for (const payload of payloads) {
+            const message = await sendRaw(server, app, payload);
+            const delivery = await receiver.delivery(({ id }) => id === message.id);
+            assert.equal(delivery.body.toString(), payload);
+        }
+    });
+
+    test('each format has its headers', async () => {
+        for (const [signatureFormat, standard, timestamped] of [['standard', true, false], ['timestamped', false, true], ['both', true, true]]) {
+            const own = await makeApp(server);
+            await makeEndpoint(server, own, `${receiver.url}/${signatureFormat}`, { signatureFormat });
+            await sendMessage(server, own);
+            const { headers } = await receiver.delivery(({ url }) => url === `/${signatureFormat}`);
+            assert.equal('webhook-signature' in headers, standard, signatureFormat);
+            assert.equal('foyer-signature' in headers, timestamped, signatureFormat);
+        }
+    });
+
+    test('both secrets sign while one is rotated', async () => {
+        const answer = await server.admin.post(`/api/v1/app/${app.id}/endpoint/${endpoint.id}/secret/rotate`, {});
+        assert.equal(answer.status, 204);
+        const next = await secretOf(server, app, endpoint);
+        assert.notEqual(next, secret);
+        const message = await sendMessage(server, app);
+        const delivery = await receiver.delivery(({ id }) => id === message.id);
+        for (const verify of Object.values(VERIFIERS)) {
+            verify(delivery, next);
+            verify(delivery, secret);
+        }
+        secret = next;
+    });
+});
+
+describe('the schedule', () => {
+    let server;
+    let receiver;
+    let app;
+    before(async () => {
+        server = await startHooks();
+        receiver = await Receiver.start((delivery, res) => res.writeHead(500).end('no'));
+        app = await makeApp(server);
+    });
+    after(async () => {
+        await server.stop();
+        receiver.stop();
+    });
+
+    test('twelve attempts in a day, then a dead letter', async () => {
+        await makeEndpoint(server, app, receiver.url);
+        const message = await sendMessage(server, app);
+        for (const [index, delay] of DELAYS_S.entries()) {
+            await attempts(server, app, message, index + 1);
+            const { nextAttempt } = await messageEndpoint(server, app, message);
+            const wait = Date.parse(nextAttempt) - (await server.now());
+            assert.ok(wait <= delay * 1.1 * SECOND, `attempt ${index + 2}: not later than ${delay} s and its jitter: ${wait}`);
+            await server.advance(Math.max(0, wait - 2 * SECOND));
+            assert.equal((await attemptsOf(server, app, message)).length, index + 1, 'not too early');
+            await server.advance(2 * SECOND + 61 * SECOND); /* a breaker's pause, too */
+        }
+        const list = await attempts(server, app, message, 12);
+        assert.ok(list.every(({ status, responseStatusCode, response }) => status === FAIL && responseStatusCode === 500 && response === 'no'));
+        await until(async () => (await messageEndpoint(server, app, message)).status === FAIL, { what: 'the dead letter' });
+        await server.advance(48 * HOUR);
+        assert.equal(receiver.deliveries.length, 12);
+        assert.deepEqual(await server.sql(`SELECT count(*) FROM delivery_${await slotOf(server)} WHERE next_at IS NOT NULL`, 'hooks'), [['0']]);
+    });
+
+    test('a new signature for each attempt', () => {
+        const stamps = new Set(receiver.deliveries.map(({ headers }) => headers['webhook-signature']));
+        assert.equal(stamps.size, 12);
+        assert.equal(receiver.ids.size, 1);
+    });
+});
+
+/* The slot that messages of now go to. */
+async function slotOf(server) {
+    const [[slot]] = await server.sql('SELECT slot FROM ring_slot ORDER BY day DESC LIMIT 1', 'hooks');
+    return slot.padStart(2, '0');
+}
+
+describe('what receivers say', () => {
+    let server;
+    before(async () => {
+        server = await startHooks();
+    });
+    after(() => server.stop());
+
+    test('410 disables the endpoint, and what waited for it is dead', async () => {
+        let isGone = false;
+        const receiver = await Receiver.start((delivery, res) => res.writeHead(isGone ? 410 : 500).end());
+        const app = await makeApp(server);
+        const endpoint = await makeEndpoint(server, app, receiver.url);
+        const first = await sendMessage(server, app);
+        await attempts(server, app, first, 1);
+        isGone = true;
+        const second = await sendMessage(server, app);
+        await attempts(server, app, second, 1);
+        for (const message of [first, second]) await until(async () => (await messageEndpoint(server, app, message)).status === FAIL, { what: 'the dead letters' });
+        const { json } = await server.admin.get(`/api/v1/app/${app.id}/endpoint/${endpoint.id}`);
+        assert.equal(json.disabled, true);
+        assert.equal(receiver.deliveries.length, 2);
+        receiver.stop();
+    });
+
+    test('Retry-After is waited for', async () => {
+        const receiver = await Receiver.start((delivery, res) => res.writeHead(429, { 'retry-after': '1000' }).end());
+        const app = await makeApp(server);
+        await makeEndpoint(server, app, receiver.url);
+        const message = await sendMessage(server, app);
+        await attempts(server, app, message, 1);
+        const wait = Date.parse((await messageEndpoint(server, app, message)).nextAttempt) - (await server.now());
+        assert.ok(wait > 900 * SECOND && wait <= 1000 * SECOND, String(wait));
+        receiver.stop();
+    });
+
+    test('a redirect to the metadata address is an answer like any other', async () => {
+        const receiver = await Receiver.start((delivery, res) => res.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end());
+        const app = await makeApp(server);
+        await makeEndpoint(server, app, receiver.url);
+        const message = await sendMessage(server, app);
+        const [attempt] = await attempts(server, app, message, 1);
+        assert.equal(attempt.status, FAIL);
+        assert.equal(attempt.responseStatusCode, 302);
+        receiver.stop();
+    });
+
+    test('addresses that are not to be called are not', async () => {
+        const app = await makeApp(server);
+        await makeEndpoint(server, app, 'http://169.254.169.254/latest/meta-data/');
+        const message = await sendMessage(server, app);
+        const [attempt] = await attempts(server, app, message, 1);
+        assert.equal(attempt.status, FAIL);
+        assert.equal(attempt.responseStatusCode, 0);
+    });
+
+    test('disabling or deleting an endpoint ends what waits for it', async () => {
+        for (const end of ['disable', 'delete']) {
+            const receiver = await Receiver.start((delivery, res) => res.writeHead(500).end());
+            const app = await makeApp(server);
+            const endpoint = await makeEndpoint(server, app, receiver.url);
+            const message = await sendMessage(server, app);
+            await attempts(server, app, message, 1);
+            const path = `/api/v1/app/${app.id}/endpoint/${endpoint.id}`;
+            const answer = end === 'delete' ? await server.admin.delete(path) : await server.admin.patch(path, { disabled: true });
+            assert.ok(answer.status < 300, answer.text);
+            const table = `delivery_${await slotOf(server)}`;
+            const newest = () => server.sql(`SELECT attempts, state FROM ${table} ORDER BY message_id DESC LIMIT 1`, 'hooks');
+            await until(async () => (await newest()).join() === '1,2', { what: `the dead letter of ${end}` });
+            receiver.stop();
+        }
+    });
+});
+
+describe('neighbours', () => {
+    test('endpoints that hang hold up nobody else', async () => {
+        const server = await startHooks({ args: ['--hooks-timeout-ms=120000'] });
+        const hanging = await Receiver.start(() => {});
+        const healthy = await Receiver.start();
+        const app = await makeApp(server);
+        for (let i = 0; i < 5; i++) await makeEndpoint(server, app, `${hanging.url}/${i}`);
+        await makeEndpoint(server, app, healthy.url);
+        const other = await makeApp(server);
+        await makeEndpoint(server, other, healthy.url);
+        const sent = [];
+        for (let i = 0; i < 40; i++) sent.push(await sendMessage(server, i % 2 ? app : other, { i }));
+        await healthy.count(40);
+        assert.deepEqual(healthy.ids, new Set(sent.map(({ id }) => id)));
+        assert.ok(hanging.deliveries.length <= 5 * 32);
+        await server.stop();
+        hanging.stop();
+        healthy.stop();
+    });
+
+    test('while a breaker is open no attempt is made and none is counted', async () => {
+        const server = await startHooks();
+        let isDown = true;
+        const receiver = await Receiver.start((delivery, res) => res.writeHead(isDown ? 503 : 200).end());
+        const app = await makeApp(server);
+        const endpoint = await makeEndpoint(server, app, receiver.url);
+        const sent = [];
+        for (let i = 0; i < 60; i++) sent.push(await sendMessage(server, app, { i }));
+        const health = async () => (await server.admin.get(`/api/v1/app/${app.id}/endpoint/${endpoint.id}/health`)).json;
+        await until(async () => (await health()).state !== 'closed', { what: 'the breaker to open' });
+        const total = async () => (await Promise.all(sent.map((message) => attemptsOf(server, app, message)))).reduce((sum, list) => sum + list.length, 0);
+        assert.ok((await total()) < 60, 'some wait without an attempt');
+        isDown = false;
+        for (let i = 0; receiver.ids.size < 60 && i < 200; i++) {
+            await server.advance(61 * SECOND);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        assert.equal(receiver.ids.size, 60);
+        await until(async () => (await health()).state === 'closed', { what: 'the breaker to close' });
+        await server.stop();
+        receiver.stop();
+    });
+});
+
+describe('crashes', () => {
+    const ROUNDS = Number(process.env.HOOKS_ROUNDS ?? 8);
+
+    test(`nothing that was accepted is lost over ${ROUNDS} kills`, async () => {
+        const receiver = await Receiver.start((delivery, res) => res.writeHead(Math.random() < 0.1 ? 503 : 200).end());
+        const server = await startHooks();
+        const apps = [];
+        for (let i = 0; i < 3; i++) {
+            apps.push(await makeApp(server));
+            await makeEndpoint(server, apps[i], receiver.url);
+        }
+        const accepted = new Set();
+        for (let round = 0; round < ROUNDS; round++) {
+            let isKilled = false;
+            const load = Array.from({ length: 4 }, async (_, i) => {
+                for (let n = 0; !isKilled; n++) {
+                    try {
+                        accepted.add((await sendMessage(server, apps[(i + n) % 3], { round, i, n })).id);
+                    } catch {
+                        return; /* no answer: it was not accepted, as far as anybody knows */
+                    }
+                }
+            });
+            const goal = accepted.size + 20 + Math.floor(Math.random() * 40);
+            await until(() => accepted.size >= goal, { every: 1, what: 'messages' });
+            const killing = server.kill9();
+            isKilled = true;
+            await killing;
+            await Promise.all(load);
+            await server.start();
+        }
+        const missing = () => [...accepted].filter((id) => !receiver.ids.has(id)).length;
+        for (let i = 0; missing() > 0 && i < 400; i++) {
+            await server.advance(61 * SECOND);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        assert.equal(missing(), 0);
+        await server.stop();
+        receiver.stop();
+    });
+});
