@@ -14,7 +14,8 @@
 #include "base/clock.h"
 #include "hooks/ring.h"
 
-#define ROWS_MAX (DISPATCH_READ_MAX + DISPATCH_ENDPOINT_IN_FLIGHT_MAX + DISPATCH_BATCH_MAX)
+/* Beside all that may be known, as many rows as are wanted. */
+#define ROWS_MAX (DISPATCH_READ_MAX + 1 + DISPATCH_KNOWN_MAX)
 
 static uint64_t item_key(const struct delivery_key *key)
 {
@@ -173,6 +174,8 @@ enum err target_read_over(struct dispatcher *dispatcher, struct target *target)
         if (!err && !item_give_up(dispatcher, item, "a day is over"))
             err = ERR_NOMEM;
     }
+    if (!err && reading.is_cut)
+        target->over_read_at_ms = 0; /* go on as soon as these are written */
     return err;
 }
 

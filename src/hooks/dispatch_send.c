@@ -216,10 +216,11 @@ static bool must_wait(struct dispatcher *dispatcher, struct target *target)
         return true;
     }
     if (!breaker_is_down(breaker) || breaker->until_ms <= now_ms)
-        return target->in_flight >= target->window;
+        return target->in_flight >= target->window || target->known_count >= DISPATCH_KNOWN_MAX;
     target_unread(dispatcher, target);
     target->is_stale = true;
-    if (now_ms - target->over_read_at_ms >= DISPATCH_OVER_MS) {
+    bool has_room = target->known_count < DISPATCH_KNOWN_MAX;
+    if (has_room && now_ms - target->over_read_at_ms >= DISPATCH_OVER_MS) {
         target->over_read_at_ms = now_ms;
         if (target_read_over(dispatcher, target) != ERR_OK)
             log_warn("old deliveries could not be read", NULL);

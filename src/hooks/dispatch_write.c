@@ -279,6 +279,8 @@ static void job_landed(struct dispatcher *dispatcher, struct job *job)
     }
     item_forget(dispatcher, job->item);
     job_free(job);
+    if (target->is_stale || target->first) /* it may have waited for room */
+        target_queue(dispatcher, target);
 }
 
 static void drop_jobs(struct dispatcher *dispatcher, struct job *job)

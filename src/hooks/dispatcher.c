@@ -274,11 +274,20 @@ static enum err acting_begin(struct dispatcher *dispatcher)
     return ERR_OK;
 }
 
-/* Results that are there are written; what is in flight is let go of. */
+/* Those who answer at once may. */
+static void drain(struct dispatcher *dispatcher)
+{
+    int64_t until_ns = clock_mono_ns() + DISPATCH_DRAIN_MS * NS_PER_MS;
+    while (sender_in_flight(dispatcher->sender) > 0 && clock_mono_ns() < until_ns)
+        sender_turn(dispatcher->sender, 10);
+}
+
+/* Results that are there are written; what is in flight still is let go of. */
 static void acting_end(struct dispatcher *dispatcher)
 {
     if (!dispatcher->is_acting)
         return;
+    drain(dispatcher);
     dispatch_landed(dispatcher);
     dispatch_write(dispatcher);
     while (dispatcher->batches_open > 0) {

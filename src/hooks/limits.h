@@ -50,6 +50,8 @@
 #define DISPATCH_ENDPOINT_IN_FLIGHT     4           /* to begin with */
 #define DISPATCH_BYTES_MAX              (256 << 20) /* of payloads in flight */
 #define DISPATCH_READ_MAX               16 /* deliveries of an endpoint that wait in memory */
+#define DISPATCH_KNOWN_MAX              128 /* of an endpoint, with those whose result is being written */
+#define DISPATCH_DRAIN_MS               500 /* of a stop: what is in flight may end by itself */
 #define DISPATCH_WAITING_MAX            (1 << 18)  /* of all */
 #define DISPATCH_TARGETS_MAX            (1 << 20)  /* endpoints with something to do */
 #define DISPATCH_NOTES_MAX              (1 << 16)  /* news from the writer; more, and all is read */

@@ -267,6 +267,83 @@ describe('neighbours', () => {
     });
 });
 
+describe('an end to everything', () => {
+    let server;
+    before(async () => {
+        server = await startHooks();
+    });
+    after(() => server.stop());
+    const waiting = async () => {
+        const slots = await server.sql('SELECT slot FROM ring_slot', 'hooks');
+        const counts = await Promise.all(slots.map(([slot]) => server.sql(`SELECT count(*) FROM delivery_${slot.padStart(2, '0')} WHERE next_at IS NOT NULL`, 'hooks')));
+        return counts.reduce((sum, [[count]]) => sum + Number(count), 0);
+    };
+
+    test('a day makes a dead letter of what waits for a breaker, too', async () => {
+        const receiver = await Receiver.start((delivery, res) => res.writeHead(503).end());
+        const app = await makeApp(server);
+        await makeEndpoint(server, app, receiver.url);
+        const sent = [];
+        for (let i = 0; i < 80; i++) sent.push(await sendMessage(server, app, { i }));
+        await until(async () => (await waiting()) === 80, { what: 'all to wait' });
+        await server.advance(24 * HOUR - 60 * SECOND);
+        const late = await sendMessage(server, app, { late: true });
+        assert.ok((await waiting()) > 0);
+        for (let i = 0; (await waiting()) > 1 && i < 300; i++) {
+            await server.advance(61 * SECOND);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        assert.equal(await waiting(), 1, 'the new one still waits');
+        for (const message of sent) assert.ok((await attemptsOf(server, app, message)).length < 12);
+        assert.equal((await messageEndpoint(server, app, sent[79])).status, FAIL);
+        assert.notEqual((await messageEndpoint(server, app, late)).status, FAIL);
+        receiver.stop();
+    });
+
+    test('an endpoint that has failed for five days is disabled', async () => {
+        let status = 500;
+        const receiver = await Receiver.start((delivery, res) => res.writeHead(status).end());
+        const app = await makeApp(server);
+        const endpoint = await makeEndpoint(server, app, receiver.url);
+        const isDisabled = async () => (await server.admin.get(`/api/v1/app/${app.id}/endpoint/${endpoint.id}`)).json.disabled;
+        const day = async () => {
+            const message = await sendMessage(server, app);
+            await attempts(server, app, message, 1);
+            assert.equal(await isDisabled(), false);
+            await server.advance(25 * HOUR);
+        };
+        for (let i = 0; i < 3; i++) await day();
+        status = 200;
+        await day(); /* a success, and the five days begin anew */
+        status = 500;
+        for (let i = 0; i < 5; i++) await day();
+        const last = await sendMessage(server, app);
+        await attempts(server, app, last, 1);
+        await until(isDisabled, { what: 'the endpoint to be disabled' });
+        receiver.stop();
+    });
+
+    test('a peaceful restart repeats nothing and loses nothing', async () => {
+        const receiver = await Receiver.start((delivery, res) => res.writeHead(receiver.deliveries.length > 30 ? 200 : 500).end());
+        const own = await startHooks();
+        const app = await makeApp(own);
+        await makeEndpoint(own, app, receiver.url);
+        const sent = [];
+        for (let i = 0; i < 30; i++) sent.push(await sendMessage(own, app, { i }));
+        await own.restart();
+        for (let i = 0; i < 200; i++) {
+            const list = await Promise.all(sent.map((message) => messageEndpoint(own, app, message)));
+            if (list.every(({ status }) => status === SUCCESS)) break;
+            await own.advance(61 * SECOND);
+        }
+        const counts = await Promise.all(sent.map(async (message) => (await attemptsOf(own, app, message)).length));
+        assert.equal(counts.reduce((a, b) => a + b, 0), receiver.deliveries.length, 'each request is an attempt that is on record');
+        assert.equal(receiver.ids.size, 30);
+        await own.stop();
+        receiver.stop();
+    });
+});
+
 describe('crashes', () => {
     const ROUNDS = Number(process.env.HOOKS_ROUNDS ?? 8);
 
