@@ -198,11 +198,11 @@ static enum err on_target(uint64_t app_id, uint64_t endpoint_id, int64_t next_at
     return ERR_OK;
 }
 
-enum err dispatch_scan(struct dispatcher *dispatcher)
+enum err dispatch_scan(struct dispatcher *dispatcher, int64_t from_day)
 {
     struct ring_slots slots;
     enum err err = ring_slots(dispatcher->db, clock_now_ms(), &slots);
-    for (size_t i = 0; !err && i < slots.count; i++) {
+    for (size_t i = 0; !err && i < slots.count && slots.items[i].day >= from_day; i++) {
         struct scanning scanning = {dispatcher, slots.items[i].slot};
         err = delivery_store_each_target(dispatcher->db, scanning.slot, on_target, &scanning);
     }

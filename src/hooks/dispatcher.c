@@ -210,8 +210,11 @@ static void scan_if_wanted(struct dispatcher *dispatcher)
     pthread_mutex_unlock(&dispatcher->lock);
     if (!must_scan && !(is_shared && now_ns >= dispatcher->poll_ns))
         return;
+    must_scan |= now_ns >= dispatcher->poll_all_ns; /* what was sent anew may be of any day */
     dispatcher->poll_ns = now_ns + DISPATCH_POLL_MS * NS_PER_MS;
-    enum err err = dispatch_scan(dispatcher);
+    if (must_scan)
+        dispatcher->poll_all_ns = now_ns + DISPATCH_POLL_ALL_MS * NS_PER_MS;
+    enum err err = dispatch_scan(dispatcher, must_scan ? 0 : ring_day_of_ms(clock_now_ms()) - 1);
     if (err) {
         log_warn("deliveries that wait could not be read", "why=\"%s\"", err_name(err));
         pthread_mutex_lock(&dispatcher->lock);

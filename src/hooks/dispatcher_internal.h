@@ -125,7 +125,7 @@ struct dispatcher {
     int64_t bytes_in_flight;
     size_t batches_open;
     struct batch *failed; /* to be written again */
-    int64_t failed_until_ns, poll_ns;
+    int64_t failed_until_ns, poll_ns, poll_all_ns;
 
     pthread_mutex_t lock; /* guards what follows, and that sender is there */
     pthread_cond_t wakeup;
@@ -161,8 +161,8 @@ void targets_free(struct dispatcher *dispatcher);
 
 /* --- dispatch_read.c --- */
 
-/* Everything that waits, as at the start. */
-ERR_MUST_USE enum err dispatch_scan(struct dispatcher *dispatcher);
+/* Whoever has something that waits, of a message of that day or later; 0: all, as at the start. */
+ERR_MUST_USE enum err dispatch_scan(struct dispatcher *dispatcher, int64_t from_day);
 /* Reads what is due into the target's line; sets its timer for what is due later. */
 ERR_MUST_USE enum err target_read(struct dispatcher *dispatcher, struct target *target);
 /* Those of the target that are older than a day are given up, though nothing is sent to it now. */

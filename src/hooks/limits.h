@@ -63,7 +63,8 @@
 #define DISPATCH_PAUSE_MS               1000 /* after a failure of our own */
 #define DISPATCH_ENDPOINT_AGE_MS        5000 /* what is known of an endpoint is read anew then */
 #define DISPATCH_OVER_MS                30000 /* how often those that wait for a breaker are counted out */
-#define DISPATCH_POLL_MS                1000 /* how often other nodes' deliveries are looked for */
+#define DISPATCH_POLL_MS                1000  /* how often other nodes' deliveries are looked for */
+#define DISPATCH_POLL_ALL_MS            10000 /* also for messages of days ago */
 #define BREAKER_FAILURES_MAX            10
 #define BREAKER_PAUSE_MS                1000
 #define BREAKER_PAUSE_MS_MAX            60000
