@@ -124,12 +124,12 @@ static int64_t rate_of(const struct application_body *body)
     return body->has_throttle ? body->throttle_rate : body->rate_limit;
 }
 
-/* All but id, account and times. */
+/* All but id, account and times. A uid that is not spoken of stays. */
 static void fill(struct application *application, const struct form *form)
 {
     const struct application_body *body = &form->body;
     application->name = body->name;
-    application->uid = body->has_uid ? body->uid : STR_NONE;
+    application->uid = body->has_uid ? body->uid : application->uid;
     application->metadata = form->metadata;
     application->throttle_rate = rate_of(body);
 }
@@ -162,10 +162,12 @@ static enum err reply_existing(struct call *call, struct writer_tx *tx, struct s
     return err ? err : reply_application(call, 200, &application);
 }
 
-static enum err create_apply(struct call *call, struct writer_tx *tx)
+/* uid: where the body has none. */
+static enum err create(struct call *call, struct writer_tx *tx, struct str uid)
 {
     const struct form *form = call->prepared;
     struct application application = {.id = id_next(tx->ids),
+                                      .uid = uid,
                                       .account_id = call->caller->account_id,
                                       .created_at = tx->now_ms,
                                       .updated_at = tx->now_ms};
@@ -181,10 +183,22 @@ static enum err create_apply(struct call *call, struct writer_tx *tx)
     return ERR_OK;
 }
 
+static enum err create_apply(struct call *call, struct writer_tx *tx)
+{
+    return create(call, tx, STR_NONE);
+}
+
+/* PUT makes what is not there yet. */
 static enum err update_apply(struct call *call, struct writer_tx *tx)
 {
+    const struct form *form = call->prepared;
     struct application application;
-    enum err err = hooks_call_application(call, tx->db, &application);
+    enum err err = hooks_find_application(call, tx->db, &application);
+    if (err == ERR_NOT_FOUND &&
+        hooks_may_make(call, "app", "app", form->body.has_uid, form->body.uid))
+        return create(call, tx, request_param(call->req, "app"));
+    if (err == ERR_NOT_FOUND)
+        err = hooks_call_application(call, tx->db, &application); /* answers */
     if (err)
         return hooks_said(err);
     if (call->route->method == HTTP_PATCH)
@@ -332,12 +346,12 @@ const struct route application_routes[] = {
      .prepare_on_loop = true,
      .prepare = form_prepare,
      .apply = update_apply,
-     .summary = "Replace what is known of an application",
+     .summary = "Replace what is known of an application, or create it under its uid",
      .tag = "hooks",
      .request = application_fields,
      .response = "HooksApplication",
      .success = 200,
-     .problems = "409",
+     .problems = "201 409",
      .is_retry_safe = true},
     {.method = HTTP_PATCH,
      .pattern = "/api/v1/app/{app}",

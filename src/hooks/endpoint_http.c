@@ -70,16 +70,15 @@ static enum err check_count(struct call *call, struct db *db, uint64_t app_id)
     return err;
 }
 
-static enum err create_apply(struct call *call, struct writer_tx *tx)
+/* uid: where the body has none. */
+static enum err create(struct call *call, struct writer_tx *tx, uint64_t app_id, struct str uid)
 {
-    struct application application;
-    enum err err = hooks_call_application(call, tx->db, &application);
-    if (!err)
-        err = check_count(call, tx->db, application.id);
+    enum err err = check_count(call, tx->db, app_id);
     if (err || call_is_answered(call))
-        return hooks_said(err);
-    struct endpoint endpoint = {.app_id = application.id,
+        return err;
+    struct endpoint endpoint = {.app_id = app_id,
                                 .id = id_next(tx->ids),
+                                .uid = uid,
                                 .created_at = tx->now_ms,
                                 .updated_at = tx->now_ms};
     endpoint_form_apply(call, call->prepared, &endpoint);
@@ -91,6 +90,13 @@ static enum err create_apply(struct call *call, struct writer_tx *tx)
     if (!err)
         err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
     return err ? err : reply_endpoint(call, 201, &endpoint);
+}
+
+static enum err create_apply(struct call *call, struct writer_tx *tx)
+{
+    struct application application;
+    enum err err = hooks_call_application(call, tx->db, &application);
+    return err ? hooks_said(err) : create(call, tx, application.id, STR_NONE);
 }
 
 /* ---- change ---- */
@@ -116,10 +122,20 @@ static enum err set_sealed(struct call *call, struct writer_tx *tx, const struct
     return err;
 }
 
+/* PUT makes what is not there yet. */
 static enum err update_apply(struct call *call, struct writer_tx *tx)
 {
+    const struct endpoint_body *body = &((const struct endpoint_form *)call->prepared)->body;
+    struct application application;
     struct endpoint endpoint;
-    enum err err = hooks_call_both(call, tx->db, &endpoint);
+    enum err err = hooks_call_application(call, tx->db, &application);
+    if (err)
+        return hooks_said(err);
+    err = hooks_find_endpoint(call, tx->db, application.id, &endpoint);
+    if (err == ERR_NOT_FOUND && hooks_may_make(call, "ep", "ep", body->has_uid, body->uid))
+        return create(call, tx, application.id, request_param(call->req, "ep"));
+    if (err == ERR_NOT_FOUND)
+        err = hooks_call_endpoint(call, tx->db, application.id, &endpoint); /* answers */
     if (err)
         return hooks_said(err);
     endpoint_form_apply(call, call->prepared, &endpoint);
@@ -277,8 +293,9 @@ const struct route endpoint_routes[] = {
      .is_retry_safe = true},
     {ENDPOINT(HTTP_PUT, "/{ep}"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
      .prepare = form_prepare, .apply = update_apply,
-     .summary = "Replace what is known of an endpoint", .request = endpoint_fields,
-     .response = "HooksEndpoint", .success = 200, .problems = "409", .is_retry_safe = true},
+     .summary = "Replace what is known of an endpoint, or create it under its uid",
+     .request = endpoint_fields, .response = "HooksEndpoint", .success = 200, .problems = "201 409",
+     .is_retry_safe = true},
     {ENDPOINT(HTTP_PATCH, "/{ep}"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
      .prepare = form_prepare, .apply = update_apply,
      .summary = "Change what the body has of an endpoint", .request = endpoint_patch_fields,

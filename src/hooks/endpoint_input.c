@@ -370,7 +370,7 @@ void endpoint_form_apply(const struct call *call, const struct endpoint_form *fo
         return;
     }
     endpoint->url = body->url;
-    endpoint->uid = body->has_uid ? body->uid : STR_NONE;
+    endpoint->uid = body->has_uid ? body->uid : endpoint->uid; /* not spoken of: it stays */
     endpoint->description = body->description;
     set_disabled(endpoint, body->is_disabled);
     endpoint->event_types = form->rules.event_types;

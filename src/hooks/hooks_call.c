@@ -19,7 +19,7 @@ static bool is_visible(const struct call *call, const struct application *applic
            (call->caller->scopes & SCOPE_ADMIN) != 0;
 }
 
-enum err hooks_call_application(struct call *call, struct db *db,
+enum err hooks_find_application(struct call *call, struct db *db,
                                 struct application *ret_application)
 {
     struct str text = request_param(call->req, "app");
@@ -32,10 +32,17 @@ enum err hooks_call_application(struct call *call, struct db *db,
     if (err == ERR_NOT_FOUND)
         err = application_store_find(db, call_arena(call), call->caller->account_id, text,
                                      ret_application);
+    return err;
+}
+
+enum err hooks_call_application(struct call *call, struct db *db,
+                                struct application *ret_application)
+{
+    enum err err = hooks_find_application(call, db, ret_application);
     return err == ERR_NOT_FOUND ? not_found(call, "There is no such application.") : err;
 }
 
-enum err hooks_call_endpoint(struct call *call, struct db *db, uint64_t app_id,
+enum err hooks_find_endpoint(struct call *call, struct db *db, uint64_t app_id,
                              struct endpoint *ret_endpoint)
 {
     struct str text = request_param(call->req, "ep");
@@ -45,6 +52,13 @@ enum err hooks_call_endpoint(struct call *call, struct db *db, uint64_t app_id,
         err = endpoint_store_get(db, call_arena(call), app_id, id, ret_endpoint);
     if (err == ERR_NOT_FOUND)
         err = endpoint_store_find(db, call_arena(call), app_id, text, ret_endpoint);
+    return err;
+}
+
+enum err hooks_call_endpoint(struct call *call, struct db *db, uint64_t app_id,
+                             struct endpoint *ret_endpoint)
+{
+    enum err err = hooks_find_endpoint(call, db, app_id, ret_endpoint);
     return err == ERR_NOT_FOUND ? not_found(call, "There is no such endpoint.") : err;
 }
 
@@ -79,6 +93,17 @@ bool hooks_is_name(struct str name)
             return false;
     }
     return true;
+}
+
+bool hooks_may_make(const struct call *call, const char *param, const char *prefix, bool has_uid,
+                    struct str uid)
+{
+    struct str text = request_param(call->req, param);
+    uint64_t shard, id;
+    bool is_id =
+        id_parse(text, prefix, &id) == ERR_OK || id_parse2(text, prefix, &shard, &id) == ERR_OK;
+    return call->route->method == HTTP_PUT && !is_id && hooks_is_name(text) &&
+           (!has_uid || str_eq(uid, text));
 }
 
 bool hooks_check_uid(struct call *call, struct str uid)

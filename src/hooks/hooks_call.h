@@ -31,8 +31,13 @@ static inline enum err hooks_said(enum err err)
  * administrators. */
 ERR_MUST_USE enum err hooks_call_application(struct call *call, struct db *db,
                                              struct application *ret_application);
+/* The same without an answer. */
+ERR_MUST_USE enum err hooks_find_application(struct call *call, struct db *db,
+                                             struct application *ret_application);
 /* {ep} of that application: an id or a uid. Without secrets and headers. */
 ERR_MUST_USE enum err hooks_call_endpoint(struct call *call, struct db *db, uint64_t app_id,
+                                          struct endpoint *ret_endpoint);
+ERR_MUST_USE enum err hooks_find_endpoint(struct call *call, struct db *db, uint64_t app_id,
                                           struct endpoint *ret_endpoint);
 /* {app} and its {ep}. */
 ERR_MUST_USE enum err hooks_call_both(struct call *call, struct db *db,
@@ -45,6 +50,10 @@ ERR_MUST_USE enum err hooks_call_message(struct call *call, struct db *db, uint6
 
 /* 1 to 256 of letters, digits, '-', '_', '.' */
 bool hooks_is_name(struct str name);
+/* What PUT has in its path may be made when it is not there yet: a uid, not an id, and the body's uid, if
+ * it has one (has_uid). */
+bool hooks_may_make(const struct call *call, const char *param, const char *prefix, bool has_uid,
+                    struct str uid);
 /* A uid from a body; answers 422 and returns false when it is none. */
 bool hooks_check_uid(struct call *call, struct str uid);
 bool hooks_check_printable(struct call *call, const char *field, struct str text);

@@ -225,7 +225,7 @@ static enum err sweep(struct db *db, struct sql *list, struct sql *forget, int64
         old[count++] = (size_t)db_col_i64(stmt, 0);
     db_done(stmt);
     for (size_t i = 0; !err && i < count; i++) {
-            stmt = db_stmt(db, forget);
+        stmt = db_stmt(db, forget);
         db_bind_i64(stmt, 1, (int64_t)old[i]);
         db_bind_i64(stmt, 2, oldest);
         err = db_exec(stmt);

@@ -78,6 +78,21 @@ describe('applications', () => {
         await svix.application.update(app.id, { name: 'Same uid again', uid });
     });
 
+    test('PUT under a uid makes what is not there, and keeps the uid', async () => {
+        const uid = unique();
+        const made = await svix.application.update(uid, { name: 'Made' });
+        assert.deepEqual([made.uid, made.name], [uid, 'Made']);
+        const again = await svix.application.update(uid, { name: 'Again' });
+        assert.deepEqual([again.id, again.uid, again.name], [made.id, uid, 'Again']);
+        await refused(svix.application.update(unique(), { name: 'x', uid: 'another' }), 404);
+        await refused(svix.application.update('app_0000000000000', { name: 'x' }), 404);
+        await refused(svix.application.patch(unique(), { name: 'x' }), 404);
+        const endpoint = await svix.endpoint.update(uid, 'books', { url: 'http://127.0.0.1:9/' });
+        assert.equal((await svix.endpoint.update(uid, 'books', { url: 'http://127.0.0.1:9/2' })).id, endpoint.id);
+        assert.equal((await svix.endpoint.get(made.id, 'books')).url, 'http://127.0.0.1:9/2');
+        await refused(svix.endpoint.update(uid, endpoint.id.replace(/.$/, (last) => (last === '0' ? '1' : '0')), { url: 'http://127.0.0.1:9/' }), 404);
+    });
+
     test('are listed newest first, by pages there and back', async () => {
         const key = (await server.admin.post('/v1/api-keys', { name: 'lists', scopes: ['organizer'] })).json.key;
         const mine = clientOf(key);
@@ -198,7 +213,7 @@ describe('endpoints', () => {
         const patched = await svix.endpoint.patch(app.id, endpoint.id, { disabled: false, filterTypes: null, url: 'https://example.com/' });
         assert.deepEqual([patched.disabled, patched.filterTypes, patched.url, patched.channels, patched.uid], [false, null, 'https://example.com/', ['vip'], uid]);
         const put = await svix.endpoint.update(app.id, uid, { url: 'http://example.com/2' });
-        assert.deepEqual([put.id, put.url, put.uid, put.channels, put.description, put.metadata], [endpoint.id, 'http://example.com/2', null, null, '', {}]);
+        assert.deepEqual([put.id, put.url, put.uid, put.channels, put.description, put.metadata], [endpoint.id, 'http://example.com/2', uid, null, '', {}]);
         await svix.endpoint.delete(app.id, endpoint.id);
         await refused(svix.endpoint.get(app.id, endpoint.id), 404);
         assert.deepEqual((await svix.endpoint.list(app.id)).data, []);
