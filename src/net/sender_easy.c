@@ -272,6 +272,15 @@ static enum send_outcome outcome_of(const struct flight *flight, CURLcode code)
     }
 }
 
+/* A line of a head that does not end: libcurl's own limit for one, told as a lack of memory. */
+static bool is_line_over(CURL *easy, CURLcode code)
+{
+    curl_off_t sent_us = 0;
+    return code == CURLE_OUT_OF_MEMORY &&
+           curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &sent_us) == CURLE_OK &&
+           sent_us > 0;
+}
+
 enum send_outcome flight_easy_read(struct flight *flight, CURLcode code)
 {
     long status = 0;
@@ -281,6 +290,7 @@ enum send_outcome flight_easy_read(struct flight *flight, CURLcode code)
     flight->send->status = status >= 200 || is_answered ? (int)status : 0;
     if (is_answered)
         return SEND_ANSWERED;
+    flight->is_head_over |= is_line_over(flight->easy, code);
     return flight->is_head_over ? SEND_HEAD_SIZE : outcome_of(flight, code);
 }
 

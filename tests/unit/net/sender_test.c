@@ -378,24 +378,11 @@ static void endless_answers_end(void **state)
 {
     (void)state;
     suffer(endless_head, "http", LONG_MS, SEND_HEAD_SIZE);
+    suffer(endless_line, "http", LONG_MS, SEND_HEAD_SIZE);
     suffer(flood_of_1xx, "http", LONG_MS, SEND_HEAD_SIZE);
     suffer(endless_trailers, "http", LONG_MS, SEND_HEAD_SIZE);
     suffer(endless_body, "http", LONG_MS, SEND_ANSWERED);
     suffer(gzip_bomb, "http", LONG_MS, SEND_ANSWERED);
-}
-
-static void a_line_without_end_ends(void **state)
-{
-    (void)state;
-    struct sent sent;
-    receiver_start(&receiver, endless_line);
-    begin(&sent, LONG_MS, "http://127.0.0.1:%u/", receiver.port);
-    deliver_to_neighbours();
-    finish(&sent);
-    assert_int_not_equal(sent.send.outcome, SEND_ANSWERED);
-    assert_int_not_equal(sent.send.outcome, SEND_TIMEOUT); /* for its size, not its time */
-    send_release(&sent.send);
-    receiver_stop(&receiver);
 }
 
 static void broken_answers_fail(void **state)
@@ -581,7 +568,6 @@ int main(void)
         sender_case(what_is_in_flight_is_told_at_the_end),
         sender_case(receivers_that_hang_meet_their_deadline),
         sender_case(endless_answers_end),
-        sender_case(a_line_without_end_ends),
         sender_case(broken_answers_fail),
         sender_case(what_is_kept_of_a_body_is_its_beginning),
         sender_case(an_answer_too_many_is_nobodys),
