@@ -2,9 +2,11 @@
  * An attempt: may the endpoint be called now, what is sent, how it ended.
  *
  * An endpoint's window says how many requests may be under way to it: it grows with each success and
- * is halved with each time-out or refused connection, so that one that hangs holds few places. While
- * its breaker is open nothing is sent, no attempt is counted, and nothing of it waits in memory; only
- * what is older than a day is given up.
+ * is halved with each time-out or refused connection, and while nothing comes back for
+ * DISPATCH_STALL_MS nothing more is sent, so that one that hangs holds few places. Should very many
+ * hang at once, the last DISPATCH_RESERVE places are for those that have answered lately, one each.
+ * While its breaker is open nothing is sent, no attempt is counted, and nothing of it waits in memory;
+ * only what is older than a day is given up.
  */
 #include "hooks/dispatcher_internal.h"
 
@@ -18,6 +20,7 @@
 #include "hooks/retry_after.h"
 
 #define ARENA_MAX (PAYLOAD_BYTES_MAX + (256u << 10))
+#define NS_PER_MS INT64_C(1000000)
 #define SECOND_NS INT64_C(1000000000)
 
 static void pause_target(struct dispatcher *dispatcher, struct target *target, int64_t until_ms)
@@ -120,6 +123,9 @@ static void learn(struct target *target, const struct job *job)
     bool is_good = job->result == DELIVERY_TAKEN;
     bool is_stuck = job->send.outcome == SEND_TIMEOUT || job->send.outcome == SEND_CONNECT;
     breaker_record(&target->breaker, job->pass, is_good, clock_now_ms());
+    target->heard_ns = clock_mono_ns();
+    if (is_good)
+        target->good_ns = target->heard_ns;
     if (is_good && target->window < DISPATCH_ENDPOINT_IN_FLIGHT_MAX)
         target->window++;
     else if (is_stuck && target->window > 1)
@@ -182,7 +188,8 @@ static enum err begin(struct dispatcher *dispatcher, struct item *item, enum bre
         job_free(job);
         return err;
     }
-    target->in_flight++;
+    if (target->in_flight++ == 0)
+        target->heard_ns = clock_mono_ns();
     target->customer->in_flight++;
     dispatcher->bytes_in_flight += (int64_t)job->cost;
     fair_charge(target, job->cost);
@@ -206,6 +213,21 @@ static void throttle_take(int64_t rate, int64_t *throttle_ns)
         *throttle_ns = (*throttle_ns > now_ns ? *throttle_ns : now_ns) + SECOND_NS / rate;
 }
 
+/* What is under way does not come back: its end brings the target into line again. */
+static bool is_stalling(const struct target *target)
+{
+    return target->in_flight > 0 &&
+           clock_mono_ns() - target->heard_ns > DISPATCH_STALL_MS * NS_PER_MS;
+}
+
+static bool is_reserved(const struct dispatcher *dispatcher, const struct target *target)
+{
+    bool is_proven =
+        target->good_ns && clock_mono_ns() - target->good_ns < DISPATCH_PROVEN_MS * NS_PER_MS;
+    size_t left = DISPATCH_IN_FLIGHT_MAX - sender_in_flight(dispatcher->sender);
+    return left <= DISPATCH_RESERVE && (target->in_flight > 0 || !is_proven);
+}
+
 /* What cannot go out now, whatever waits. True: the target has its timer, and leaves the line. */
 static bool must_wait(struct dispatcher *dispatcher, struct target *target)
 {
@@ -216,7 +238,8 @@ static bool must_wait(struct dispatcher *dispatcher, struct target *target)
         return true;
     }
     if (!breaker_is_down(breaker) || breaker->until_ms <= now_ms)
-        return target->in_flight >= target->window || target->known_count >= DISPATCH_KNOWN_MAX;
+        return target->in_flight >= target->window || is_stalling(target) ||
+               target->known_count >= DISPATCH_KNOWN_MAX;
     target_unread(dispatcher, target);
     target->is_stale = true;
     bool has_room = target->known_count < DISPATCH_KNOWN_MAX;
@@ -248,6 +271,10 @@ static enum send_try send_first(struct dispatcher *dispatcher, struct target *ta
                    dispatcher->bytes_in_flight >= DISPATCH_BYTES_MAX;
     if (is_full)
         return TRY_FULL;
+    if (is_reserved(dispatcher, target)) {
+        target_timer(dispatcher, target, now_ms + DISPATCH_FULL_MS);
+        return TRY_NOTHING;
+    }
     if (customer->in_flight >= DISPATCH_APP_IN_FLIGHT_MAX)
         return TRY_CUSTOMER;
     if (!throttle_allows(endpoint->app_throttle_rate, &customer->throttle_ns, &wait_ms)) {

@@ -40,8 +40,11 @@ struct target {
     size_t waiting_count;
     size_t known_count; /* read and not committed */
     size_t in_flight, window;
-    uint64_t slots; /* of the ring, that may hold something that waits */
-    bool is_stale;  /* there may be more in the database that is due */
+    int64_t
+        heard_ns;    /* the last answer or failure, or the first request since none was under way */
+    int64_t good_ns; /* the last success */
+    uint64_t slots;  /* of the ring, that may hold something that waits */
+    bool is_stale;   /* there may be more in the database that is due */
     int64_t timer_ms;
     int64_t paused_until_ms;
     int64_t throttle_ns;

@@ -44,7 +44,8 @@
 #define RING_SWEEP_MS_MAX (3600 * INT64_C(1000))
 
 /* The dispatcher. */
-#define DISPATCH_IN_FLIGHT_MAX          2048
+#define DISPATCH_IN_FLIGHT_MAX          4096
+#define DISPATCH_RESERVE                1024 /* of these, one each for endpoints that answer */
 #define DISPATCH_APP_IN_FLIGHT_MAX      256
 #define DISPATCH_ENDPOINT_IN_FLIGHT_MAX 32          /* one that is new or fails has fewer */
 #define DISPATCH_ENDPOINT_IN_FLIGHT     4           /* to begin with */
@@ -59,16 +60,20 @@
 #define DISPATCH_COST                   4096       /* of a delivery, besides its payload's bytes */
 #define DISPATCH_BATCH_MAX              64         /* results in one write */
 #define DISPATCH_ROUND_MAX              256        /* sends begun before the network is looked at */
-#define DISPATCH_WAIT_MS                1000
-#define DISPATCH_PAUSE_MS               1000 /* after a failure of our own */
-#define DISPATCH_ENDPOINT_AGE_MS        5000 /* what is known of an endpoint is read anew then */
-#define DISPATCH_OVER_MS                30000 /* how often those that wait for a breaker are counted out */
-#define DISPATCH_POLL_MS                1000  /* how often other nodes' deliveries are looked for */
-#define DISPATCH_POLL_ALL_MS            10000 /* also for messages of days ago */
-#define BREAKER_FAILURES_MAX            10
-#define BREAKER_PAUSE_MS                1000
-#define BREAKER_PAUSE_MS_MAX            60000
-#define FAILING_MS_MAX                  (5 * DAY_MS) /* then the endpoint is disabled */
+#define DISPATCH_STALL_MS                                                                          \
+    1000 /* no answer for that long: nothing more is sent until there is one */
+#define DISPATCH_PROVEN_MS       10000 /* an endpoint that has answered lately */
+#define DISPATCH_FULL_MS         250   /* when the places are taken: asked again then */
+#define DISPATCH_WAIT_MS         1000
+#define DISPATCH_PAUSE_MS        1000  /* after a failure of our own */
+#define DISPATCH_ENDPOINT_AGE_MS 5000  /* what is known of an endpoint is read anew then */
+#define DISPATCH_OVER_MS         30000 /* how often those that wait for a breaker are counted out */
+#define DISPATCH_POLL_MS         1000  /* how often other nodes' deliveries are looked for */
+#define DISPATCH_POLL_ALL_MS     10000 /* also for messages of days ago */
+#define BREAKER_FAILURES_MAX     10
+#define BREAKER_PAUSE_MS         1000
+#define BREAKER_PAUSE_MS_MAX     60000
+#define FAILING_MS_MAX           (5 * DAY_MS) /* then the endpoint is disabled */
 
 /* What is kept of an answer. */
 #define RESPONSE_BYTES_KEPT (16u << 10)
