@@ -239,6 +239,7 @@ describe('neighbours', () => {
         for (let i = 0; i < 40; i++) sent.push(await sendMessage(server, i % 2 ? app : other, { i }));
         await healthy.count(40);
         assert.deepEqual(healthy.ids, new Set(sent.map(({ id }) => id)));
+        assert.equal(healthy.deliveries.length, 40, 'none twice');
         assert.ok(hanging.deliveries.length <= 5 * 32);
         await server.stop();
         hanging.stop();
