@@ -15,13 +15,24 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
-#define MS_US 1000
+#include "base/clock.h"
+
+#define MS_US              1000
+#define SECOND_NS          INT64_C(1000000000)
+#define RESOLVER_NAME_SIZE 256
 
 struct resolver_query {
     struct resolver_query *next; /* among the answered ones */
     struct resolver *resolver;
     void (*on_answer)(void *ctx, const struct resolver_answer *answer); /* NULL: forgotten */
     void *ctx;
+    struct resolver_answer answer;
+    char name[RESOLVER_NAME_SIZE];
+};
+
+struct cached {
+    char name[RESOLVER_NAME_SIZE]; /* "": nothing here */
+    int64_t until_ns;
     struct resolver_answer answer;
 };
 
@@ -30,6 +41,7 @@ struct resolver {
     ares_channel channel;
     size_t query_count;
     struct resolver_query *answered, **answered_last;
+    struct cached *cache; /* RESOLVER_CACHE */
 };
 
 static pthread_once_t ares_once = PTHREAD_ONCE_INIT;
@@ -89,21 +101,57 @@ static void add_address(struct resolver_answer *answer, const struct sockaddr *f
     answer->addresses[answer->address_count++] = address;
 }
 
+static struct cached *cache_place(struct resolver *resolver, const char *name)
+{
+    return &resolver->cache[str_hash(str_from_c(name)) % RESOLVER_CACHE];
+}
+
+static void cache_put(struct resolver *resolver, const struct resolver_query *query, int ttl_s)
+{
+    struct cached *cached = cache_place(resolver, query->name);
+    if (ttl_s <= 0)
+        return;
+    if (ttl_s > RESOLVER_TTL_S_MAX)
+        ttl_s = RESOLVER_TTL_S_MAX;
+    memcpy(cached->name, query->name, sizeof(cached->name));
+    cached->until_ns = clock_mono_ns() + ttl_s * SECOND_NS;
+    cached->answer = query->answer;
+}
+
+static bool cache_get(struct resolver *resolver, struct resolver_query *query)
+{
+    const struct cached *cached = cache_place(resolver, query->name);
+    if (strcmp(cached->name, query->name) != 0 || cached->until_ns <= clock_mono_ns())
+        return false;
+    query->answer = cached->answer;
+    return true;
+}
+
+static void query_answered(struct resolver_query *query)
+{
+    *query->resolver->answered_last = query;
+    query->resolver->answered_last = &query->next;
+}
+
 static void on_addresses(void *ctx, int status, int timeouts, struct ares_addrinfo *info)
 {
     struct resolver_query *query = ctx;
     struct resolver *resolver = query->resolver;
     struct resolver_answer *answer = &query->answer;
     (void)timeouts;
-    for (struct ares_addrinfo_node *node = info ? info->nodes : NULL; node; node = node->ai_next)
+    int ttl_s = RESOLVER_TTL_S_MAX;
+    for (struct ares_addrinfo_node *node = info ? info->nodes : NULL; node; node = node->ai_next) {
         add_address(answer, node->ai_addr);
+        ttl_s = node->ai_ttl < ttl_s ? node->ai_ttl : ttl_s;
+    }
     if (info)
         ares_freeaddrinfo(info);
     bool is_unknown = status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_SUCCESS;
     answer->err = answer->address_count > 0 ? ERR_OK : is_unknown ? ERR_NOT_FOUND : ERR_IO;
     answer->message = status == ARES_SUCCESS ? "no address" : ares_strerror(status);
-    *resolver->answered_last = query;
-    resolver->answered_last = &query->next;
+    if (answer->err == ERR_OK)
+        cache_put(resolver, query, ttl_s);
+    query_answered(query);
 }
 
 void resolver_turn(struct resolver *resolver)
@@ -132,11 +180,19 @@ enum err resolver_ask(struct resolver *resolver, const char *name,
     struct resolver_query *query = calloc(1, sizeof(*query));
     if (!query)
         return ERR_NOMEM;
+    if (str_to_c(str_from_c(name), query->name, sizeof(query->name)) != ERR_OK) {
+        free(query);
+        return ERR_LIMIT;
+    }
     query->resolver = resolver;
     query->on_answer = on_answer;
     query->ctx = ctx;
     resolver->query_count++;
     *ret_query = query;
+    if (cache_get(resolver, query)) {
+        query_answered(query);
+        return ERR_OK;
+    }
     struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     ares_getaddrinfo(resolver->channel, name, NULL, &hints, on_addresses, query);
     return ERR_OK;
@@ -158,6 +214,11 @@ enum err resolver_new(const struct resolver_options *options, struct resolver **
         return ERR_NOMEM;
     resolver->options = *options;
     resolver->answered_last = &resolver->answered;
+    resolver->cache = calloc(RESOLVER_CACHE, sizeof(*resolver->cache));
+    if (!resolver->cache) {
+        free(resolver);
+        return ERR_NOMEM;
+    }
     struct ares_options with = {.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
                                 .timeout = RESOLVER_TIMEOUT_MS,
                                 .tries = RESOLVER_TRIES,
@@ -165,6 +226,7 @@ enum err resolver_new(const struct resolver_options *options, struct resolver **
                                 .sock_state_cb_data = resolver};
     int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
     if (ares_init_options(&resolver->channel, &with, mask) != ARES_SUCCESS) {
+        free(resolver->cache);
         free(resolver);
         return ERR_NOMEM;
     }
@@ -188,5 +250,6 @@ void resolver_free(struct resolver *resolver)
         free(query);
         query = next;
     }
+    free(resolver->cache);
     free(resolver);
 }

@@ -1,6 +1,7 @@
 /*
  * Names to addresses by c-ares, for a loop of epoll: never blocks, each query bounded in time and
- * number. Belongs to one thread. Search domains are not tried: a name is what it says.
+ * number. Belongs to one thread. Search domains are not tried: a name is what it says. Answers are kept
+ * as long as they say, at most RESOLVER_TTL_S_MAX; that there is none is not kept.
  */
 #ifndef NET_RESOLVER_H
 #define NET_RESOLVER_H
@@ -11,6 +12,8 @@
 #define RESOLVER_QUERIES_MAX   8192 /* asked and not answered, forgotten ones too */
 #define RESOLVER_TIMEOUT_MS    3000 /* of the first try */
 #define RESOLVER_TRIES         2
+#define RESOLVER_CACHE         4096 /* names; of two that fall on one place, the later */
+#define RESOLVER_TTL_S_MAX     60
 
 struct resolver;
 struct resolver_query;

@@ -189,6 +189,7 @@ static inline void receiver_stop(struct receiver *receiver)
  *   mixed      169.254.169.254, 127.0.0.1    mapped     ::ffff:127.0.0.1 (AAAA only)
  *   dead       127.0.0.2, 127.0.0.1 (nobody listens on the first)
  *   rebind     127.0.0.1 the first time, then 169.254.169.254
+ *   lasting    127.0.0.1, to be kept for an hour; the others are not to be kept
  *   never      nothing at all                all others: no such name
  */
 struct name_server {
@@ -203,11 +204,23 @@ struct name_reply {
     uint8_t data[512];
     size_t len;
     int answers;
+    uint8_t ttl[4];
 };
 
 static inline void name_add(struct name_reply *reply, int type, const void *address, size_t size)
 {
-    uint8_t head[12] = {0xc0, 12, 0, (uint8_t)type, 0, 1, 0, 0, 0, 0, 0, (uint8_t)size};
+    uint8_t head[12] = {0xc0,
+                        12,
+                        0,
+                        (uint8_t)type,
+                        0,
+                        1,
+                        reply->ttl[0],
+                        reply->ttl[1],
+                        reply->ttl[2],
+                        reply->ttl[3],
+                        0,
+                        (uint8_t)size};
     memcpy(reply->data + reply->len, head, sizeof(head));
     memcpy(reply->data + reply->len + sizeof(head), address, size);
     reply->len += sizeof(head) + size;
@@ -230,12 +243,14 @@ static inline void name_answer(struct name_server *server, const char *name, int
     if (type != 1)
         return;
     bool is_rebound = strcmp(name, "rebind") == 0 && server->rebind_asked++ > 0;
+    bool is_lasting = strcmp(name, "lasting") == 0;
+    reply->ttl[2] = is_lasting ? 14 : 0;
     if (strcmp(name, "dead") == 0)
         name_add_v4(reply, "127.0.0.2");
     if (strcmp(name, "metadata") == 0 || strcmp(name, "mixed") == 0 || is_rebound)
         name_add_v4(reply, "169.254.169.254");
-    if (strcmp(name, "local") == 0 || strcmp(name, "mixed") == 0 || strcmp(name, "dead") == 0 ||
-        (strcmp(name, "rebind") == 0 && !is_rebound))
+    if (is_lasting || strcmp(name, "local") == 0 || strcmp(name, "mixed") == 0 ||
+        strcmp(name, "dead") == 0 || (strcmp(name, "rebind") == 0 && !is_rebound))
         name_add_v4(reply, "127.0.0.1");
 }
 
@@ -255,6 +270,7 @@ static inline void *name_serve(void *arg)
         int type = reply.data[end + 2];
         reply.len = end + 5;
         reply.answers = 0;
+        memset(reply.ttl, 0, sizeof(reply.ttl));
         atomic_fetch_add(&server->asked, 1);
         if (strcmp(name, "never") == 0)
             continue;

@@ -492,6 +492,23 @@ static void a_name_that_nobody_answers_for_meets_the_deadline(void **state)
     assert_outcome(&good, SEND_ANSWERED);
 }
 
+static void answers_are_kept_as_long_as_they_say(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"lasting.test", "local.test"};
+    for (size_t host = 0; host < 2; host++) {
+        int asked_before = 0;
+        for (int i = 0; i < 3; i++) {
+            struct sent sent;
+            begin(&sent, LONG_MS, "http://%s:%u/", hosts[host], neighbour.port);
+            assert_outcome(&sent, SEND_ANSWERED);
+            bool is_asked = names.asked > asked_before;
+            assert_int_equal(is_asked, i == 0 || host == 1);
+            asked_before = names.asked;
+        }
+    }
+}
+
 static void nothing_private_is_called_in_any_notation(void **state)
 {
     (void)state;
@@ -574,6 +591,7 @@ int main(void)
         sender_case(redirects_are_not_followed),
         sender_case(names_are_vetted_by_what_they_mean_now),
         sender_case(a_name_that_nobody_answers_for_meets_the_deadline),
+        sender_case(answers_are_kept_as_long_as_they_say),
         sender_case(nothing_private_is_called_in_any_notation),
         sender_case(urls_that_are_none_of_ours),
     };
