@@ -252,11 +252,9 @@ static void write_for_ever(struct receiver *bad, int fd, const char *text)
 
 static void endless_body(struct receiver *bad, int fd)
 {
-    static char block[4096];
-    memset(block, 'b', sizeof(block) - 1);
     (void)receiver_read(bad, fd);
     (void)receiver_say(fd, "HTTP/1.1 200 OK\r\n\r\n");
-    write_for_ever(bad, fd, block);
+    write_for_ever(bad, fd, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
 }
 
 static void endless_head(struct receiver *bad, int fd)
