@@ -140,6 +140,7 @@ enum err target_read(struct dispatcher *dispatcher, struct target *target)
 {
     static _Thread_local struct reading reading;
     int64_t now_ms = clock_now_ms();
+    bool is_over = target->is_gone || target->endpoint.disabled_by != DISABLED_NOT;
     enum err err = read_slots(dispatcher, target, 0, &reading);
     if (err)
         return err;
@@ -147,7 +148,7 @@ enum err target_read(struct dispatcher *dispatcher, struct target *target)
     for (size_t i = 0; i < reading.count; i++) {
         const struct delivery *row = &reading.rows[i];
         struct item *item;
-        if (row->next_at > now_ms) {
+        if (row->next_at > now_ms && !is_over) {
             target_timer(dispatcher, target, row->next_at);
             return ERR_OK;
         }
@@ -190,9 +191,12 @@ static enum err on_target(uint64_t app_id, uint64_t endpoint_id, int64_t next_at
 {
     struct scanning *scanning = ctx;
     struct target *target;
+    bool is_new = !target_get(scanning->dispatcher, endpoint_id);
     enum err err = target_find(scanning->dispatcher, app_id, endpoint_id, &target);
     if (err)
         return err;
+    if (is_new) /* it may have been disabled meanwhile: looked at once */
+        next_at = 0;
     target->slots |= UINT64_C(1) << scanning->slot;
     target_timer(scanning->dispatcher, target, next_at);
     return ERR_OK;

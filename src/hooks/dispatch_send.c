@@ -310,10 +310,10 @@ enum send_try target_try(struct dispatcher *dispatcher, struct target *target)
     if (must_wait(dispatcher, target))
         return TRY_NOTHING;
     enum err err = ERR_OK;
-    if (!target->first && target->is_stale)
-        err = target_read(dispatcher, target);
-    if (!err && target->first)
+    if (target->first || target->is_stale)
         err = target_load(dispatcher, target);
+    if (!err && !target->first && target->is_stale)
+        err = target_read(dispatcher, target);
     if (err) {
         log_warn("deliveries could not be read", "why=\"%s\"", err_name(err));
         pause_target(dispatcher, target, clock_now_ms() + DISPATCH_PAUSE_MS);

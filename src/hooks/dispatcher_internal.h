@@ -166,7 +166,8 @@ void targets_free(struct dispatcher *dispatcher);
 
 /* Whoever has something that waits, of a message of that day or later; 0: all, as at the start. */
 ERR_MUST_USE enum err dispatch_scan(struct dispatcher *dispatcher, int64_t from_day);
-/* Reads what is due into the target's line; sets its timer for what is due later. */
+/* Reads what is due into the target's line; sets its timer for what is due later. Of an endpoint that
+ * is disabled or deleted everything is due: it is given up. After target_load. */
 ERR_MUST_USE enum err target_read(struct dispatcher *dispatcher, struct target *target);
 /* Those of the target that are older than a day are given up, though nothing is sent to it now. */
 ERR_MUST_USE enum err target_read_over(struct dispatcher *dispatcher, struct target *target);
