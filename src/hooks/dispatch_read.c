@@ -140,7 +140,7 @@ enum err target_read(struct dispatcher *dispatcher, struct target *target)
 {
     static _Thread_local struct reading reading;
     int64_t now_ms = clock_now_ms();
-    bool is_over = target->is_gone || target->endpoint.disabled_by != DISABLED_NOT;
+    bool is_over = target_is_over(target);
     enum err err = read_slots(dispatcher, target, 0, &reading);
     if (err)
         return err;

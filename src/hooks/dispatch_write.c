@@ -277,6 +277,8 @@ static void job_landed(struct dispatcher *dispatcher, struct job *job)
         target->slots |= UINT64_C(1) << ring_slot_of(job->item->row.key.message_id);
         target_timer(dispatcher, target, job->next_at);
     }
+    /* It ended while this one was under way, and what waited was read without it. */
+    target->is_stale |= job->next_at && target_is_over(target);
     item_forget(dispatcher, job->item);
     job_free(job);
     if (target->is_stale || target->first) /* it may have waited for room */

@@ -62,6 +62,13 @@ struct target {
     size_t latency_count;
 };
 
+/* Nothing goes to it any more: what waits for it is given up. */
+static inline bool target_is_over(const struct target *target)
+{
+    return target->is_gone ||
+           (target->has_endpoint && target->endpoint.disabled_by != DISABLED_NOT);
+}
+
 /* An application. */
 struct customer {
     struct customer *next; /* in the line */
