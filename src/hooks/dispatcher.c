@@ -21,6 +21,7 @@
  */
 #include "hooks/dispatcher_internal.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -93,13 +94,15 @@ static int run_timers(struct dispatcher *dispatcher)
 
 static void note_add(struct dispatcher *dispatcher, const struct note *note)
 {
+    struct note *notes = dispatcher->notes; /* the array is made once */
+    assert(notes);
     pthread_mutex_lock(&dispatcher->lock);
     bool was_empty = dispatcher->note_count == 0;
-    struct note *last = was_empty ? NULL : &dispatcher->notes[dispatcher->note_count - 1];
+    struct note *last = was_empty ? NULL : &notes[dispatcher->note_count - 1];
     if (last && last->endpoint_id == note->endpoint_id && last->slots && note->slots)
         last->slots |= note->slots;
     else if (dispatcher->note_count < DISPATCH_NOTES_MAX)
-        dispatcher->notes[dispatcher->note_count++] = *note;
+        notes[dispatcher->note_count++] = *note;
     else
         dispatcher->must_scan = true;
     if (was_empty && dispatcher->sender)

@@ -108,7 +108,7 @@ const struct json_field endpoint_patch_fields[] = {
 
 static bool is_url(struct str url)
 {
-    struct str rest = url;
+    struct str rest;
     for (size_t i = 0; i < url.len; i++) {
         if (url.data[i] <= ' ' || url.data[i] >= 0x7f || url.data[i] == '\\')
             return false;

@@ -128,6 +128,7 @@ static void flight_retire(struct flight *flight)
 {
     struct sender *sender = flight->sender;
     struct send *send = flight->send;
+    assert(send);
     unlink_flight(flight);
     flight_easy_clear(flight);
     flight->send = NULL;
