@@ -304,7 +304,8 @@ static bool read_span(struct call *call, const char *since, const char *until,
            call_query_time(call, until, &span->until_ms);
 }
 
-/* Forwards only: newest message first, and iterator is the last one's id. */
+/* Forwards only: newest message first. iterator names the last item: its message, or, where one message
+ * may be there for several endpoints, message and endpoint. */
 static enum err list_deliveries(struct call *call, struct db *db, struct delivery_query *query,
                                 size_t limit, bool with_payload)
 {
@@ -324,9 +325,12 @@ static enum err list_deliveries(struct call *call, struct db *db, struct deliver
         err = write_delivery(call, db, &writer, &deliveries[written], with_payload);
     if (err)
         return err;
-    struct str last =
-        written ? id_format2(text, "msg", query->app_id, deliveries[written - 1].key.message_id)
-                : STR_NONE;
+    struct str last = STR_NONE;
+    if (written) {
+        const struct delivery_key *key = &deliveries[written - 1].key;
+        last = query->endpoint_id ? id_format2(text, "msg", query->app_id, key->message_id)
+                                  : id_format2(text, "dl", key->message_id, key->endpoint_id);
+    }
     hooks_list_end(call, &writer, written == count, STR_NONE, last);
     return ERR_OK;
 }
@@ -364,9 +368,16 @@ static enum err dead_read(struct call *call, struct db *db)
     uint64_t shard;
     enum err err = hooks_call_application(call, db, &application);
     if (err || !call_query_str(call, "endpoint", &text) || !hooks_call_page(call, false, &page) ||
-        !hooks_page_id(call, &page, "msg", application.id, &query.before_id) ||
         !read_span(call, "since", "until", &query.span))
         return hooks_said(err);
+    bool is_of_all = !text.data && page.iterator.data;
+    if (is_of_all &&
+        id_parse2(page.iterator, "dl", &query.before_id, &query.before_endpoint_id) != ERR_OK) {
+        problem_field(call, "iterator", "is not one that this list gave");
+        return ERR_OK;
+    }
+    if (!is_of_all && !hooks_page_id(call, &page, "msg", application.id, &query.before_id))
+        return ERR_OK;
     if (text.data &&
         (id_parse2(text, "ep", &shard, &endpoint.id) != ERR_OK || shard != application.id))
         err = endpoint_store_find(db, call_arena(call), application.id, text, &endpoint);

@@ -59,6 +59,7 @@ enum err delivery_store_count(struct db *db, uint64_t app_id, uint64_t endpoint_
 #define DEAD(NN)                                                                                   \
     "SELECT " COLUMNS " FROM delivery_" NN                                                         \
     " WHERE app_id = $1 AND message_id >= $2 AND message_id < $3 AND state = 2"                    \
+    " AND (message_id < $5 OR endpoint_id < $6)"                                                   \
     " ORDER BY message_id DESC, endpoint_id DESC LIMIT $4"
 RING_SQL(SQL_OF_ENDPOINT, OF_ENDPOINT);
 RING_SQL(SQL_DEAD, DEAD);
@@ -88,11 +89,16 @@ static enum err list_slot(struct db *db, const struct delivery_query *query, siz
     struct db_stmt *stmt = db_stmt(db, is_of_one ? &SQL_OF_ENDPOINT[slot] : &SQL_DEAD[slot]);
     int64_t room = (int64_t)(query->limit - *count);
     db_bind_i64(stmt, 1, (int64_t)query->app_id);
-    bind_span(stmt, 2, &query->span, query->before_id);
-    db_bind_i64(stmt, 4, is_of_one ? (int64_t)query->endpoint_id : room);
     if (is_of_one) {
+        bind_span(stmt, 2, &query->span, query->before_id);
+        db_bind_i64(stmt, 4, (int64_t)query->endpoint_id);
         db_bind_i64(stmt, 5, query->is_dead_only);
         db_bind_i64(stmt, 6, room);
+    } else {
+        bind_span(stmt, 2, &query->span, query->before_id ? query->before_id + 1 : 0);
+        db_bind_i64(stmt, 4, room);
+        db_bind_i64(stmt, 5, query->before_id ? (int64_t)query->before_id : INT64_MAX);
+        db_bind_i64(stmt, 6, (int64_t)query->before_endpoint_id);
     }
     return read_rows(stmt, query->app_id, query->limit, deliveries, count);
 }

@@ -20,7 +20,8 @@ struct delivery_query {
     uint64_t app_id;
     uint64_t endpoint_id; /* 0: of all; dead ones only then */
     bool is_dead_only;
-    uint64_t before_id; /* message; 0: from the newest on */
+    uint64_t before_id;          /* message; 0: from the newest on */
+    uint64_t before_endpoint_id; /* without endpoint_id: items of that message below it come, too */
     struct delivery_span span;
     size_t limit;
 };

@@ -12,7 +12,6 @@
 #define METADATA_BYTES_MAX     (32 << 10)
 #define METADATA_KEYS_MAX      64
 #define PAYLOAD_BYTES_MAX      (1u << 20)
-#define PAYLOAD_DEPTH_MAX      64
 #define ENVELOPE_BYTES_MAX     (64u << 10) /* of a message's body, besides its payload */
 #define EVENT_ID_BYTES_MAX     256
 #define EVENT_TYPES_MAX        64 /* that one endpoint names */

@@ -131,7 +131,13 @@ static void test_deliveries_by_endpoint_and_dead_letters(void **state)
     assert_int_equal(list_deliveries(rig, dead, found), 4);
     assert_int_equal(found[3].key.message_id, history.ids[0]);
     assert_int_equal(found[3].key.endpoint_id, rig->all_id);
-    dead.before_id = found[1].key.message_id;
+    /* Behind an item that is neither the first nor the last of its message. */
+    struct delivery_key key = found[1].key;
+    dead.before_id = key.message_id;
+    dead.before_endpoint_id = key.endpoint_id + 1;
+    assert_int_equal(list_deliveries(rig, dead, found), 3);
+    assert_int_equal(found[0].key.message_id, key.message_id);
+    dead.before_endpoint_id = key.endpoint_id;
     assert_int_equal(list_deliveries(rig, dead, found), 2);
     dead.endpoint_id = rig->paid_id;
     assert_int_equal(list_deliveries(rig, dead, found), 0);
