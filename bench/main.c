@@ -23,6 +23,8 @@ static const struct {
     {"idle", scenario_idle, "thousands of idle connections beside a steady mix"},
     {"demo", scenario_demo, "sells a whole stadium to thousands of simulated buyers"},
     {"search", scenario_search, "searches over many events in real cities at a steady rate"},
+    {"slow-endpoint", scenario_slow_endpoint,
+     "webhooks: an endpoint that takes 30 s, and half of them all, beside healthy ones"},
 };
 #define SCENARIO_COUNT (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -30,7 +32,7 @@ static int usage(void)
 {
     fprintf(stderr, "usage: foyer-bench SCENARIO [--seconds N] [--connections N] [--buyers N] "
                     "[--rate N] [--events N] [--plan FILE] [--data DIR] "
-                    "[--json FILE]\n");
+                    "[--minutes N] [--only PART] [--json FILE]\n");
     for (size_t i = 0; i < SCENARIO_COUNT; i++)
         fprintf(stderr, "  %-13s %s\n", scenarios[i].name, scenarios[i].help);
     return 2;
@@ -46,6 +48,8 @@ int main(int argc, char **argv)
         {"plan", required_argument, NULL, 'p'},
         {"data", required_argument, NULL, 'd'},
         {"events", required_argument, NULL, 'e'},
+        {"minutes", required_argument, NULL, 'm'},
+        {"only", required_argument, NULL, 'o'},
         {"json", required_argument, NULL, 'j'},
         {NULL, 0, NULL, 0},
     };
@@ -75,6 +79,12 @@ int main(int argc, char **argv)
             break;
         case 'e':
             options.events = atoi(optarg);
+            break;
+        case 'm':
+            options.minutes = atoi(optarg);
+            break;
+        case 'o':
+            options.only = optarg;
             break;
         case 'j':
             json_path = optarg;

@@ -12,6 +12,8 @@ struct scenario_options {
     const char *plan; /* demo: seating plan to sell, or NULL */
     const char *data; /* demo, search: keep the data here, or NULL */
     int events;       /* search: 0: the scenario's own */
+    int minutes;      /* slow-endpoint: how long it is ill; 0: the scenario's own */
+    const char *only; /* slow-endpoint: the part that is run, "15", "35" or "half"; NULL: all */
 };
 
 /* Fills the report; false when it could not run at all. */
@@ -24,6 +26,7 @@ bool scenario_purchases(const struct scenario_options *options, struct report *r
 bool scenario_expiry(const struct scenario_options *options, struct report *report);
 bool scenario_idle(const struct scenario_options *options, struct report *report);
 bool scenario_demo(const struct scenario_options *options, struct report *report);
+bool scenario_slow_endpoint(const struct scenario_options *options, struct report *report);
 bool scenario_search(const struct scenario_options *options, struct report *report);
 
 #endif
