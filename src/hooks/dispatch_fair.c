@@ -61,7 +61,7 @@ static struct target *target_new(struct customer *customer, uint64_t endpoint_id
     target->customer = customer;
     target->id = endpoint_id;
     target->last = &target->first;
-    target->window = DISPATCH_ENDPOINT_IN_FLIGHT;
+    window_init(&target->window);
     target->timer_ms = INT64_MAX;
     target->shown = (struct endpoint_health){.p50_ms = -1, .p99_ms = -1};
     arena_init(&target->arena, 1u << 20);

@@ -1,10 +1,10 @@
 /*
  * An attempt: may the endpoint be called now, what is sent, how it ended.
  *
- * An endpoint's window says how many requests may be under way to it: it grows with each success and
- * is halved with each time-out or refused connection, and while nothing comes back for
- * DISPATCH_STALL_MS nothing more is sent, so that one that hangs holds few places. Should very many
- * hang at once, the last DISPATCH_RESERVE places are for those that have answered lately, one each.
+ * An endpoint's window says how many requests may be under way to it, and while it is silent nothing
+ * more is sent (window.h), so that one that hangs holds few places. What it may have besides is a share
+ * of the places that are left (window_share): nobody fills them alone, nor do many together, and the
+ * last DISPATCH_RESERVE are for those that answer at once.
  * While its breaker is open nothing is sent, no attempt is counted, and nothing of it waits in memory;
  * only what is older than a day is given up.
  */
@@ -19,9 +19,10 @@
 #include "hooks/message_store.h"
 #include "hooks/retry_after.h"
 
-#define ARENA_MAX (PAYLOAD_BYTES_MAX + (256u << 10))
-#define NS_PER_MS INT64_C(1000000)
-#define SECOND_NS INT64_C(1000000000)
+#define ARENA_MAX          (PAYLOAD_BYTES_MAX + (256u << 10))
+#define SECOND_NS          INT64_C(1000000000)
+#define STATUS_TOO_MANY    429
+#define STATUS_UNAVAILABLE 503
 
 static void pause_target(struct dispatcher *dispatcher, struct target *target, int64_t until_ms)
 {
@@ -118,18 +119,25 @@ static enum err fill(struct job *job, struct str payload)
 
 /* --- how it ended --- */
 
+static enum window_end window_end_of(const struct job *job)
+{
+    const struct send *send = &job->send;
+    if (job->result == DELIVERY_TAKEN)
+        return WINDOW_GOOD;
+    return send->outcome == SEND_TIMEOUT || send->outcome == SEND_CONNECT ||
+                   send->status == STATUS_TOO_MANY || send->status == STATUS_UNAVAILABLE
+               ? WINDOW_STUCK
+               : WINDOW_BAD;
+}
+
 static void learn(struct target *target, const struct job *job)
 {
-    bool is_good = job->result == DELIVERY_TAKEN;
-    bool is_stuck = job->send.outcome == SEND_TIMEOUT || job->send.outcome == SEND_CONNECT;
-    breaker_record(&target->breaker, job->pass, is_good, clock_now_ms());
-    target->heard_ns = clock_mono_ns();
-    if (is_good)
-        target->good_ns = target->heard_ns;
-    if (is_good && target->window < DISPATCH_ENDPOINT_IN_FLIGHT_MAX)
-        target->window++;
-    else if (is_stuck && target->window > 1)
-        target->window /= 2;
+    struct window_answer answer = {.end = window_end_of(job),
+                                   .took_us = job->send.times.total_us,
+                                   .now_ns = clock_mono_ns(),
+                                   .beside = job->beside};
+    breaker_record(&target->breaker, job->pass, answer.end == WINDOW_GOOD, clock_now_ms());
+    window_record(&target->window, &answer);
     target->latencies_ms[target->latency_count++ % LATENCIES_KEPT] =
         (uint32_t)(job->send.times.total_us / 1000);
 }
@@ -189,7 +197,8 @@ static enum err begin(struct dispatcher *dispatcher, struct item *item, enum bre
         return err;
     }
     if (target->in_flight++ == 0)
-        target->heard_ns = clock_mono_ns();
+        window_begin(&target->window, clock_mono_ns());
+    job->beside = target->in_flight;
     target->customer->in_flight++;
     dispatcher->bytes_in_flight += (int64_t)job->cost;
     fair_charge(target, job->cost);
@@ -213,19 +222,24 @@ static void throttle_take(int64_t rate, int64_t *throttle_ns)
         *throttle_ns = (*throttle_ns > now_ns ? *throttle_ns : now_ns) + SECOND_NS / rate;
 }
 
-/* What is under way does not come back: its end brings the target into line again. */
-static bool is_stalling(const struct target *target)
+/* Its window, and its share of the places that are left for all and for its application. */
+static bool has_share(const struct dispatcher *dispatcher, const struct target *target)
 {
-    return target->in_flight > 0 &&
-           clock_mono_ns() - target->heard_ns > DISPATCH_STALL_MS * NS_PER_MS;
+    size_t in_flight = sender_in_flight(dispatcher->sender);
+    size_t of_app = target->customer->in_flight;
+    struct window_room room = {
+        .left = DISPATCH_IN_FLIGHT_MAX > in_flight ? DISPATCH_IN_FLIGHT_MAX - in_flight : 0,
+        .app_left = DISPATCH_APP_IN_FLIGHT_MAX > of_app ? DISPATCH_APP_IN_FLIGHT_MAX - of_app : 0,
+        .is_prompt = window_is_prompt(&target->window, clock_mono_ns()),
+    };
+    return target->in_flight < window_share(&room);
 }
 
-static bool is_reserved(const struct dispatcher *dispatcher, const struct target *target)
+/* In both cases the end of what is under way brings the target into line again. */
+static bool is_at_its_limit(const struct target *target)
 {
-    bool is_proven =
-        target->good_ns && clock_mono_ns() - target->good_ns < DISPATCH_PROVEN_MS * NS_PER_MS;
-    size_t left = DISPATCH_IN_FLIGHT_MAX - sender_in_flight(dispatcher->sender);
-    return left <= DISPATCH_RESERVE && (target->in_flight > 0 || !is_proven);
+    return target->in_flight >= target->window.size ||
+           (target->in_flight > 0 && window_is_silent(&target->window, clock_mono_ns()));
 }
 
 /* What cannot go out now, whatever waits. True: the target has its timer, and leaves the line. */
@@ -238,8 +252,7 @@ static bool must_wait(struct dispatcher *dispatcher, struct target *target)
         return true;
     }
     if (!breaker_is_down(breaker) || breaker->until_ms <= now_ms)
-        return target->in_flight >= target->window || is_stalling(target) ||
-               target->known_count >= DISPATCH_KNOWN_MAX;
+        return is_at_its_limit(target) || target->known_count >= DISPATCH_KNOWN_MAX;
     target_unread(dispatcher, target);
     target->is_stale = true;
     bool has_room = target->known_count < DISPATCH_KNOWN_MAX;
@@ -271,12 +284,10 @@ static enum send_try send_first(struct dispatcher *dispatcher, struct target *ta
                    dispatcher->bytes_in_flight >= DISPATCH_BYTES_MAX;
     if (is_full)
         return TRY_FULL;
-    if (is_reserved(dispatcher, target)) {
+    if (!has_share(dispatcher, target)) {
         target_timer(dispatcher, target, now_ms + DISPATCH_FULL_MS);
         return TRY_NOTHING;
     }
-    if (customer->in_flight >= DISPATCH_APP_IN_FLIGHT_MAX)
-        return TRY_CUSTOMER;
     if (!throttle_allows(endpoint->app_throttle_rate, &customer->throttle_ns, &wait_ms)) {
         customer_timer(dispatcher, customer, now_ms + wait_ms);
         return TRY_CUSTOMER;

@@ -18,6 +18,7 @@
 #include "hooks/hooks.h"
 #include "hooks/schedule.h"
 #include "hooks/signing.h"
+#include "hooks/window.h"
 #include "net/sender.h"
 
 #define LATENCIES_KEPT 64
@@ -39,12 +40,10 @@ struct target {
     struct item *first, **last; /* read and not sent */
     size_t waiting_count;
     size_t known_count; /* read and not committed */
-    size_t in_flight, window;
-    int64_t
-        heard_ns;    /* the last answer or failure, or the first request since none was under way */
-    int64_t good_ns; /* the last success */
-    uint64_t slots;  /* of the ring, that may hold something that waits */
-    bool is_stale;   /* there may be more in the database that is due */
+    size_t in_flight;
+    struct window window;
+    uint64_t slots; /* of the ring, that may hold something that waits */
+    bool is_stale;  /* there may be more in the database that is due */
     int64_t timer_ms;
     int64_t paused_until_ms;
     int64_t throttle_ns;
@@ -94,6 +93,7 @@ struct job {
     char url[URL_BYTES_MAX + 1];
     enum breaker_pass pass;
     size_t cost;
+    size_t beside; /* under way when it was sent, with it */
     bool is_attempt;
     enum delivery_result result;
     int64_t started_ms, queued_ms, retry_after_ms;

@@ -43,22 +43,25 @@
 #define RING_SWEEP_MS_MAX (3600 * INT64_C(1000))
 
 /* The dispatcher. */
-#define DISPATCH_IN_FLIGHT_MAX          4096
-#define DISPATCH_RESERVE                1024 /* of these, one each for endpoints that answer */
-#define DISPATCH_APP_IN_FLIGHT_MAX      256
-#define DISPATCH_ENDPOINT_IN_FLIGHT_MAX 32          /* one that is new or fails has fewer */
-#define DISPATCH_ENDPOINT_IN_FLIGHT     4           /* to begin with */
-#define DISPATCH_BYTES_MAX              (256 << 20) /* of payloads in flight */
-#define DISPATCH_READ_MAX               16 /* deliveries of an endpoint that wait in memory */
-#define DISPATCH_KNOWN_MAX              128 /* of an endpoint, with those whose result is being written */
-#define DISPATCH_DRAIN_MS               500 /* of a stop: what is in flight may end by itself */
-#define DISPATCH_WAITING_MAX            (1 << 18)  /* of all */
-#define DISPATCH_TARGETS_MAX            (1 << 20)  /* endpoints with something to do */
-#define DISPATCH_NOTES_MAX              (1 << 16)  /* news from the writer; more, and all is read */
-#define DISPATCH_QUANTUM                (64 << 10) /* bytes an application may send a round */
-#define DISPATCH_COST                   4096       /* of a delivery, besides its payload's bytes */
-#define DISPATCH_BATCH_MAX              64         /* results in one write */
-#define DISPATCH_ROUND_MAX              256        /* sends begun before the network is looked at */
+#define DISPATCH_IN_FLIGHT_MAX     4096
+#define DISPATCH_RESERVE           1024 /* of these, for endpoints that answer at once */
+#define DISPATCH_SHARE             24   /* an endpoint has at most this part of what is left, */
+#define DISPATCH_APP_IN_FLIGHT_MAX 512
+#define DISPATCH_APP_SHARE         3           /* and this of what its application has left */
+#define DISPATCH_WINDOW            4           /* of an endpoint, to begin with; see window.h */
+#define DISPATCH_WINDOW_NARROW     32          /* for whoever answers */
+#define DISPATCH_WINDOW_WIDE       128         /* for whoever can do so much at once */
+#define DISPATCH_BYTES_MAX         (256 << 20) /* of payloads in flight */
+#define DISPATCH_READ_MAX          16          /* deliveries of an endpoint that wait in memory */
+#define DISPATCH_KNOWN_MAX         256 /* of an endpoint, with those whose result is being written */
+#define DISPATCH_DRAIN_MS          500        /* of a stop: what is in flight may end by itself */
+#define DISPATCH_WAITING_MAX       (1 << 18)  /* of all */
+#define DISPATCH_TARGETS_MAX       (1 << 20)  /* endpoints with something to do */
+#define DISPATCH_NOTES_MAX         (1 << 16)  /* news from the writer; more, and all is read */
+#define DISPATCH_QUANTUM           (64 << 10) /* bytes an application may send a round */
+#define DISPATCH_COST              4096       /* of a delivery, besides its payload's bytes */
+#define DISPATCH_BATCH_MAX         64         /* results in one write */
+#define DISPATCH_ROUND_MAX         256        /* sends begun before the network is looked at */
 #define DISPATCH_STALL_MS                                                                          \
     1000 /* no answer for that long: nothing more is sent until there is one */
 #define DISPATCH_PROVEN_MS       10000 /* an endpoint that has answered lately */

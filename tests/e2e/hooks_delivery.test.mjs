@@ -7,7 +7,7 @@ import { until } from './lib/wait.mjs';
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
-const KNOWN_MAX = 128; /* DISPATCH_KNOWN_MAX */
+const KNOWN_MAX = 256; /* DISPATCH_KNOWN_MAX */
 const SUCCESS = 0;
 const FAIL = 2;
 /* Time goes on while a test looks: no second attempt comes in between. */

@@ -1,0 +1,227 @@
+/* Windows: how many requests at once an endpoint gets, and when it counts as silent. */
+#include "base/check.h"
+
+#include "hooks/limits.h"
+#include "hooks/window.h"
+
+#define SECOND_NS INT64_C(1000000000)
+#define MS_US     INT64_C(1000)
+
+static int64_t now_ns;
+
+static int set_up(void **state)
+{
+    (void)state;
+    now_ns = 1000 * SECOND_NS;
+    return 0;
+}
+
+static void record(struct window *window, enum window_end end, int64_t took_ms, size_t beside)
+{
+    struct window_answer answer = {end, took_ms * MS_US, now_ns, beside};
+    window_record(window, &answer);
+}
+
+/* All places of the window are used, each answer takes that long. */
+static void rounds(struct window *window, int count, int64_t (*took_ms)(size_t beside))
+{
+    for (int i = 0; i < count; i++) {
+        size_t size = window->size;
+        for (size_t beside = 1; beside <= size; beside++)
+            record(window, WINDOW_GOOD, took_ms(beside), beside);
+    }
+}
+
+static int64_t always_100_ms(size_t beside)
+{
+    (void)beside;
+    return 100;
+}
+
+static int64_t always_30_s(size_t beside)
+{
+    (void)beside;
+    return 30000;
+}
+
+/* Forty at once are as many as it can do. */
+static int64_t saturated(size_t beside)
+{
+    return beside <= 40 ? 200 : (int64_t)(5 * beside) + 250;
+}
+
+static void one_that_answers_gets_the_narrow_window(void **state)
+{
+    (void)state;
+    struct window window;
+    window_init(&window);
+    assert_int_equal(window.size, DISPATCH_WINDOW);
+    for (int i = 0; i < 1000; i++)
+        record(&window, WINDOW_GOOD, 100, 10); /* ten at once are all that it needs */
+    assert_int_equal(window.size, DISPATCH_WINDOW_NARROW);
+}
+
+static void one_that_is_slow_and_can_do_much_at_once_gets_the_wide_one(void **state)
+{
+    (void)state;
+    struct window window;
+    window_init(&window);
+    rounds(&window, 20, always_100_ms);
+    assert_int_equal(window.size, DISPATCH_WINDOW_WIDE);
+    window_init(&window);
+    rounds(&window, 20, always_30_s);
+    assert_int_equal(window.size, DISPATCH_WINDOW_WIDE);
+}
+
+/* One of ten takes long, however many there are. */
+static int64_t now_and_then_slow(size_t beside)
+{
+    return beside % 10 == 0 ? 2000 : 100;
+}
+
+static void a_slow_answer_now_and_then_changes_nothing(void **state)
+{
+    (void)state;
+    struct window window;
+    window_init(&window);
+    rounds(&window, 40, now_and_then_slow);
+    assert_in_range(window.size, DISPATCH_WINDOW_WIDE - 10, DISPATCH_WINDOW_WIDE);
+}
+
+static void one_that_more_at_once_makes_slower_goes_back(void **state)
+{
+    (void)state;
+    struct window window;
+    size_t most = 0;
+    window_init(&window);
+    for (int i = 0; i < 100; i++) {
+        rounds(&window, 1, saturated);
+        most = window.size > most ? window.size : most;
+    }
+    assert_in_range(most, DISPATCH_WINDOW_NARROW, 64);
+}
+
+static void what_is_not_used_is_lost(void **state)
+{
+    (void)state;
+    struct window window;
+    window_init(&window);
+    rounds(&window, 20, always_100_ms);
+    for (int i = 0; i < DISPATCH_WINDOW_WIDE; i++)
+        record(&window, WINDOW_GOOD, 100, 3);
+    assert_int_equal(window.size, DISPATCH_WINDOW_NARROW);
+}
+
+static void one_that_is_stuck_has_half(void **state)
+{
+    (void)state;
+    struct window window;
+    window_init(&window);
+    rounds(&window, 20, always_100_ms);
+    record(&window, WINDOW_STUCK, 15000, 20);
+    assert_int_equal(window.size, DISPATCH_WINDOW_NARROW);
+    record(&window, WINDOW_STUCK, 15000, 20);
+    assert_int_equal(window.size, DISPATCH_WINDOW_NARROW / 2);
+    record(&window, WINDOW_BAD, 10, 20); /* a refusal says nothing about how much at once */
+    assert_int_equal(window.size, DISPATCH_WINDOW_NARROW / 2);
+    for (int i = 0; i < 20; i++)
+        record(&window, WINDOW_STUCK, 15000, 20);
+    assert_int_equal(window.size, 1);
+    assert_int_equal(window.usual_us, 100 * MS_US); /* what fails says nothing about answers */
+}
+
+static void silence_is_measured_by_what_is_usual(void **state)
+{
+    (void)state;
+    struct window window;
+    window_init(&window);
+    window_begin(&window, now_ns);
+    assert_false(window_is_silent(&window, now_ns + SECOND_NS));
+    assert_true(window_is_silent(&window, now_ns + SECOND_NS + 1)); /* nobody knows it yet */
+    rounds(&window, 5, always_30_s);
+    assert_false(window_is_silent(&window, now_ns + 50 * SECOND_NS));
+    assert_true(window_is_silent(&window, now_ns + 61 * SECOND_NS));
+    rounds(&window, 5, always_100_ms);
+    assert_true(window_is_silent(&window, now_ns + 2 * SECOND_NS));
+}
+
+static void prompt_is_who_has_answered_at_once_and_lately(void **state)
+{
+    (void)state;
+    struct window window;
+    window_init(&window);
+    assert_false(window_is_prompt(&window, now_ns));
+    record(&window, WINDOW_GOOD, DISPATCH_STALL_MS + 1, 1);
+    record(&window, WINDOW_STUCK, 10, 1);
+    assert_false(window_is_prompt(&window, now_ns));
+    record(&window, WINDOW_GOOD, DISPATCH_STALL_MS, 1);
+    assert_true(window_is_prompt(&window, now_ns));
+    assert_false(window_is_prompt(&window, now_ns + DISPATCH_PROVEN_MS * INT64_C(1000000)));
+}
+
+/* As many as want places take them one by one, each as many as it may; what is left for the next. */
+static size_t left_by(size_t endpoints, size_t apps, size_t window, bool is_prompt)
+{
+    struct window_room room = {DISPATCH_IN_FLIGHT_MAX, 0, is_prompt};
+    size_t app_left[64], held[4096] = {0};
+    bool has_changed = true;
+    for (size_t i = 0; i < apps; i++)
+        app_left[i] = DISPATCH_APP_IN_FLIGHT_MAX;
+    while (has_changed) {
+        has_changed = false;
+        for (size_t i = 0; i < endpoints; i++) {
+            room.app_left = app_left[i % apps];
+            if (held[i] >= window || held[i] >= window_share(&room))
+                continue;
+            held[i]++;
+            room.left--;
+            app_left[i % apps]--;
+            has_changed = true;
+        }
+    }
+    return room.left;
+}
+
+static void nobody_fills_the_places_alone_nor_do_many_together(void **state)
+{
+    (void)state;
+    const size_t all = DISPATCH_IN_FLIGHT_MAX, wide = DISPATCH_WINDOW_WIDE;
+    assert_in_range(all - left_by(1, 1, wide, false), 100, DISPATCH_WINDOW_WIDE);
+    /* An application leaves places to its own others. */
+    assert_in_range(all - left_by(90, 1, wide, false), 300, DISPATCH_APP_IN_FLIGHT_MAX - 10);
+    /* And whoever does not answer at once leaves the reserve. */
+    assert_in_range(left_by(100, 50, wide, false), DISPATCH_RESERVE + 500, 2000);
+    assert_in_range(left_by(1000, 50, wide, false), DISPATCH_RESERVE, DISPATCH_RESERVE + 200);
+    assert_in_range(left_by(4000, 50, wide, false), DISPATCH_RESERVE, DISPATCH_RESERVE + 30);
+    assert_in_range(left_by(1000, 50, wide, true), 50, 200);
+}
+
+static void in_the_last_places_each_that_answers_at_once_has_one(void **state)
+{
+    (void)state;
+    struct window_room room = {1, 1, true};
+    assert_int_equal(window_share(&room), 1);
+    room.is_prompt = false;
+    assert_int_equal(window_share(&room), 0);
+    room = (struct window_room){0, 1, true};
+    assert_int_equal(window_share(&room), 0);
+    room = (struct window_room){1, 0, true};
+    assert_int_equal(window_share(&room), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(one_that_answers_gets_the_narrow_window, set_up),
+        cmocka_unit_test_setup(one_that_is_slow_and_can_do_much_at_once_gets_the_wide_one, set_up),
+        cmocka_unit_test_setup(a_slow_answer_now_and_then_changes_nothing, set_up),
+        cmocka_unit_test_setup(one_that_more_at_once_makes_slower_goes_back, set_up),
+        cmocka_unit_test_setup(what_is_not_used_is_lost, set_up),
+        cmocka_unit_test_setup(one_that_is_stuck_has_half, set_up),
+        cmocka_unit_test_setup(silence_is_measured_by_what_is_usual, set_up),
+        cmocka_unit_test_setup(prompt_is_who_has_answered_at_once_and_lately, set_up),
+        cmocka_unit_test_setup(nobody_fills_the_places_alone_nor_do_many_together, set_up),
+        cmocka_unit_test_setup(in_the_last_places_each_that_answers_at_once_has_one, set_up),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
