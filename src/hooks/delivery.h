@@ -23,11 +23,12 @@ enum delivery_state {
     DELIVERY_DEAD = 2,
 };
 
-/* Which queue it waits in; live traffic goes first. */
+/* Which line of its endpoint it waits in. What is due in an earlier one goes first, retries too. */
 enum lane {
     LANE_LIVE = 0,
     LANE_MANUAL = 1, /* resend of one */
-    LANE_REPLAY = 2, /* many */
+    LANE_REPLAY = 2, /* of a job: see replay.h */
+    LANE_COUNT = 3,
 };
 
 struct delivery_key {

@@ -67,12 +67,12 @@ enum err delivery_store_get(struct db *db, const struct delivery_key *key,
 #define PENDING_COLUMNS "message_id, state, attempts, next_at, lane, created_at"
 #define DUE(NN)                                                                                    \
     "SELECT " PENDING_COLUMNS " FROM delivery_" NN                                                 \
-    " WHERE app_id = $1 AND endpoint_id = $2 AND next_at IS NOT NULL"                              \
-    " ORDER BY next_at, created_at LIMIT $3"
+    " WHERE app_id = $1 AND endpoint_id = $2 AND lane = $3 AND next_at IS NOT NULL"                \
+    " ORDER BY next_at, created_at LIMIT $4"
 #define OVER(NN)                                                                                   \
     "SELECT " PENDING_COLUMNS " FROM delivery_" NN                                                 \
-    " WHERE app_id = $1 AND endpoint_id = $2 AND next_at IS NOT NULL AND created_at < $4"          \
-    " ORDER BY next_at, created_at LIMIT $3"
+    " WHERE app_id = $1 AND endpoint_id = $2 AND lane = $3 AND next_at IS NOT NULL"                \
+    " AND created_at < $5 ORDER BY next_at, created_at LIMIT $4"
 RING_SQL(SQL_DUE, DUE);
 RING_SQL(SQL_OVER, OVER);
 
@@ -83,9 +83,10 @@ enum err delivery_store_waiting(struct db *db, const struct delivery_wait *wait,
     struct db_stmt *stmt = db_stmt(db, is_over ? &SQL_OVER[wait->slot] : &SQL_DUE[wait->slot]);
     db_bind_i64(stmt, 1, (int64_t)wait->app_id);
     db_bind_i64(stmt, 2, (int64_t)wait->endpoint_id);
-    db_bind_i64(stmt, 3, (int64_t)wait->limit);
+    db_bind_i64(stmt, 3, wait->lane);
+    db_bind_i64(stmt, 4, (int64_t)wait->limit);
     if (is_over)
-        db_bind_i64(stmt, 4, wait->before_ms);
+        db_bind_i64(stmt, 5, wait->before_ms);
     bool has_row;
     size_t count = 0;
     enum err err = db_step(stmt, &has_row);
@@ -102,22 +103,24 @@ enum err delivery_store_waiting(struct db *db, const struct delivery_wait *wait,
     return err;
 }
 
-#define TARGETS(NN)                                                                                \
-    "SELECT app_id, endpoint_id, MIN(next_at) FROM delivery_" NN                                   \
-    " WHERE next_at IS NOT NULL GROUP BY app_id, endpoint_id"
-RING_SQL(SQL_TARGETS, TARGETS);
+#define LINES(NN)                                                                                  \
+    "SELECT app_id, endpoint_id, lane, MIN(next_at) FROM delivery_" NN                             \
+    " WHERE next_at IS NOT NULL GROUP BY app_id, endpoint_id, lane"
+RING_SQL(SQL_LINES, LINES);
 
-enum err delivery_store_each_target(struct db *db, size_t slot,
-                                    enum err (*on_target)(uint64_t app_id, uint64_t endpoint_id,
-                                                          int64_t next_at, void *ctx),
-                                    void *ctx)
+enum err delivery_store_each_line(struct db *db, size_t slot,
+                                  enum err (*on_line)(const struct delivery_line *line, void *ctx),
+                                  void *ctx)
 {
-    struct db_stmt *stmt = db_stmt(db, &SQL_TARGETS[slot]);
+    struct db_stmt *stmt = db_stmt(db, &SQL_LINES[slot]);
     bool has_row;
     enum err err = db_step(stmt, &has_row);
     while (!err && has_row) {
-        err = on_target((uint64_t)db_col_i64(stmt, 0), (uint64_t)db_col_i64(stmt, 1),
-                        db_col_i64(stmt, 2), ctx);
+        struct delivery_line line = {.app_id = (uint64_t)db_col_i64(stmt, 0),
+                                     .endpoint_id = (uint64_t)db_col_i64(stmt, 1),
+                                     .lane = (enum lane)(db_col_i64(stmt, 2) % LANE_COUNT),
+                                     .next_at = db_col_i64(stmt, 3)};
+        err = on_line(&line, ctx);
         if (!err)
             err = db_step(stmt, &has_row);
     }

@@ -5,6 +5,10 @@
  *
  * The rows of what is in memory still stand in the index until their results are committed; they are
  * known by item_key and passed over.
+ *
+ * What is due in an earlier lane is read first. Should it become due while something of a later lane
+ * waits in memory, that is left to the database again: so live traffic stands behind what is under way,
+ * and behind nothing else.
  */
 #include "hooks/dispatcher_internal.h"
 
@@ -54,6 +58,7 @@ static void target_append(struct target *target, struct item *item)
 {
     *target->last = item;
     target->last = &item->next;
+    target->last_lane = item->row.lane;
     target->waiting_count++;
 }
 
@@ -74,6 +79,14 @@ void target_unread(struct dispatcher *dispatcher, struct target *target)
         item_forget(dispatcher, target_take(target));
         target->is_stale = true;
     }
+}
+
+void target_news(struct dispatcher *dispatcher, struct target *target, enum lane lane)
+{
+    if (target->first && target->last_lane > lane)
+        target_unread(dispatcher, target);
+    target->is_stale = true;
+    target_queue(dispatcher, target);
 }
 
 /* --- what is due --- */
@@ -104,7 +117,7 @@ static enum err read_slot(struct dispatcher *dispatcher, struct target *target,
     if (err)
         return err;
     if (count == 0 && wait->before_ms == 0)
-        target->slots &= ~(UINT64_C(1) << wait->slot);
+        target->slots[wait->lane] &= ~(UINT64_C(1) << wait->slot);
     reading->is_cut |= count == wait->limit;
     for (size_t i = 0; i < count && reading->count < ROWS_MAX; i++)
         if (!map_has(&dispatcher->known, item_key(&rows[i].key)))
@@ -117,18 +130,19 @@ static enum err read_slot(struct dispatcher *dispatcher, struct target *target,
     return ERR_OK;
 }
 
-static enum err read_slots(struct dispatcher *dispatcher, struct target *target, int64_t before_ms,
-                           struct reading *reading)
+static enum err read_slots(struct dispatcher *dispatcher, struct target *target, enum lane lane,
+                           int64_t before_ms, struct reading *reading)
 {
     size_t limit = DISPATCH_READ_MAX + 1 + target->known_count;
     struct delivery_wait wait = {.app_id = target->customer->id,
                                  .endpoint_id = target->id,
+                                 .lane = lane,
                                  .before_ms = before_ms,
                                  .limit = limit < ROWS_MAX ? limit : ROWS_MAX};
     reading->count = 0;
     reading->is_cut = false;
     for (wait.slot = 0; wait.slot < RING_SLOTS; wait.slot++) {
-        bool may_hold = target->slots >> wait.slot & 1;
+        bool may_hold = target->slots[lane] >> wait.slot & 1;
         enum err err = may_hold ? read_slot(dispatcher, target, &wait, reading) : ERR_OK;
         if (err)
             return err;
@@ -136,39 +150,55 @@ static enum err read_slots(struct dispatcher *dispatcher, struct target *target,
     return ERR_OK;
 }
 
-enum err target_read(struct dispatcher *dispatcher, struct target *target)
+/* Takes what is due of it into memory, as far as there is room. Of what is due later the first has the
+ * target's timer. */
+static enum err take_due(struct dispatcher *dispatcher, struct target *target,
+                         const struct reading *reading)
 {
-    static _Thread_local struct reading reading;
     int64_t now_ms = clock_now_ms();
     bool is_over = target_is_over(target);
-    enum err err = read_slots(dispatcher, target, 0, &reading);
-    if (err)
-        return err;
-    target->is_stale = false;
-    for (size_t i = 0; i < reading.count; i++) {
-        const struct delivery *row = &reading.rows[i];
+    for (size_t i = 0; i < reading->count; i++) {
+        const struct delivery *row = &reading->rows[i];
         struct item *item;
         if (row->next_at > now_ms && !is_over) {
             target_timer(dispatcher, target, row->next_at);
             return ERR_OK;
         }
-        if (i == DISPATCH_READ_MAX)
-            break;
-        err = item_add(dispatcher, target, row, &item);
+        if (target->waiting_count == DISPATCH_READ_MAX) {
+            target->is_stale = true;
+            return ERR_OK;
+        }
+        enum err err = item_add(dispatcher, target, row, &item);
         if (err)
-            break; /* as many as there is room for */
+            return err;
         target_append(target, item);
     }
     /* All that was read is due: there may be more. */
-    target->is_stale = err || reading.is_cut;
+    target->is_stale |= reading->is_cut;
+    return ERR_OK;
+}
+
+enum err target_read(struct dispatcher *dispatcher, struct target *target)
+{
+    static _Thread_local struct reading reading;
+    enum err err = ERR_OK;
+    target->is_stale = false;
+    for (enum lane lane = LANE_LIVE; lane < LANE_COUNT && !target->is_stale; lane++) {
+        if (target->slots[lane] == 0)
+            continue;
+        err = read_slots(dispatcher, target, lane, 0, &reading);
+        if (!err)
+            err = take_due(dispatcher, target, &reading);
+        target->is_stale |= err != ERR_OK;
+    }
     return target->first ? ERR_OK : err;
 }
 
-enum err target_read_over(struct dispatcher *dispatcher, struct target *target)
+static enum err read_over(struct dispatcher *dispatcher, struct target *target, enum lane lane)
 {
     static _Thread_local struct reading reading;
     int64_t before_ms = clock_now_ms() - SCHEDULE_MS_MAX;
-    enum err err = read_slots(dispatcher, target, before_ms, &reading);
+    enum err err = read_slots(dispatcher, target, lane, before_ms, &reading);
     for (size_t i = 0; !err && i < reading.count; i++) {
         struct item *item;
         err = item_add(dispatcher, target, &reading.rows[i], &item);
@@ -180,6 +210,15 @@ enum err target_read_over(struct dispatcher *dispatcher, struct target *target)
     return err;
 }
 
+enum err target_read_over(struct dispatcher *dispatcher, struct target *target)
+{
+    enum err err = ERR_OK;
+    for (enum lane lane = LANE_LIVE; !err && lane < LANE_COUNT; lane++)
+        if (target->slots[lane] != 0 && target->known_count < DISPATCH_KNOWN_MAX)
+            err = read_over(dispatcher, target, lane);
+    return err;
+}
+
 /* --- all that waits --- */
 
 struct scanning {
@@ -187,18 +226,17 @@ struct scanning {
     size_t slot;
 };
 
-static enum err on_target(uint64_t app_id, uint64_t endpoint_id, int64_t next_at, void *ctx)
+static enum err on_line(const struct delivery_line *line, void *ctx)
 {
     struct scanning *scanning = ctx;
     struct target *target;
-    bool is_new = !target_get(scanning->dispatcher, endpoint_id);
-    enum err err = target_find(scanning->dispatcher, app_id, endpoint_id, &target);
+    bool is_new = !target_get(scanning->dispatcher, line->endpoint_id);
+    enum err err = target_find(scanning->dispatcher, line->app_id, line->endpoint_id, &target);
     if (err)
         return err;
-    if (is_new) /* it may have been disabled meanwhile: looked at once */
-        next_at = 0;
-    target->slots |= UINT64_C(1) << scanning->slot;
-    target_timer(scanning->dispatcher, target, next_at);
+    target->slots[line->lane] |= UINT64_C(1) << scanning->slot;
+    /* A new one may have been disabled meanwhile: it is looked at at once. */
+    target_timer(scanning->dispatcher, target, is_new ? 0 : line->next_at);
     return ERR_OK;
 }
 
@@ -208,7 +246,7 @@ enum err dispatch_scan(struct dispatcher *dispatcher, int64_t from_day)
     enum err err = ring_slots(dispatcher->db, clock_now_ms(), &slots);
     for (size_t i = 0; !err && i < slots.count && slots.items[i].day >= from_day; i++) {
         struct scanning scanning = {dispatcher, slots.items[i].slot};
-        err = delivery_store_each_target(dispatcher->db, scanning.slot, on_target, &scanning);
+        err = delivery_store_each_line(dispatcher->db, scanning.slot, on_line, &scanning);
     }
     return err;
 }

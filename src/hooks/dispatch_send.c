@@ -148,6 +148,7 @@ static void on_done(struct send *send)
     struct dispatcher *dispatcher = job->dispatcher;
     struct target *target = job->target;
     target->in_flight--;
+    target->replays_in_flight -= job->item->row.lane == LANE_REPLAY;
     target->customer->in_flight--;
     dispatcher->bytes_in_flight -= (int64_t)job->cost;
     if (send->outcome == SEND_CLOSED) { /* whoever comes next repeats it */
@@ -199,6 +200,7 @@ static enum err begin(struct dispatcher *dispatcher, struct item *item, enum bre
     if (target->in_flight++ == 0)
         window_begin(&target->window, clock_mono_ns());
     job->beside = target->in_flight;
+    target->replays_in_flight += item->row.lane == LANE_REPLAY;
     target->customer->in_flight++;
     dispatcher->bytes_in_flight += (int64_t)job->cost;
     fair_charge(target, job->cost);
@@ -240,6 +242,15 @@ static bool is_at_its_limit(const struct target *target)
 {
     return target->in_flight >= target->window.size ||
            (target->in_flight > 0 && window_is_silent(&target->window, clock_mono_ns()));
+}
+
+/* Jobs have half of the window at most, so that live traffic finds a free place. It is in line again as
+ * soon as one of them has ended. */
+static bool is_share_full(const struct target *target)
+{
+    size_t share = target->window.size / 2;
+    return target->first->row.lane == LANE_REPLAY &&
+           target->replays_in_flight >= (share > 0 ? share : 1);
 }
 
 /* What cannot go out now, whatever waits. True: the target has its timer, and leaves the line. */
@@ -288,6 +299,8 @@ static enum send_try send_first(struct dispatcher *dispatcher, struct target *ta
         target_timer(dispatcher, target, now_ms + DISPATCH_FULL_MS);
         return TRY_NOTHING;
     }
+    if (is_share_full(target))
+        return TRY_NOTHING;
     if (!throttle_allows(endpoint->app_throttle_rate, &customer->throttle_ns, &wait_ms)) {
         customer_timer(dispatcher, customer, now_ms + wait_ms);
         return TRY_CUSTOMER;

@@ -136,6 +136,7 @@ static enum err job_apply(struct job *job, struct writer_tx *tx)
                                .chance = job->chance,
                                .now_ms = tx->now_ms};
     job->next_at = 0;
+    job->next_lane = LANE_LIVE;
     job->is_dead = false;
     enum err err = ring_open(job->dispatcher->hooks->ring, tx, key->message_id);
     if (!err)
@@ -145,6 +146,7 @@ static enum err job_apply(struct job *job, struct writer_tx *tx)
     bool was_pending = delivery.state == DELIVERY_PENDING;
     delivery_settle(&delivery, &end);
     job->next_at = delivery.next_at;
+    job->next_lane = delivery.lane;
     job->is_dead = was_pending && delivery.state == DELIVERY_DEAD;
     if (was_pending)
         err = delivery_store_put(tx->db, &delivery);
@@ -274,7 +276,8 @@ static void job_landed(struct dispatcher *dispatcher, struct job *job)
             target->endpoint.failing_since_ms = is_failing ? clock_now_ms() : 0;
     }
     if (job->next_at) {
-        target->slots |= UINT64_C(1) << ring_slot_of(job->item->row.key.message_id);
+        const struct delivery *row = &job->item->row;
+        target->slots[job->next_lane] |= UINT64_C(1) << ring_slot_of(row->key.message_id);
         target_timer(dispatcher, target, job->next_at);
     }
     /* It ended while this one was under way, and what waited was read without it. */

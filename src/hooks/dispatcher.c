@@ -73,8 +73,7 @@ static void on_timer(struct dispatcher *dispatcher, const struct heap_item *item
     if (!target)
         return;
     target->timer_ms = INT64_MAX;
-    target->is_stale = true;
-    target_queue(dispatcher, target);
+    target_news(dispatcher, target, LANE_LIVE);
 }
 
 static int run_timers(struct dispatcher *dispatcher)
@@ -99,7 +98,8 @@ static void note_add(struct dispatcher *dispatcher, const struct note *note)
     pthread_mutex_lock(&dispatcher->lock);
     bool was_empty = dispatcher->note_count == 0;
     struct note *last = was_empty ? NULL : &notes[dispatcher->note_count - 1];
-    if (last && last->endpoint_id == note->endpoint_id && last->slots && note->slots)
+    bool is_like = last && last->endpoint_id == note->endpoint_id && last->lane == note->lane;
+    if (is_like && last->slots && note->slots)
         last->slots |= note->slots;
     else if (dispatcher->note_count < DISPATCH_NOTES_MAX)
         notes[dispatcher->note_count++] = *note;
@@ -133,16 +133,15 @@ static enum err stage(struct dispatcher *dispatcher, struct writer_tx *tx, const
 enum err dispatcher_stage(struct dispatcher *dispatcher, struct writer_tx *tx,
                           const struct delivery_key *key, enum lane lane)
 {
-    struct note note = {key->app_id, key->endpoint_id,
-                        UINT64_C(1) << ring_slot_of(key->message_id)};
-    (void)lane; /* lanes are told apart when rows are read */
+    struct note note = {key->app_id, key->endpoint_id, UINT64_C(1) << ring_slot_of(key->message_id),
+                        lane};
     return stage(dispatcher, tx, &note);
 }
 
 enum err dispatcher_stage_change(struct dispatcher *dispatcher, struct writer_tx *tx,
                                  uint64_t app_id, uint64_t endpoint_id)
 {
-    struct note note = {app_id, endpoint_id, 0};
+    struct note note = {app_id, endpoint_id, 0, LANE_LIVE};
     return stage(dispatcher, tx, &note);
 }
 
@@ -177,9 +176,8 @@ static void note_take(struct dispatcher *dispatcher, const struct note *note)
         if (target)
             target_changed(dispatcher, target);
     } else if (target_find(dispatcher, note->app_id, note->endpoint_id, &target) == ERR_OK) {
-        target->slots |= note->slots;
-        target->is_stale = true;
-        target_queue(dispatcher, target);
+        target->slots[note->lane] |= note->slots;
+        target_news(dispatcher, target, note->lane);
     } else {
         pthread_mutex_lock(&dispatcher->lock);
         dispatcher->must_scan = true;

@@ -37,13 +37,15 @@ struct target {
     uint64_t id;
     bool is_in_line;
     int64_t deficit;
-    struct item *first, **last; /* read and not sent */
+    struct item *first, **last; /* read and not sent: lane by lane */
     size_t waiting_count;
-    size_t known_count; /* read and not committed */
+    enum lane last_lane; /* of those, the last one's; any when there is none */
+    size_t known_count;  /* read and not committed */
     size_t in_flight;
+    size_t replays_in_flight; /* of these, what jobs send again */
     struct window window;
-    uint64_t slots; /* of the ring, that may hold something that waits */
-    bool is_stale;  /* there may be more in the database that is due */
+    uint64_t slots[LANE_COUNT]; /* of the ring, that may hold something that waits in this lane */
+    bool is_stale;              /* there may be more in the database that is due */
     int64_t timer_ms;
     int64_t paused_until_ms;
     int64_t throttle_ns;
@@ -104,6 +106,7 @@ struct job {
     bool is_batch_mixed;      /* the batch has refusals */
     /* Set where it is written. */
     int64_t next_at;
+    enum lane next_lane;
     bool is_dead;
 };
 
@@ -118,6 +121,7 @@ struct batch {
 
 struct note {
     uint64_t app_id, endpoint_id, slots; /* slots 0: the endpoint has changed */
+    enum lane lane;
 };
 
 struct dispatcher {
@@ -181,6 +185,9 @@ ERR_MUST_USE enum err target_read_over(struct dispatcher *dispatcher, struct tar
 struct item *target_take(struct target *target);
 /* What waits in memory is left to the database again. */
 void target_unread(struct dispatcher *dispatcher, struct target *target);
+/* Something may be due in this lane: the target gets in line, and what waits in memory in later lanes is
+ * left to the database, so that it is read behind that. */
+void target_news(struct dispatcher *dispatcher, struct target *target, enum lane lane);
 void item_forget(struct dispatcher *dispatcher, struct item *item);
 /* The endpoint, no older than DISPATCH_ENDPOINT_AGE_MS. */
 ERR_MUST_USE enum err target_load(struct dispatcher *dispatcher, struct target *target);
