@@ -40,6 +40,7 @@
 
 #include "app/app_internal.h"
 #include "app/idempotency.h"
+#include "app/portal.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 
@@ -217,14 +218,26 @@ static enum flow step_body(struct exchange *x, struct db *const *databases)
 
 /* ---- 3 caller ---- */
 
-static enum flow step_caller(struct exchange *x, struct db *const *databases)
+/* Only routes of that dialect know portal tokens; elsewhere they are no credentials. */
+static enum err look_up(struct exchange *x, struct db *const *databases)
 {
     struct app *app = x->call.app;
+    struct request *req = x->call.req;
+    uint64_t app_id;
+    uint8_t hash[SHA256_SIZE];
+    if (x->call.route->dialect == DIALECT_HOOKS && portal_token_of(req, &app_id, hash))
+        return databases
+                   ? portal_lookup(app->tables, app->table_count, databases, req, &x->call.caller)
+                   : ERR_AGAIN;
+    return databases ? identity_lookup(app->identity, databases[0], req, &x->call.caller)
+                     : identity_lookup_cached(app->identity, req, &x->call.caller);
+}
+
+static enum flow step_caller(struct exchange *x, struct db *const *databases)
+{
     if (x->call.route->auth == AUTH_NONE)
         return FLOW_NEXT;
-    enum err err = databases
-                       ? identity_lookup(app->identity, databases[0], x->call.req, &x->call.caller)
-                       : identity_lookup_cached(app->identity, x->call.req, &x->call.caller);
+    enum err err = look_up(x, databases);
     switch (err) {
     case ERR_OK:
         return FLOW_NEXT;
@@ -277,6 +290,8 @@ static enum flow step_permit(struct exchange *x, struct db *const *databases)
         return refuse(x, PROBLEM_UNAUTHENTICATED, NULL);
     if (route->scopes && !(caller && caller->scopes & (route->scopes | SCOPE_ADMIN)))
         return refuse(x, caller ? PROBLEM_FORBIDDEN : PROBLEM_UNAUTHENTICATED, NULL);
+    if (caller && caller->portal_app_id && !(caller->scopes & route->scopes))
+        return refuse(x, PROBLEM_FORBIDDEN, NULL);
     return permit_key(x);
 }
 
@@ -318,6 +333,8 @@ static uint64_t who_is_limited(const struct call *call, const struct rate_class_
     const struct caller *caller = call->caller;
     if (!caller || limits->is_by_address)
         return rate_limit_address(str_from_c(call->req->peer_ip));
+    if (caller->portal_app_id) /* the owner's allowance is not the customer's */
+        return ~caller->portal_app_id;
     return caller->account_id ? caller->account_id : caller->key_id;
 }
 

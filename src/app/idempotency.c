@@ -43,6 +43,8 @@ static uint64_t caller_id(const struct caller *caller)
 {
     if (!caller)
         return 0;
+    if (caller->portal_app_id) /* the complement of an id is none: never the owner's answers */
+        return ~caller->portal_app_id;
     return caller->account_id ? caller->account_id : caller->key_id;
 }
 

@@ -14,10 +14,11 @@
 /* Immutable once made; reference counted, a call holds one reference until its request ends. */
 struct caller {
     uint64_t account_id;
-    uint64_t session_id; /* 0 for API keys */
-    uint64_t key_id;     /* 0 for sessions */
-    unsigned scopes;     /* from roles or the key */
-    bool is_cookie;      /* came by cookie: state-changing requests were checked for same origin */
+    uint64_t session_id;    /* 0 for API keys */
+    uint64_t key_id;        /* 0 for sessions */
+    uint64_t portal_app_id; /* a portal token (portal.h): the one application it opens; else 0 */
+    unsigned scopes;        /* from roles, the key or the token */
+    bool is_cookie; /* came by cookie: state-changing requests were checked for same origin */
     char email[256];
     char name[128];
 };

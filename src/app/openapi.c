@@ -364,7 +364,8 @@ static void put_scopes(struct json_writer *writer, unsigned scopes)
     } names[] = {{SCOPE_ORGANIZER, "organizer"},
                  {SCOPE_CHECK_IN, "check-in"},
                  {SCOPE_SUPPORT, "support"},
-                 {SCOPE_ADMIN, "admin"}};
+                 {SCOPE_ADMIN, "admin"},
+                 {SCOPE_PORTAL, "portal"}};
     if (scopes == 0)
         return;
     json_key(writer, "x-scopes");

@@ -45,7 +45,18 @@ enum scope {
     SCOPE_CHECK_IN = 2,
     SCOPE_SUPPORT = 4,
     SCOPE_ADMIN = 8, /* everything */
+    /* Of portal tokens alone: what a customer may do with one application. Roles and keys never have
+     * these, and a route without any of them is closed to portal tokens. */
+    SCOPE_PORTAL_VIEW = 16,
+    SCOPE_PORTAL_SECRET_VIEW = 32,
+    SCOPE_PORTAL_SECRET_MANAGE = 64,
+    SCOPE_PORTAL_ATTEMPT = 128, /* sending again, examples, replay */
+    SCOPE_PORTAL_ENDPOINT = 256,
 };
+
+#define SCOPE_PORTAL                                                                               \
+    (SCOPE_PORTAL_VIEW | SCOPE_PORTAL_SECRET_VIEW | SCOPE_PORTAL_SECRET_MANAGE |                   \
+     SCOPE_PORTAL_ATTEMPT | SCOPE_PORTAL_ENDPOINT)
 
 enum route_idempotency {
     IDEMPOTENCY_ACCEPTED,     /* default; looked up and stored by dispatch, for POST only */
@@ -81,6 +92,7 @@ enum rate_class {
 struct service;
 struct call;
 struct caller;
+struct portal_token;
 
 struct route {
     enum http_method method;
@@ -126,6 +138,10 @@ struct service {
     struct writer *writer;
     size_t database_index; /* among the pool's connections */
     void *state;           /* the service's own */
+    /* Who one of its portal tokens stands for (app/portal.h); NULL: it gives none out. db: a reading
+     * connection of its database. ERR_NOT_FOUND: unknown, revoked or over. */
+    enum err (*find_token)(struct db *db, uint64_t app_id, const uint8_t *token_hash,
+                           int64_t now_ms, struct portal_token *ret_token);
 };
 
 /* One request on its way through a route. In the request's arena. */

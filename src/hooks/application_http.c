@@ -234,7 +234,11 @@ static enum err get_read(struct call *call, struct db *db)
 {
     struct application application;
     enum err err = hooks_call_application(call, db, &application);
-    return err ? hooks_said(err) : reply_application(call, 200, &application);
+    if (err)
+        return hooks_said(err);
+    if (call->caller->portal_app_id) /* the owner's notes are not the customer's to read */
+        application.metadata = STR("{}");
+    return reply_application(call, 200, &application);
 }
 
 static enum err reply_list(struct call *call, const struct hooks_page *page,
@@ -329,7 +333,7 @@ const struct route application_routes[] = {
      .pattern = "/api/v1/app/{app}",
      .kind = ROUTE_READ,
      .auth = AUTH_CALLER,
-     .scopes = HOOKS_SCOPES,
+     .scopes = HOOKS_PORTAL(VIEW),
      .dialect = DIALECT_HOOKS,
      .read = get_read,
      .summary = "Get an application",

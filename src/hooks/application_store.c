@@ -50,11 +50,13 @@ enum err application_store_update(struct db *db, const struct application *appli
 
 SQL(SQL_DELETE, "DELETE FROM application WHERE id = $1");
 SQL(SQL_DELETE_ENDPOINTS, "DELETE FROM endpoint WHERE app_id = $1");
+SQL(SQL_DELETE_TOKENS, "DELETE FROM portal_token WHERE app_id = $1");
 SQL(SQL_DELETE_SECRETS, "DELETE FROM endpoint_old_secret WHERE app_id = $1");
 
 enum err application_store_delete(struct db *db, uint64_t id)
 {
-    struct sql *const deletes[] = {&SQL_DELETE_SECRETS, &SQL_DELETE_ENDPOINTS, &SQL_DELETE};
+    struct sql *const deletes[] = {&SQL_DELETE_TOKENS, &SQL_DELETE_SECRETS, &SQL_DELETE_ENDPOINTS,
+                                   &SQL_DELETE};
     enum err err = ERR_OK;
     for (size_t i = 0; !err && i < sizeof(deletes) / sizeof(deletes[0]); i++) {
         struct db_stmt *stmt = db_stmt(db, deletes[i]);

@@ -420,32 +420,35 @@ static enum err resend_apply(struct call *call, struct writer_tx *tx)
 
 #define ATTEMPT(method_name, path)                                                                 \
     .method = (method_name), .pattern = "/api/v1/app/{app}" path, .auth = AUTH_CALLER,             \
-    .scopes = HOOKS_SCOPES, .dialect = DIALECT_HOOKS, .tag = "hooks"
+    .dialect = DIALECT_HOOKS, .tag = "hooks"
 #define FILTERS "limit iterator status status_code_class before after event_types with_content"
 
 const struct route attempt_routes[] = {
-    {ATTEMPT(HTTP_GET, "/attempt/endpoint/{ep}"), .kind = ROUTE_READ, .read = by_endpoint_read,
-     .summary = "List attempts to reach an endpoint, newest first", .response = "HooksAttemptList",
-     .success = 200, .query = FILTERS, .is_retry_safe = true},
-    {ATTEMPT(HTTP_GET, "/attempt/msg/{msg}"), .kind = ROUTE_READ, .read = by_message_read,
-     .summary = "List attempts to deliver a message, newest first", .response = "HooksAttemptList",
-     .success = 200, .query = FILTERS " endpoint_id", .is_retry_safe = true},
-    {ATTEMPT(HTTP_GET, "/msg/{msg}/attempt/{attempt}"), .kind = ROUTE_READ, .read = get_read,
-     .summary = "Get an attempt", .response = "HooksAttempt", .success = 200,
+    {ATTEMPT(HTTP_GET, "/attempt/endpoint/{ep}"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
+     .read = by_endpoint_read, .summary = "List attempts to reach an endpoint, newest first",
+     .response = "HooksAttemptList", .success = 200, .query = FILTERS, .is_retry_safe = true},
+    {ATTEMPT(HTTP_GET, "/attempt/msg/{msg}"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
+     .read = by_message_read, .summary = "List attempts to deliver a message, newest first",
+     .response = "HooksAttemptList", .success = 200, .query = FILTERS " endpoint_id",
      .is_retry_safe = true},
-    {ATTEMPT(HTTP_GET, "/msg/{msg}/endpoint"), .kind = ROUTE_READ, .read = targets_read,
+    {ATTEMPT(HTTP_GET, "/msg/{msg}/attempt/{attempt}"), .scopes = HOOKS_PORTAL(VIEW),
+     .kind = ROUTE_READ, .read = get_read, .summary = "Get an attempt", .response = "HooksAttempt",
+     .success = 200, .is_retry_safe = true},
+    {ATTEMPT(HTTP_GET, "/msg/{msg}/endpoint"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
+     .read = targets_read,
      .summary = "List the endpoints that a message goes to, with its state there",
      .response = "HooksMessageEndpointList", .success = 200, .is_retry_safe = true},
-    {ATTEMPT(HTTP_GET, "/endpoint/{ep}/msg"), .kind = ROUTE_READ, .read = of_endpoint_read,
+    {ATTEMPT(HTTP_GET, "/endpoint/{ep}/msg"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
+     .read = of_endpoint_read,
      .summary = "List messages to an endpoint with their state there, newest first",
      .response = "HooksDeliveryList", .success = 200,
      .query = "limit iterator status before after with_content", .is_retry_safe = true},
-    {ATTEMPT(HTTP_GET, "/dead-letter"), .kind = ROUTE_READ, .read = dead_read,
-     .summary = "List messages that could not be delivered, newest first",
+    {ATTEMPT(HTTP_GET, "/dead-letter"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
+     .read = dead_read, .summary = "List messages that could not be delivered, newest first",
      .response = "HooksDeliveryList", .success = 200,
      .query = "limit iterator endpoint since until", .is_retry_safe = true},
-    {ATTEMPT(HTTP_POST, "/msg/{msg}/endpoint/{ep}/resend"), .kind = ROUTE_WRITE,
-     .apply = resend_apply, .summary = "Send a message to an endpoint again",
+    {ATTEMPT(HTTP_POST, "/msg/{msg}/endpoint/{ep}/resend"), .scopes = HOOKS_PORTAL(ATTEMPT),
+     .kind = ROUTE_WRITE, .apply = resend_apply, .summary = "Send a message to an endpoint again",
      .response = "HooksEmpty", .success = 202, .problems = "409"},
 };
 const size_t attempt_routes_count = sizeof(attempt_routes) / sizeof(attempt_routes[0]);

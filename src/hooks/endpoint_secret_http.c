@@ -315,25 +315,25 @@ static enum err headers_apply(struct call *call, struct writer_tx *tx)
 
 #define ENDPOINT(method_name, path)                                                                \
     .method = (method_name), .pattern = "/api/v1/app/{app}/endpoint/{ep}" path,                    \
-    .auth = AUTH_CALLER, .scopes = HOOKS_SCOPES, .dialect = DIALECT_HOOKS, .tag = "hooks"
+    .auth = AUTH_CALLER, .dialect = DIALECT_HOOKS, .tag = "hooks"
 
 const struct route endpoint_secret_routes[] = {
-    {ENDPOINT(HTTP_GET, "/secret"), .kind = ROUTE_READ, .read = secret_read,
-     .summary = "Reveal an endpoint's signing secret", .response = "HooksEndpointSecret",
-     .success = 200, .is_retry_safe = true},
-    {ENDPOINT(HTTP_POST, "/secret/rotate"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
-     .prepare = rotate_prepare, .apply = rotate_apply,
+    {ENDPOINT(HTTP_GET, "/secret"), .scopes = HOOKS_PORTAL(SECRET_VIEW), .kind = ROUTE_READ,
+     .read = secret_read, .summary = "Reveal an endpoint's signing secret",
+     .response = "HooksEndpointSecret", .success = 200, .is_retry_safe = true},
+    {ENDPOINT(HTTP_POST, "/secret/rotate"), .scopes = HOOKS_PORTAL(SECRET_MANAGE),
+     .kind = ROUTE_WRITE, .prepare_on_loop = true, .prepare = rotate_prepare, .apply = rotate_apply,
      .summary = "Give an endpoint a new secret; the old one signs on for a while",
      .request = rotate_fields, .success = 204},
-    {ENDPOINT(HTTP_GET, "/headers"), .kind = ROUTE_READ, .read = headers_read,
-     .summary = "Get the headers sent with every delivery", .response = "HooksEndpointHeaders",
-     .success = 200, .is_retry_safe = true},
-    {ENDPOINT(HTTP_PUT, "/headers"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
-     .prepare = headers_prepare, .apply = headers_apply,
+    {ENDPOINT(HTTP_GET, "/headers"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
+     .read = headers_read, .summary = "Get the headers sent with every delivery",
+     .response = "HooksEndpointHeaders", .success = 200, .is_retry_safe = true},
+    {ENDPOINT(HTTP_PUT, "/headers"), .scopes = HOOKS_PORTAL(ENDPOINT), .kind = ROUTE_WRITE,
+     .prepare_on_loop = true, .prepare = headers_prepare, .apply = headers_apply,
      .summary = "Replace the headers sent with every delivery", .request = put_fields,
      .success = 204, .is_retry_safe = true},
-    {ENDPOINT(HTTP_PATCH, "/headers"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
-     .prepare = headers_prepare, .apply = headers_apply,
+    {ENDPOINT(HTTP_PATCH, "/headers"), .scopes = HOOKS_PORTAL(ENDPOINT), .kind = ROUTE_WRITE,
+     .prepare_on_loop = true, .prepare = headers_prepare, .apply = headers_apply,
      .summary = "Add, replace and delete headers sent with every delivery", .request = patch_fields,
      .success = 204, .is_retry_safe = true},
 };

@@ -273,28 +273,28 @@ static enum err list_read(struct call *call, struct db *db)
 
 #define TYPE(method_name, path)                                                                    \
     .method = (method_name), .pattern = "/api/v1/event-type" path, .auth = AUTH_CALLER,            \
-    .scopes = HOOKS_SCOPES, .dialect = DIALECT_HOOKS, .tag = "hooks"
+    .dialect = DIALECT_HOOKS, .tag = "hooks"
 
 const struct route event_type_routes[] = {
-    {TYPE(HTTP_POST, ""), .kind = ROUTE_WRITE, .prepare_on_loop = true, .prepare = form_prepare,
-     .apply = create_apply, .summary = "Create an event type", .request = create_fields,
-     .response = "HooksEventType", .success = 201, .problems = "409"},
-    {TYPE(HTTP_GET, ""), .kind = ROUTE_READ, .read = list_read,
+    {TYPE(HTTP_POST, ""), .scopes = HOOKS_SCOPES, .kind = ROUTE_WRITE, .prepare_on_loop = true,
+     .prepare = form_prepare, .apply = create_apply, .summary = "Create an event type",
+     .request = create_fields, .response = "HooksEventType", .success = 201, .problems = "409"},
+    {TYPE(HTTP_GET, ""), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ, .read = list_read,
      .summary = "List event types by name", .response = "HooksEventTypeList", .success = 200,
      .query = "limit iterator order include_archived with_content", .is_retry_safe = true},
-    {TYPE(HTTP_GET, "/{name}"), .kind = ROUTE_READ, .read = get_read,
+    {TYPE(HTTP_GET, "/{name}"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ, .read = get_read,
      .summary = "Get an event type", .response = "HooksEventType", .success = 200,
      .is_retry_safe = true},
-    {TYPE(HTTP_PUT, "/{name}"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
-     .prepare = form_prepare, .apply = update_apply,
+    {TYPE(HTTP_PUT, "/{name}"), .scopes = HOOKS_SCOPES, .kind = ROUTE_WRITE,
+     .prepare_on_loop = true, .prepare = form_prepare, .apply = update_apply,
      .summary = "Replace what is said of an event type, or create it", .request = put_fields,
      .response = "HooksEventType", .success = 200, .is_retry_safe = true},
-    {TYPE(HTTP_PATCH, "/{name}"), .kind = ROUTE_WRITE, .prepare_on_loop = true,
-     .prepare = form_prepare, .apply = update_apply,
+    {TYPE(HTTP_PATCH, "/{name}"), .scopes = HOOKS_SCOPES, .kind = ROUTE_WRITE,
+     .prepare_on_loop = true, .prepare = form_prepare, .apply = update_apply,
      .summary = "Change what the body has of an event type", .request = patch_fields,
      .response = "HooksEventType", .success = 200, .is_retry_safe = true},
-    {TYPE(HTTP_DELETE, "/{name}"), .kind = ROUTE_WRITE, .apply = delete_apply,
-     .summary = "Archive an event type, or delete it", .success = 204, .query = "expunge",
-     .is_retry_safe = true},
+    {TYPE(HTTP_DELETE, "/{name}"), .scopes = HOOKS_SCOPES, .kind = ROUTE_WRITE,
+     .apply = delete_apply, .summary = "Archive an event type, or delete it", .success = 204,
+     .query = "expunge", .is_retry_safe = true},
 };
 const size_t event_type_routes_count = sizeof(event_type_routes) / sizeof(event_type_routes[0]);

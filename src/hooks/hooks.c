@@ -11,6 +11,7 @@
 
 #include "hooks/dispatcher.h"
 #include "hooks/keyring.h"
+#include "hooks/portal.h"
 #include "hooks/retention.h"
 #include "hooks/ring.h"
 
@@ -69,6 +70,7 @@ enum err hooks_new(const struct config *config, struct hooks **ret_hooks)
     hooks->service.name = "hooks";
     hooks->service.writer = hooks->writer;
     hooks->service.state = hooks;
+    hooks->service.find_token = portal_store_find;
     *ret_hooks = hooks;
     return ERR_OK;
 }

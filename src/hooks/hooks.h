@@ -38,6 +38,7 @@ void hooks_free(struct hooks *hooks); /* NULL is fine */
     TABLE(endpoint_routes)                                                                         \
     TABLE(endpoint_secret_routes)                                                                  \
     TABLE(event_type_routes)                                                                       \
+    TABLE(portal_routes)                                                                           \
     TABLE(message_routes)                                                                          \
     TABLE(attempt_routes)
 #define TABLE(name)                                                                                \

@@ -15,6 +15,8 @@ static enum err not_found(struct call *call, const char *detail)
 
 static bool is_visible(const struct call *call, const struct application *application)
 {
+    if (call->caller->portal_app_id)
+        return application->id == call->caller->portal_app_id;
     return application->account_id == call->caller->account_id ||
            (call->caller->scopes & SCOPE_ADMIN) != 0;
 }
@@ -32,6 +34,8 @@ enum err hooks_find_application(struct call *call, struct db *db,
     if (err == ERR_NOT_FOUND)
         err = application_store_find(db, call_arena(call), call->caller->account_id, text,
                                      ret_application);
+    if (!err && !is_visible(call, ret_application))
+        err = ERR_NOT_FOUND;
     return err;
 }
 

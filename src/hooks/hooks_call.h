@@ -14,7 +14,9 @@
 #include "hooks/hooks.h"
 #include "hooks/message_store.h"
 
-#define HOOKS_SCOPES         SCOPE_ORGANIZER
+#define HOOKS_SCOPES SCOPE_ORGANIZER
+/* What a portal link may do, too: its scope beside the owner's. */
+#define HOOKS_PORTAL(what)   (HOOKS_SCOPES | SCOPE_PORTAL_##what)
 #define HOOKS_LIST_BYTES_MAX (24u << 20)
 #define HOOKS_PAGE_BYTES     (4u << 20) /* a page ends early behind these */
 

@@ -31,6 +31,13 @@
 #define GRACE_S_DEFAULT      (24 * 3600)
 #define GRACE_S_MAX          (7 * 24 * 3600)
 
+/* Portal links. */
+#define PORTAL_EXPIRY_S_MIN     3600
+#define PORTAL_EXPIRY_S_MAX     (7 * 24 * 3600) /* the default, too */
+#define PORTAL_TOKENS_MAX       1000 /* of one application: one more, and the oldest ends */
+#define PORTAL_CAPABILITIES_MAX 16
+#define PORTAL_SESSIONS_MAX     64 /* that one request may end */
+
 /* H2. */
 #define ATTEMPTS_MAX    12
 #define SCHEDULE_MS_MAX DAY_MS

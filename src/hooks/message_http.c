@@ -360,24 +360,24 @@ static enum err list_read(struct call *call, struct db *db)
 
 #define MESSAGE(method_name, path)                                                                 \
     .method = (method_name), .pattern = "/api/v1/app/{app}" path, .auth = AUTH_CALLER,             \
-    .scopes = HOOKS_SCOPES, .dialect = DIALECT_HOOKS, .tag = "hooks"
+    .dialect = DIALECT_HOOKS, .tag = "hooks"
 
 const struct route message_routes[] = {
-    {MESSAGE(HTTP_POST, "/msg"), .kind = ROUTE_WRITE, .idempotency = IDEMPOTENCY_OWN_OPTIONAL,
-     .rate = RATE_NONE, .body_max = MESSAGE_BYTES_MAX, .prepare = create_prepare,
-     .apply = create_apply, .summary = "Send a message to every endpoint that wants it",
-     .request = message_fields, .response = "HooksMessage", .success = 202, .problems = "409",
-     .query = "with_content"},
-    {MESSAGE(HTTP_GET, "/msg"), .kind = ROUTE_READ, .read = list_read,
+    {MESSAGE(HTTP_POST, "/msg"), .scopes = HOOKS_SCOPES, .kind = ROUTE_WRITE,
+     .idempotency = IDEMPOTENCY_OWN_OPTIONAL, .rate = RATE_NONE, .body_max = MESSAGE_BYTES_MAX,
+     .prepare = create_prepare, .apply = create_apply,
+     .summary = "Send a message to every endpoint that wants it", .request = message_fields,
+     .response = "HooksMessage", .success = 202, .problems = "409", .query = "with_content"},
+    {MESSAGE(HTTP_GET, "/msg"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ, .read = list_read,
      .summary = "List messages, newest first", .response = "HooksMessageList", .success = 200,
      .query = "limit iterator before after event_types channel with_content",
      .is_retry_safe = true},
-    {MESSAGE(HTTP_GET, "/msg/{msg}"), .kind = ROUTE_READ, .read = get_read,
-     .summary = "Get a message", .response = "HooksMessage", .success = 200,
+    {MESSAGE(HTTP_GET, "/msg/{msg}"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
+     .read = get_read, .summary = "Get a message", .response = "HooksMessage", .success = 200,
      .query = "with_content", .is_retry_safe = true},
-    {MESSAGE(HTTP_POST, "/endpoint/{ep}/send-example"), .kind = ROUTE_WRITE,
-     .prepare_on_loop = true, .prepare = example_prepare, .apply = example_apply,
-     .summary = "Send an example message to one endpoint", .request = example_fields,
-     .response = "HooksMessage", .success = 202, .problems = "409"},
+    {MESSAGE(HTTP_POST, "/endpoint/{ep}/send-example"), .scopes = HOOKS_PORTAL(ATTEMPT),
+     .kind = ROUTE_WRITE, .prepare_on_loop = true, .prepare = example_prepare,
+     .apply = example_apply, .summary = "Send an example message to one endpoint",
+     .request = example_fields, .response = "HooksMessage", .success = 202, .problems = "409"},
 };
 const size_t message_routes_count = sizeof(message_routes) / sizeof(message_routes[0]);

@@ -194,6 +194,10 @@ describe('every route', () => {
             }
             const isOwn = !operation.pattern.includes('{app}'); /* lists and types of one's own account */
             const answer = await call(other);
+            if (what === 'post /api/v1/auth/logout') { /* of those who have a link */
+                assert.equal(answer.status, 403);
+                continue;
+            }
             if (isOwn) assert.ok(answer.status < 300 || answer.status === 404, `${what}: ${answer.text}`);
             else assert.equal(answer.status, 404, `${what}: ${answer.text}`);
         }
@@ -606,6 +610,20 @@ test('messages go after a month by the clock, with all that belongs to them', as
 
 /* The library has no call for these. */
 const BY_HAND = ['get /api/v1/app/{app}/endpoint/{ep}/health', 'get /api/v1/app/{app}/dead-letter'];
+
+test('portal links are made, used and ended', async () => {
+    const app = await newApp({ uid: unique() });
+    const { url, token } = await svix.authentication.appPortalAccess(app.uid, { expiry: 3600, readOnly: false });
+    assert.ok(url.endsWith(`#key=${token}`));
+    const portal = clientOf(token);
+    const endpoint = await portal.endpoint.create(app.id, { url: 'http://127.0.0.1:9/' });
+    assert.equal((await svix.endpoint.get(app.id, endpoint.id)).url, endpoint.url);
+    await refused(portal.message.create(app.id, { eventType: 'a', payload: {} }), 403);
+    await refused(portal.application.list(), 403);
+    await portal.authentication.logout();
+    await refused(portal.endpoint.list(app.id), 401);
+    await svix.authentication.expireAll(app.id);
+});
 
 test('the library has succeeded on every route', () => {
     const routes = server.contract.operations.filter(({ pattern }) => pattern.startsWith('/api/v1/'));
