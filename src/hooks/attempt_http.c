@@ -4,11 +4,15 @@
  */
 #include "base/clock.h"
 #include "base/ids.h"
+#include "hooks/attempt_request.h"
 #include "hooks/delivery_list_store.h"
 #include "hooks/endpoint_store.h"
 #include "hooks/endpoint_view.h"
 #include "hooks/hooks_call.h"
 #include "hooks/message_view.h"
+
+/* A response with every byte escaped, and the headers of both ways. */
+#define ATTEMPT_BYTES_MAX (16 * RESPONSE_BYTES_KEPT + 4 * METADATA_BYTES_MAX)
 
 /* ---- one attempt ---- */
 
@@ -44,9 +48,9 @@ static void write_error(struct json_writer *writer, const struct attempt *attemp
     json_close_object(writer);
 }
 
-static void write_attempt(struct json_writer *writer, const struct attempt *attempt)
+/* All but what was sent. */
+static void write_members(struct json_writer *writer, const struct attempt *attempt)
 {
-    json_open_object(writer);
     json_put_id2(writer, "id", "atmpt", attempt->app_id, attempt->id);
     json_put_id2(writer, "msgId", "msg", attempt->app_id, attempt->message_id);
     json_put_id2(writer, "endpointId", "ep", attempt->app_id, attempt->endpoint_id);
@@ -65,7 +69,6 @@ static void write_attempt(struct json_writer *writer, const struct attempt *atte
         json_null(writer);
     write_error(writer, attempt);
     write_times(writer, &attempt->times);
-    json_close_object(writer);
 }
 
 static enum err not_found(struct call *call)
@@ -82,7 +85,7 @@ static enum err get_read(struct call *call, struct db *db)
     uint64_t shard, id;
     enum err err = hooks_call_application(call, db, &application);
     if (!err)
-        err = hooks_call_message(call, db, application.id, false, &message);
+        err = hooks_call_message(call, db, application.id, true, &message);
     if (err)
         return hooks_said(err);
     if (id_parse2(request_param(call->req, "attempt"), "atmpt", &shard, &id) != ERR_OK ||
@@ -92,14 +95,18 @@ static enum err get_read(struct call *call, struct db *db)
                             &(struct attempt_ref){message.id, id}, true, &attempt);
     if (err)
         return err == ERR_NOT_FOUND ? not_found(call) : err;
-    struct buf *body = buf_new_in(call_arena(call), 16 * RESPONSE_BYTES_KEPT);
+    struct buf *body = buf_new_in(call_arena(call), ATTEMPT_BYTES_MAX);
     struct json_writer writer;
     if (!body)
         return ERR_NOMEM;
     json_begin(&writer, body);
-    write_attempt(&writer, &attempt);
-    reply_json(call, 200, body);
-    return ERR_OK;
+    json_open_object(&writer);
+    write_members(&writer, &attempt);
+    err = attempt_write_request(call, db, &writer, &attempt, &message);
+    json_close_object(&writer);
+    if (!err)
+        reply_json(call, 200, body);
+    return err;
 }
 
 /* ---- lists of attempts ---- */
@@ -162,7 +169,9 @@ static enum err reply_attempts(struct call *call, const struct hooks_page *page,
     enum err err = hooks_list_begin(call, &writer, &body);
     for (size_t i = 0; !err && i < rows->count; i++) {
         const struct attempt *attempt = &attempts[hooks_row(page, rows, i)];
-        write_attempt(&writer, attempt);
+        json_open_object(&writer);
+        write_members(&writer, attempt);
+        json_close_object(&writer);
         ends[i > 0] = id_format2(texts[i > 0], "atmpt", attempt->app_id, attempt->id);
     }
     if (!err)

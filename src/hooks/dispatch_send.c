@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "hooks/endpoint_sign.h"
 #include "hooks/message_store.h"
 #include "hooks/retry_after.h"
 
@@ -79,30 +80,12 @@ static void add_header(struct job *job, size_t *count, const struct endpoint_hea
     job->send.headers[(*count)++] = line.data;
 }
 
-static enum err sign(struct job *job, struct str payload)
-{
-    const struct endpoint *endpoint = &job->target->endpoint;
-    const struct delivery_key *key = &job->item->row.key;
-    char id[ID_TEXT_SIZE];
-    struct signing signing = {
-        .message_id = id_format2(id, "msg", key->app_id, key->message_id),
-        .at_ms = job->started_ms,
-        .body = payload,
-        .is_standard = endpoint->signature_format != SIGNATURE_TIMESTAMPED,
-        .is_timestamped = endpoint->signature_format != SIGNATURE_STANDARD,
-    };
-    for (size_t i = 0; i < endpoint->secret_count; i++)
-        if (endpoint->secrets[i].until_ms > job->started_ms)
-            signing.keys[signing.key_count++] =
-                str_from((const char *)endpoint->secrets[i].key, endpoint->secrets[i].len);
-    return signing_headers_make(&signing, &job->signatures);
-}
-
 static enum err fill(struct job *job, struct str payload)
 {
     const struct endpoint *endpoint = &job->target->endpoint;
     size_t count = 0;
-    enum err err = sign(job, payload);
+    enum err err = endpoint_sign(endpoint, job->item->row.key.message_id, job->started_ms, payload,
+                                 &job->signatures);
     if (!err)
         err = str_to_c(endpoint->url, job->url, sizeof(job->url));
     if (err)

@@ -10,6 +10,7 @@
 #include "hooks/dispatcher.h"
 #include "hooks/endpoint_input.h"
 #include "hooks/endpoint_store.h"
+#include "hooks/endpoint_view.h"
 #include "hooks/keyring.h"
 
 /* ---- secret ---- */
@@ -130,18 +131,6 @@ static enum err headers_open(struct call *call, struct db *db, const struct endp
     return err ? err : keyring_open(hooks_of(call)->keyring, call_arena(call), sealed, ret_json);
 }
 
-/* What may let somebody in is named, not shown. */
-static bool is_sensitive(struct str name)
-{
-    static const char *const names[] = {"authorization", "proxy-authorization", "cookie",
-                                        "x-api-key", "x-auth-token"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (str_eq_ci(name, str_from_c(names[i])))
-            return true;
-    }
-    return false;
-}
-
 static void write_headers(struct call *call, struct json_writer *writer,
                           const struct json_node *object, bool is_sensitive_list)
 {
@@ -149,7 +138,7 @@ static void write_headers(struct call *call, struct json_writer *writer,
     struct str name, value;
     struct json_node *node;
     while (json_each(object, &position, &name, &node)) {
-        if (is_sensitive(name) != is_sensitive_list || !json_as_str(node, &value))
+        if (endpoint_header_is_sensitive(name) != is_sensitive_list || !json_as_str(node, &value))
             continue;
         if (is_sensitive_list)
             json_str(writer, name);

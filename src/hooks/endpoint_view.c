@@ -43,3 +43,14 @@ void endpoint_write_members(struct json_writer *writer, const struct endpoint *e
     json_put_time(writer, "createdAt", endpoint->created_at);
     json_put_time(writer, "updatedAt", endpoint->updated_at);
 }
+
+bool endpoint_header_is_sensitive(struct str name)
+{
+    static const char *const names[] = {"authorization", "proxy-authorization", "cookie",
+                                        "x-api-key", "x-auth-token"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_eq_ci(name, str_from_c(names[i])))
+            return true;
+    }
+    return false;
+}

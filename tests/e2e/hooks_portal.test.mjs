@@ -279,11 +279,50 @@ describe('ending', () => {
         assert.equal((await last.get('/api/v1/event-type')).status, 401);
         assert.equal((await last.get(path)).status, 401);
     });
+});
 
-    test('a restart forgets none', async () => {
-        const portal = await portalOf(world.app);
-        await server.kill9();
-        await server.start();
-        assert.equal((await server.as(portal.token).get(`/api/v1/app/${world.app.id}`)).status, 200);
+describe('the headers of an attempt', () => {
+    const attemptOf = async (app, message, id) => (await server.admin.get(`/api/v1/app/${app.id}/msg/${message.id}/attempt/${id}`)).json;
+    const tried = (app, message, count) =>
+        until(async () => {
+            const { data } = await svix.messageAttempt.listByMsg(app.id, message.id);
+            return data.length >= count && data[0];
+        }, { what: `${count} attempts` });
+    const shownAre = (shown, delivery, hidden = []) => {
+        for (const [name, value] of Object.entries(shown)) assert.equal(value, hidden.includes(name) ? '(not shown)' : delivery.headers[name], name);
+    };
+
+    test('are those that arrived, also while two secrets sign, and null when the endpoint has changed since', async () => {
+        const app = await svix.application.create({ name: 'Headers' });
+        const path = `/headers-${unique()}`;
+        const endpoint = await svix.endpoint.create(app.id, { url: `${receiver.url}${path}`, headers: { 'x-tenant': 'a', authorization: 'Bearer of-theirs' } });
+        const message = await svix.message.create(app.id, { eventType: 'a', payload: { n: [1, 2] } });
+        const first = await tried(app, message, 1);
+        const arrived = () => receiver.deliveries.filter(({ url }) => url === path);
+        const shown = (await attemptOf(app, message, first.id)).requestHeaders;
+        assert.deepEqual(Object.keys(shown).sort(), ['authorization', 'content-type', 'foyer-signature', 'svix-id', 'svix-signature', 'svix-timestamp', 'webhook-id',
+            'webhook-signature', 'webhook-timestamp', 'x-tenant']);
+        shownAre(shown, arrived()[0], ['authorization']);
+        assert.ok(!('requestHeaders' in (await server.admin.get(`/api/v1/app/${app.id}/attempt/msg/${message.id}`)).json.data[0]), 'only of one');
+
+        await svix.endpoint.rotateSecret(app.id, endpoint.id, {});
+        assert.equal((await attemptOf(app, message, first.id)).requestHeaders, null);
+        await server.advance(10000);
+        await svix.messageAttempt.resend(app.id, message.id, endpoint.id);
+        const second = await tried(app, message, 2);
+        const both = (await attemptOf(app, message, second.id)).requestHeaders;
+        assert.equal(both['webhook-signature'].split(' ').length, 2);
+        shownAre(both, arrived()[1], ['authorization']);
+        await server.advance(2 * DAY); /* the old secret's time is over: what was sent is what it was */
+        shownAre((await attemptOf(app, message, second.id)).requestHeaders, arrived()[1], ['authorization']);
+        await svix.endpoint.delete(app.id, endpoint.id);
+        assert.equal((await attemptOf(app, message, second.id)).requestHeaders, null);
     });
+});
+
+test('a restart forgets none', async () => {
+    const portal = await portalOf(world.app);
+    await server.kill9();
+    await server.start();
+    assert.equal((await server.as(portal.token).get(`/api/v1/app/${world.app.id}`)).status, 200);
 });
