@@ -26,6 +26,8 @@
 #include "net/server.h"
 #include "sandbox/sandbox.h"
 #include "tickets/audit.h"
+#include "tickets/bridge.h"
+#include "tickets/bridge_types.h"
 #include "tickets/search.h"
 #include "tickets/tickets.h"
 #include "tickets/venue_generate.h"
@@ -38,6 +40,7 @@ struct serving {
     int lock_fd;
     struct tickets *tickets; /* NULL: not among --services */
     struct hooks *hooks;     /* the same */
+    struct bridge *bridge;   /* from tickets to hooks; NULL unless both are there */
     struct app *app;
     struct server *server;
     bool is_serving; /* the loops run */
@@ -137,6 +140,17 @@ static enum err make_server(struct serving *serving)
     return err;
 }
 
+/* Organizers are told by hooks what happens in tickets. */
+static enum err start_bridge(struct serving *serving)
+{
+    struct bridge_sink sink;
+    if (!serving->tickets || !serving->hooks)
+        return ERR_OK;
+    enum err err =
+        hooks_open_inlet(serving->hooks, "tickets", bridge_types, bridge_type_count, &sink);
+    return err ? err : bridge_start(serving->tickets, &sink, &serving->bridge);
+}
+
 /* Everything until requests are answered. What was made stays in serving for serve_stop, also on
  * failure. */
 static int serve_start(struct serving *serving)
@@ -157,6 +171,9 @@ static int serve_start(struct serving *serving)
         err = hooks_start(serving->hooks, serving->app);
     if (err != ERR_OK)
         return complain("hooks", err);
+    err = start_bridge(serving);
+    if (err != ERR_OK)
+        return complain("the bridge from tickets to hooks", err);
     err = server_start(serving->server);
     if (err != ERR_OK)
         return complain("event loops", err);
@@ -173,6 +190,7 @@ static void serve_stop(struct serving *serving)
     /* Pools first: what they still run (after a drain that took too long) uses the services. */
     if (serving->app)
         app_stop(serving->app);
+    bridge_stop(serving->bridge);
     if (serving->tickets)
         tickets_stop(serving->tickets);
     if (serving->hooks)

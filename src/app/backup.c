@@ -4,7 +4,7 @@
  * A backup is a directory: one file a database, and `backup.json`, which names them with their size
  * and SHA-256. The manifest is written last, so a directory without one is not a backup. The order of
  * the copies keeps any of them from knowing more than the one it depends on: first what follows the
- * journal (mail, search), then tickets and hooks, then the accounts.
+ * journal (mail, search, hooks), then tickets, then the accounts.
  *
  * Each copy is made by VACUUM INTO from a snapshot of a connection that only reads; the server's writer
  * goes on. Its write-ahead log cannot start over meanwhile and grows. The copy is checked page by
@@ -37,7 +37,7 @@
 #define MANIFEST_BYTES_MAX 65536
 
 /* In the order of copying. */
-static const char *const databases[] = {"mail.db", "search.db", "tickets.db", "hooks.db",
+static const char *const databases[] = {"mail.db", "search.db", "hooks.db", "tickets.db",
                                         "platform.db"};
 #define DATABASE_COUNT (sizeof(databases) / sizeof(databases[0]))
 

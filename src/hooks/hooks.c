@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "hooks/dispatcher.h"
+#include "hooks/inlet.h"
 #include "hooks/keyring.h"
 #include "hooks/portal.h"
 #include "hooks/retention.h"
@@ -92,6 +93,15 @@ enum err hooks_start(struct hooks *hooks, struct app *app)
     return err ? err : retention_start(hooks, &hooks->sweeper);
 }
 
+enum err hooks_open_inlet(struct hooks *hooks, const char *name, const struct bridge_type *types,
+                          size_t type_count, struct bridge_sink *ret_sink)
+{
+    enum err err = inlet_new(hooks, name, types, type_count, &hooks->inlet);
+    if (!err)
+        *ret_sink = inlet_sink(hooks->inlet);
+    return err;
+}
+
 void hooks_stop(struct hooks *hooks)
 {
     retention_stop(hooks->sweeper);
@@ -104,6 +114,7 @@ void hooks_free(struct hooks *hooks)
 {
     if (!hooks)
         return;
+    inlet_free(hooks->inlet);
     writer_free(hooks->writer);
     dispatcher_free(hooks->dispatcher);
     ring_free(hooks->ring);

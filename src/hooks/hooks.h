@@ -5,7 +5,10 @@
 #include "app/app.h"
 #include "app/config.h"
 
+struct bridge_sink;
+struct bridge_type;
 struct dispatcher;
+struct inlet;
 struct keyring;
 struct ring;
 struct sweeper;
@@ -20,6 +23,7 @@ struct hooks {
     struct keyring *keyring; /* seals secrets; see keyring.h */
     struct dispatcher *dispatcher;
     struct sweeper *sweeper; /* retention; see retention.c */
+    struct inlet *inlet;     /* what another service tells; NULL: none does; see inlet.c */
 };
 
 /* Opens the database (writer thread started) and builds the route table. */
@@ -28,6 +32,11 @@ struct service *hooks_service(struct hooks *hooks);
 const char *hooks_database_path(const struct hooks *hooks);
 /* Starts dispatcher and retention. Before requests are served. */
 ERR_MUST_USE enum err hooks_start(struct hooks *hooks, struct app *app);
+/* After hooks_start: what another service of this name is to give its facts to. The sink is valid until
+ * hooks_stop; types are static. */
+ERR_MUST_USE enum err hooks_open_inlet(struct hooks *hooks, const char *name,
+                                       const struct bridge_type *types, size_t type_count,
+                                       struct bridge_sink *ret_sink);
 /* Workers first, then the writer; after the server and the application's pools have stopped. */
 void hooks_stop(struct hooks *hooks);
 void hooks_free(struct hooks *hooks); /* NULL is fine */

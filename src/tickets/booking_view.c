@@ -107,6 +107,21 @@ static void write_event(struct json_writer *writer, const struct event_model *mo
     json_close_object(writer);
 }
 
+void booking_write_places(struct json_writer *writer, const struct booking *booking,
+                          const struct event_model *model)
+{
+    json_key(writer, "seats");
+    json_open_array(writer);
+    for (size_t i = 0; i < booking->seat_count; i++)
+        write_seat(writer, model->layout, &booking->seats[i]);
+    json_close_array(writer);
+    json_key(writer, "areas");
+    json_open_array(writer);
+    for (size_t i = 0; i < booking->area_count; i++)
+        write_area(writer, model, &booking->areas[i]);
+    json_close_array(writer);
+}
+
 void booking_write(struct json_writer *writer, const struct booking_view *view)
 {
     const struct booking *booking = view->booking;
@@ -114,16 +129,7 @@ void booking_write(struct json_writer *writer, const struct booking_view *view)
     json_put_id2(writer, "id", "bkg", booking->event_id, booking->id);
     json_put_id(writer, "event_id", "evt", booking->event_id);
     json_put_str(writer, "status", str_from_c(booking_status(booking, view->refunds)));
-    json_key(writer, "seats");
-    json_open_array(writer);
-    for (size_t i = 0; i < booking->seat_count; i++)
-        write_seat(writer, view->model->layout, &booking->seats[i]);
-    json_close_array(writer);
-    json_key(writer, "areas");
-    json_open_array(writer);
-    for (size_t i = 0; i < booking->area_count; i++)
-        write_area(writer, view->model, &booking->areas[i]);
-    json_close_array(writer);
+    booking_write_places(writer, booking, view->model);
     json_put_i64(writer, "amount", booking->amount);
     json_put_i64(writer, "refunded_amount", view->refunds ? view->refunds->succeeded : 0);
     json_put_str(writer, "currency", str_from_c(booking->currency));

@@ -14,6 +14,9 @@ struct booking_view {
 
 /* "held" ... "partially_refunded": the row's state, and what refund rows make of it. */
 const char *booking_status(const struct booking *booking, const struct booking_refunds *refunds);
+/* Its members "seats" and "areas", by name. */
+void booking_write_places(struct json_writer *writer, const struct booking *booking,
+                          const struct event_model *model);
 /* The booking object. */
 void booking_write(struct json_writer *writer, const struct booking_view *view);
 /* Payment, refunds and JSON of one booking through any connection; the model comes from the caller.

@@ -70,4 +70,9 @@
 /* Rows without mail after which the cursor is written all the same. */
 #define MAIL_CURSOR_ROWS 5000
 
+#define BRIDGE_POLL_MS 100 /* how often the journal is looked at for messages to organizers */
+/* Rows without a message after which the cursor is written all the same. */
+#define BRIDGE_CURSOR_ROWS 5000
+#define BRIDGE_CURSOR_MS   1000 /* the same when nothing comes */
+
 #endif

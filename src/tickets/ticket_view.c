@@ -69,7 +69,7 @@ void ticket_write_seat(struct json_writer *writer, const struct ticket_place *pl
     json_close_object(writer);
 }
 
-static void write_area(struct json_writer *writer, const struct ticket_place *place)
+void ticket_write_area(struct json_writer *writer, const struct ticket_place *place)
 {
     if (place->area.len == 0) {
         json_null(writer);
@@ -92,7 +92,7 @@ void ticket_write(struct json_writer *writer, const struct tickets *tickets,
     json_key(writer, "seat");
     ticket_write_seat(writer, &place);
     json_key(writer, "area");
-    write_area(writer, &place);
+    ticket_write_area(writer, &place);
     json_put_str(writer, "category", place.category);
     json_put_i64(writer, "price", ticket->price);
     json_put_str(writer, "code", ticket_code_of(tickets, ticket, code));

@@ -21,6 +21,8 @@ struct str ticket_code_of(const struct tickets *tickets, const struct ticket *ti
                           char ret_text[static TICKET_CODE_SIZE]);
 /* {id,label,section,row,number}, or null for an area place. */
 void ticket_write_seat(struct json_writer *writer, const struct ticket_place *place);
+/* The area's name and id, or null for a seat. */
+void ticket_write_area(struct json_writer *writer, const struct ticket_place *place);
 /* The ticket object; code included. */
 void ticket_write(struct json_writer *writer, const struct tickets *tickets,
                   const struct event_model *model, const struct ticket *ticket);

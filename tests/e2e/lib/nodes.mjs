@@ -30,14 +30,14 @@ export function clockOffBy(ms) {
 export class Nodes {
     /* cluster: a Postgres; skewMs: of the second node's clock. FOYER_TEST_SKEW_MS=0 is for ThreadSanitizer, which does not see through the
      * waits that libfaketime wraps. */
-    static async start(cluster, { skewMs = Number(process.env.FOYER_TEST_SKEW_MS ?? SKEW_MS), args = [] } = {}) {
+    static async start(cluster, { skewMs = Number(process.env.FOYER_TEST_SKEW_MS ?? SKEW_MS), args = [], env = {} } = {}) {
         const nodes = new Nodes();
         nodes.cluster = cluster;
         nodes.store = cluster.url(await cluster.database());
         nodes.bank = await startBank();
-        const options = { store: nodes.store, bank: nodes.bank, args: ['--abuse=off', ...args] };
+        const options = { store: nodes.store, bank: nodes.bank, args: ['--abuse=off', ...args], env };
         nodes.a = await Foyer.start(options);
-        nodes.b = await Foyer.start({ ...options, env: clockOffBy(skewMs) });
+        nodes.b = await Foyer.start({ ...options, env: { ...env, ...clockOffBy(skewMs) } });
         return nodes;
     }
 

@@ -1,0 +1,20 @@
+/*
+ * Organizers are told what happens to their events: a journal consumer makes messages of its rows
+ * and gives them to another service's sink (app/bridge.h). Exactly one message a row, however
+ * often a row is read.
+ */
+#ifndef TICKETS_BRIDGE_H
+#define TICKETS_BRIDGE_H
+
+#include "app/bridge.h"
+
+struct tickets;
+struct bridge;
+
+/* After tickets_start and the start of the sink's service, before requests are served: of what the
+ * journal has already when it is followed for the first time, nothing is told. */
+ERR_MUST_USE enum err bridge_start(struct tickets *tickets, const struct bridge_sink *sink,
+                                   struct bridge **ret_bridge);
+void bridge_stop(struct bridge *bridge); /* joins and frees; NULL is fine */
+
+#endif
