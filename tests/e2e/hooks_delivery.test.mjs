@@ -7,6 +7,8 @@ import { until } from './lib/wait.mjs';
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
+const NARROW = 32; /* DISPATCH_WINDOW_NARROW */
+const WIDE = 128; /* DISPATCH_WINDOW_WIDE */
 const SUCCESS = 0;
 const FAIL = 2;
 /* Time goes on while a test looks: no second attempt comes in between. */
@@ -243,10 +245,56 @@ describe('neighbours', () => {
         await healthy.count(40);
         assert.deepEqual(healthy.ids, new Set(sent.map(({ id }) => id)));
         assert.equal(healthy.deliveries.length, 40, 'none twice');
-        assert.ok(hanging.deliveries.length <= 5 * 32);
+        assert.ok(hanging.deliveries.length <= 5 * NARROW);
         await server.stop();
         hanging.stop();
         healthy.stop();
+    });
+
+    test('ninety-nine that hang leave places of their application to the one that answers', async () => {
+        const server = await startHooks({ args: ['--hooks-timeout-ms=120000'] });
+        let isHanging = false;
+        const hanging = await Receiver.start((delivery, res) => isHanging || res.writeHead(204).end());
+        const healthy = await Receiver.start();
+        const app = await makeApp(server);
+        for (let i = 0; i < 99; i++) await makeEndpoint(server, app, `${hanging.url}/${i}`);
+        await makeEndpoint(server, app, healthy.url);
+        for (let n = 0; n < 12; n++) await sendMessage(server, app, { n });
+        await hanging.count(99 * 12); /* now each could have more than four at once */
+        await healthy.count(12);
+        isHanging = true;
+        for (let n = 0; n < 12; n++) await sendMessage(server, app, { n });
+        await until(() => hanging.deliveries.length >= 99 * 13, { what: 'each of them to hang' });
+        for (let n = 0; n < 12; n++) await sendMessage(server, app, { n });
+        await healthy.count(36);
+        assert.equal(healthy.ids.size, 36, 'none twice');
+        await server.stop();
+        hanging.stop();
+        healthy.stop();
+    });
+
+    test('an endpoint that is slow and can do much at once gets more than the narrow window', async () => {
+        const server = await startHooks({ args: ['--hooks-timeout-ms=120000'] });
+        const COUNT = 600;
+        let held = 0;
+        let most = 0;
+        let waiting = [];
+        const answer = (res) => setTimeout(() => (held--, res.writeHead(204).end()), 300);
+        const receiver = await Receiver.start((delivery, res) => {
+            most = Math.max(most, ++held);
+            if (waiting) waiting.push(res);
+            else answer(res);
+        });
+        const app = await makeApp(server);
+        await makeEndpoint(server, app, receiver.url);
+        for (let n = 0; n < COUNT; n += 20) await Promise.all(Array.from({ length: 20 }, (_, i) => sendMessage(server, app, { n: n + i })));
+        for (const res of waiting) answer(res);
+        waiting = undefined;
+        await receiver.count(COUNT);
+        assert.ok(most > NARROW && most <= WIDE, `${most} at once`);
+        assert.equal(receiver.ids.size, COUNT);
+        await server.stop();
+        receiver.stop();
     });
 
     test('while a breaker is open no attempt is made and none is counted', async () => {
