@@ -76,7 +76,7 @@ static void on_timer(struct dispatcher *dispatcher, const struct heap_item *item
     target_news(dispatcher, target, LANE_LIVE);
 }
 
-static int run_timers(struct dispatcher *dispatcher)
+static void run_timers(struct dispatcher *dispatcher)
 {
     int64_t now_ms = clock_now_ms();
     const struct heap_item *item;
@@ -84,9 +84,16 @@ static int run_timers(struct dispatcher *dispatcher)
         struct heap_item due = heap_pop(&dispatcher->timers);
         on_timer(dispatcher, &due);
     }
-    if (!item || item->due_ms - now_ms > DISPATCH_WAIT_MS)
+}
+
+/* How long nothing is due. */
+static int timers_wait_ms(const struct dispatcher *dispatcher)
+{
+    const struct heap_item *item = heap_peek(&dispatcher->timers);
+    int64_t wait_ms = item ? item->due_ms - clock_now_ms() : DISPATCH_WAIT_MS;
+    if (wait_ms > DISPATCH_WAIT_MS)
         return DISPATCH_WAIT_MS;
-    return (int)(item->due_ms - now_ms);
+    return wait_ms > 0 ? (int)wait_ms : 0;
 }
 
 /* --- news --- */
@@ -248,7 +255,7 @@ static void round_once(struct dispatcher *dispatcher)
     take_notes(dispatcher);
     dispatch_landed(dispatcher);
     scan_if_wanted(dispatcher);
-    int wait_ms = run_timers(dispatcher);
+    run_timers(dispatcher);
     bool is_more = send_some(dispatcher);
     dispatch_write(dispatcher);
     atomic_store(&dispatcher->in_flight_shown, (int64_t)sender_in_flight(dispatcher->sender));
@@ -256,7 +263,7 @@ static void round_once(struct dispatcher *dispatcher)
     pthread_mutex_lock(&dispatcher->lock);
     is_more |= dispatcher->landed || dispatcher->note_count > 0;
     pthread_mutex_unlock(&dispatcher->lock);
-    sender_turn(dispatcher->sender, is_more ? 0 : wait_ms);
+    sender_turn(dispatcher->sender, is_more ? 0 : timers_wait_ms(dispatcher));
 }
 
 static enum err acting_begin(struct dispatcher *dispatcher)
