@@ -32,3 +32,29 @@ enum err attempt_store_add(struct db *db, const struct attempt *attempt)
     db_bind_str(stmt, 19, attempt->response_headers);
     return db_exec(stmt);
 }
+
+#define LAST(NN)                                                                                   \
+    "SELECT id, code, at FROM attempt_" NN " WHERE app_id = $1 AND message_id = $2"                \
+    " AND endpoint_id = $3 ORDER BY id DESC LIMIT 1"
+RING_SQL(SQL_LAST, LAST);
+
+enum err attempt_store_last(struct db *db, uint64_t app_id, uint64_t message_id,
+                            uint64_t endpoint_id, struct attempt *ret_attempt)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_LAST[ring_slot_of(message_id)]);
+    bool has_row;
+    db_bind_i64(stmt, 1, (int64_t)app_id);
+    db_bind_i64(stmt, 2, (int64_t)message_id);
+    db_bind_i64(stmt, 3, (int64_t)endpoint_id);
+    enum err err = db_step(stmt, &has_row);
+    if (err || !has_row)
+        return err ? err : ERR_NOT_FOUND;
+    *ret_attempt = (struct attempt){.app_id = app_id,
+                                    .message_id = message_id,
+                                    .id = (uint64_t)db_col_i64(stmt, 0),
+                                    .endpoint_id = endpoint_id,
+                                    .code = db_col_i64(stmt, 1),
+                                    .at_ms = db_col_i64(stmt, 2)};
+    db_done(stmt);
+    return ERR_OK;
+}

@@ -38,6 +38,9 @@ struct attempt {
 
 /* In apply, after ring_open. */
 ERR_MUST_USE enum err attempt_store_add(struct db *db, const struct attempt *attempt);
+/* The last one of a delivery: its id, code and at_ms. ERR_NOT_FOUND: none was made. */
+ERR_MUST_USE enum err attempt_store_last(struct db *db, uint64_t app_id, uint64_t message_id,
+                                         uint64_t endpoint_id, struct attempt *ret_attempt);
 
 /* Newest first, or oldest first when is_ascending. */
 struct attempt_query {

@@ -56,6 +56,7 @@ bool item_give_up(struct dispatcher *dispatcher, struct item *item, const char *
     }
     job->result = DELIVERY_GIVEN_UP;
     job->reason = reason;
+    job->is_endpoint_over = target_is_over(item->target);
     job->started_ms = clock_now_ms();
     job_result(dispatcher, job);
     return true;

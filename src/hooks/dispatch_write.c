@@ -13,6 +13,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "hooks/attempt_store.h"
+#include "hooks/endpoint_store.h"
+#include "hooks/operational.h"
 #include "hooks/ring.h"
 
 #define HEADERS_JSON_MAX  (6 * SENDER_HEAD_BYTES_KEPT) /* escapes */
@@ -103,10 +105,24 @@ static enum err attempt_add(struct job *job, struct writer_tx *tx)
     return err;
 }
 
+static enum err disable(struct job *job, struct writer_tx *tx, enum disabled_by by)
+{
+    struct dispatcher *dispatcher = job->dispatcher;
+    const struct delivery_key *key = &job->item->row.key;
+    struct endpoint endpoint;
+    bool is_new = false;
+    enum err err =
+        endpoint_store_disable(tx->db, key->app_id, key->endpoint_id, by, tx->now_ms, &is_new);
+    if (!err && is_new)
+        err = endpoint_store_get(tx->db, tx->arena, key->app_id, key->endpoint_id, &endpoint);
+    if (!err && is_new)
+        err = operational_disabled(dispatcher->hooks, tx, &endpoint);
+    return err ? err : dispatcher_stage_change(dispatcher, tx, key->app_id, key->endpoint_id);
+}
+
 /* What the endpoint itself has shown: that it works, that it fails (for how long?), that it is gone. */
 static enum err endpoint_judge(struct job *job, struct writer_tx *tx)
 {
-    struct dispatcher *dispatcher = job->dispatcher;
     const struct delivery_key *key = &job->item->row.key;
     int64_t since_ms = job->failing_since_ms;
     enum disabled_by by = DISABLED_NOT;
@@ -114,11 +130,8 @@ static enum err endpoint_judge(struct job *job, struct writer_tx *tx)
         by = DISABLED_GONE;
     else if (job->result == DELIVERY_REFUSED && since_ms && tx->now_ms - since_ms > FAILING_MS_MAX)
         by = DISABLED_FAILING;
-    if (by != DISABLED_NOT) {
-        enum err err =
-            endpoint_store_disable(tx->db, key->app_id, key->endpoint_id, by, tx->now_ms);
-        return err ? err : dispatcher_stage_change(dispatcher, tx, key->app_id, key->endpoint_id);
-    }
+    if (by != DISABLED_NOT)
+        return disable(job, tx, by);
     bool is_failing = job->result == DELIVERY_REFUSED;
     if (is_failing == (since_ms != 0) && (is_failing || !job->is_batch_mixed))
         return ERR_OK;
@@ -152,6 +165,8 @@ static enum err job_apply(struct job *job, struct writer_tx *tx)
         err = delivery_store_put(tx->db, &delivery);
     if (!err && job->is_attempt)
         err = attempt_add(job, tx);
+    if (!err && job->is_dead && !job->is_endpoint_over)
+        err = operational_exhausted(job->dispatcher->hooks, tx, key);
     if (!err && job->is_attempt)
         err = endpoint_judge(job, tx);
     return err == ERR_NOT_FOUND ? ERR_OK : err; /* the endpoint was deleted meanwhile */

@@ -102,6 +102,7 @@ struct job {
     uint64_t chance;
     struct schedule schedule;
     const char *reason;       /* given up: why */
+    bool is_endpoint_over;    /* given up with all that waited for it */
     int64_t failing_since_ms; /* of the endpoint, as its batch begins */
     bool is_batch_mixed;      /* the batch has refusals */
     /* Set where it is written. */

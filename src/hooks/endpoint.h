@@ -62,9 +62,9 @@ ERR_MUST_USE enum err endpoint_load(struct db *db, const struct keyring *keyring
                                     struct arena *arena, uint64_t app_id, uint64_t id,
                                     int64_t now_ms, struct endpoint *ret_endpoint);
 void endpoint_wipe(struct endpoint *endpoint);
-/* In apply. Does nothing when a caller has disabled it. ERR_NOT_FOUND. */
+/* In apply. Does nothing when it is disabled already; *ret_is_new: it was not. ERR_NOT_FOUND. */
 ERR_MUST_USE enum err endpoint_store_disable(struct db *db, uint64_t app_id, uint64_t id,
-                                             enum disabled_by by, int64_t now_ms);
+                                             enum disabled_by by, int64_t now_ms, bool *ret_is_new);
 /* In apply: since when nothing has succeeded; 0: it has. No change of version. */
 ERR_MUST_USE enum err endpoint_store_failing(struct db *db, uint64_t app_id, uint64_t id,
                                              int64_t since_ms);

@@ -9,6 +9,7 @@
 #include "hooks/endpoint_store.h"
 #include "hooks/endpoint_view.h"
 #include "hooks/keyring.h"
+#include "hooks/operational.h"
 
 static enum err reply_endpoint(struct call *call, int status, const struct endpoint *endpoint)
 {
@@ -89,6 +90,8 @@ static enum err create(struct call *call, struct writer_tx *tx, uint64_t app_id,
     }
     if (!err)
         err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
+    if (!err)
+        err = operational_changed(hooks_of(call), tx, ENDPOINT_CREATED, &endpoint);
     return err ? err : reply_endpoint(call, 201, &endpoint);
 }
 
@@ -122,6 +125,15 @@ static enum err set_sealed(struct call *call, struct writer_tx *tx, const struct
     return err;
 }
 
+static enum err tell_updated(struct call *call, struct writer_tx *tx, bool was_disabled,
+                             const struct endpoint *endpoint)
+{
+    enum err err = operational_changed(hooks_of(call), tx, ENDPOINT_UPDATED, endpoint);
+    if (!err && !was_disabled && endpoint->disabled_by != DISABLED_NOT)
+        err = operational_disabled(hooks_of(call), tx, endpoint);
+    return err;
+}
+
 /* PUT makes what is not there yet. */
 static enum err update_apply(struct call *call, struct writer_tx *tx)
 {
@@ -138,6 +150,7 @@ static enum err update_apply(struct call *call, struct writer_tx *tx)
         err = hooks_call_endpoint(call, tx->db, application.id, &endpoint); /* answers */
     if (err)
         return hooks_said(err);
+    bool was_disabled = endpoint.disabled_by != DISABLED_NOT;
     endpoint_form_apply(call, call->prepared, &endpoint);
     endpoint.updated_at = tx->now_ms;
     err = endpoint_store_update(tx->db, &endpoint);
@@ -149,6 +162,8 @@ static enum err update_apply(struct call *call, struct writer_tx *tx)
         err = set_sealed(call, tx, &endpoint);
     if (!err)
         err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
+    if (!err)
+        err = tell_updated(call, tx, was_disabled, &endpoint);
     return err ? err : reply_endpoint(call, 200, &endpoint);
 }
 
@@ -161,6 +176,8 @@ static enum err delete_apply(struct call *call, struct writer_tx *tx)
     err = endpoint_store_delete(tx->db, endpoint.app_id, endpoint.id);
     if (!err)
         err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
+    if (!err)
+        err = operational_changed(hooks_of(call), tx, ENDPOINT_DELETED, &endpoint);
     if (!err)
         reply_empty(call, 204);
     return err;

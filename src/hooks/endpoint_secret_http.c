@@ -12,6 +12,7 @@
 #include "hooks/endpoint_store.h"
 #include "hooks/endpoint_view.h"
 #include "hooks/keyring.h"
+#include "hooks/operational.h"
 
 /* ---- secret ---- */
 
@@ -115,6 +116,8 @@ static enum err rotate_apply(struct call *call, struct writer_tx *tx)
         err = endpoint_store_set_secret(tx->db, endpoint.app_id, endpoint.id, sealed, tx->now_ms);
     if (!err)
         err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
+    if (!err)
+        err = operational_changed(hooks_of(call), tx, ENDPOINT_UPDATED, &endpoint);
     if (!err)
         reply_empty(call, 204);
     return err;
@@ -297,6 +300,8 @@ static enum err headers_apply(struct call *call, struct writer_tx *tx)
     err = endpoint_store_set_headers(tx->db, endpoint.app_id, endpoint.id, sealed, tx->now_ms);
     if (!err)
         err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
+    if (!err)
+        err = operational_changed(hooks_of(call), tx, ENDPOINT_UPDATED, &endpoint);
     if (!err)
         reply_empty(call, 204);
     return err;

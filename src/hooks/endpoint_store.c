@@ -234,13 +234,15 @@ SQL(SQL_DISABLE, "UPDATE endpoint SET disabled_by = $3, updated_at = $4, version
                  " WHERE app_id = $1 AND id = $2 AND disabled_by = 0");
 
 enum err endpoint_store_disable(struct db *db, uint64_t app_id, uint64_t id, enum disabled_by by,
-                                int64_t now_ms)
+                                int64_t now_ms, bool *ret_is_new)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_DISABLE);
     bind_ids(stmt, app_id, id);
     db_bind_i64(stmt, 3, by);
     db_bind_i64(stmt, 4, now_ms);
-    return db_exec(stmt);
+    enum err err = db_exec(stmt);
+    *ret_is_new = !err && db_changes(db) == 1;
+    return err;
 }
 
 SQL(SQL_FAILING, "UPDATE endpoint SET failing_since = $3 WHERE app_id = $1 AND id = $2");
