@@ -22,6 +22,7 @@ static const struct {
     {"expiry", scenario_expiry, "50,000 holds that end at once while new ones arrive"},
     {"idle", scenario_idle, "thousands of idle connections beside a steady mix"},
     {"demo", scenario_demo, "sells a whole stadium to thousands of simulated buyers"},
+    {"ingest", scenario_ingest, "webhooks: durable messages per second beside the bare writer"},
     {"search", scenario_search, "searches over many events in real cities at a steady rate"},
     {"slow-endpoint", scenario_slow_endpoint,
      "webhooks: an endpoint that takes 30 s, and half of them all, beside healthy ones"},

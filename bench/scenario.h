@@ -27,6 +27,7 @@ bool scenario_expiry(const struct scenario_options *options, struct report *repo
 bool scenario_idle(const struct scenario_options *options, struct report *report);
 bool scenario_demo(const struct scenario_options *options, struct report *report);
 bool scenario_slow_endpoint(const struct scenario_options *options, struct report *report);
+bool scenario_ingest(const struct scenario_options *options, struct report *report);
 bool scenario_search(const struct scenario_options *options, struct report *report);
 
 #endif
