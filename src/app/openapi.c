@@ -190,10 +190,12 @@ static void put_key_parameter(struct json_writer *writer, const struct route *ro
         route->idempotency == IDEMPOTENCY_REQUIRED || route->idempotency == IDEMPOTENCY_OWN;
     bool is_accepted = is_required || route->idempotency == IDEMPOTENCY_ACCEPTED ||
                        route->idempotency == IDEMPOTENCY_OWN_OPTIONAL;
+    const char *doc =
+        route->idempotency == IDEMPOTENCY_OWN_OPTIONAL
+            ? "1 to 255 visible ASCII characters; known as long as what it made is kept"
+            : "1 to 255 visible ASCII characters; the first success is replayed for 24 hours";
     if (route->method == HTTP_POST && is_accepted)
-        put_parameter(
-            writer, route, STR("Idempotency-Key"), "header", is_required,
-            "1 to 255 visible ASCII characters; the first success is replayed for 24 hours");
+        put_parameter(writer, route, STR("Idempotency-Key"), "header", is_required, doc);
 }
 
 static void put_parameters(struct json_writer *writer, const struct route *route)

@@ -349,21 +349,19 @@ static enum err of_endpoint_read(struct call *call, struct db *db)
     struct application application;
     struct endpoint endpoint;
     struct hooks_page page;
-    struct delivery_query query = {0};
+    struct delivery_query query = {.state = DELIVERY_ANY};
     bool is_bare = false;
-    int64_t status = -1;
     enum err err = hooks_call_application(call, db, &application);
     if (!err)
         err = hooks_call_endpoint(call, db, application.id, &endpoint);
     if (err || !hooks_call_page(call, false, &page) ||
         !hooks_page_id(call, &page, "msg", application.id, &query.before_id) ||
-        !call_query_i64(call, "status", 0, 3, &status) ||
+        !call_query_i64(call, "status", 0, 3, &query.state) ||
         !call_is_off(call, "with_content", &is_bare) ||
         !read_span(call, "after", "before", &query.span))
         return hooks_said(err);
     query.app_id = application.id;
     query.endpoint_id = endpoint.id;
-    query.is_dead_only = status == ATTEMPT_FAIL;
     return list_deliveries(call, db, &query, page.limit, !is_bare);
 }
 
@@ -372,7 +370,7 @@ static enum err dead_read(struct call *call, struct db *db)
     struct application application;
     struct endpoint endpoint = {0};
     struct hooks_page page;
-    struct delivery_query query = {.is_dead_only = true};
+    struct delivery_query query = {.state = DELIVERY_DEAD};
     struct str text = STR_NONE;
     uint64_t shard;
     enum err err = hooks_call_application(call, db, &application);
@@ -457,7 +455,8 @@ const struct route attempt_routes[] = {
      .response = "HooksDeliveryList", .success = 200,
      .query = "limit iterator endpoint since until", .is_retry_safe = true},
     {ATTEMPT(HTTP_POST, "/msg/{msg}/endpoint/{ep}/resend"), .scopes = HOOKS_PORTAL(ATTEMPT),
-     .kind = ROUTE_WRITE, .apply = resend_apply, .summary = "Send a message to an endpoint again",
+     .kind = ROUTE_WRITE, .prepare_on_loop = true, .prepare = hooks_prepare_shard,
+     .apply = resend_apply, .summary = "Send a message to an endpoint again",
      .response = "HooksEmpty", .success = 202, .problems = "409"},
 };
 const size_t attempt_routes_count = sizeof(attempt_routes) / sizeof(attempt_routes[0]);

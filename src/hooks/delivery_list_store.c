@@ -51,11 +51,38 @@ enum err delivery_store_count(struct db *db, uint64_t app_id, uint64_t endpoint_
     return err;
 }
 
+#define WAITING(NN)                                                                                \
+    "SELECT count(*) FROM (SELECT 1 FROM delivery_" NN                                             \
+    " WHERE app_id = $1 AND endpoint_id = $2 AND next_at IS NOT NULL LIMIT $3) AS waiting"
+RING_SQL(SQL_WAITING, WAITING);
+
+enum err delivery_store_count_waiting(struct db *db, uint64_t app_id, uint64_t endpoint_id,
+                                      int64_t now_ms, int64_t *ret_count)
+{
+    struct ring_slots slots;
+    int64_t count = 0;
+    enum err err = ring_slots(db, now_ms, &slots);
+    for (size_t i = 0; !err && i < slots.count && count < QUEUED_COUNT_MAX; i++) {
+        struct db_stmt *stmt = db_stmt(db, &SQL_WAITING[slots.items[i].slot]);
+        bool has_row;
+        db_bind_i64(stmt, 1, (int64_t)app_id);
+        db_bind_i64(stmt, 2, (int64_t)endpoint_id);
+        db_bind_i64(stmt, 3, QUEUED_COUNT_MAX - count);
+        err = db_step(stmt, &has_row);
+        if (!err && has_row)
+            count += db_col_i64(stmt, 0);
+        db_done(stmt);
+    }
+    if (!err)
+        *ret_count = count;
+    return err;
+}
+
 #define COLUMNS "endpoint_id, message_id, state, attempts, next_at, lane, created_at, ended_at"
 #define OF_ENDPOINT(NN)                                                                            \
     "SELECT " COLUMNS " FROM delivery_" NN                                                         \
     " WHERE app_id = $1 AND message_id >= $2 AND message_id < $3 AND endpoint_id = $4"             \
-    " AND ($5 = 0 OR state = 2) ORDER BY message_id DESC LIMIT $6"
+    " AND ($5 < 0 OR state = $5) ORDER BY message_id DESC LIMIT $6"
 #define DEAD(NN)                                                                                   \
     "SELECT " COLUMNS " FROM delivery_" NN                                                         \
     " WHERE app_id = $1 AND message_id >= $2 AND message_id < $3 AND state = 2"                    \
@@ -92,7 +119,7 @@ static enum err list_slot(struct db *db, const struct delivery_query *query, siz
     if (is_of_one) {
         bind_span(stmt, 2, &query->span, query->before_id);
         db_bind_i64(stmt, 4, (int64_t)query->endpoint_id);
-        db_bind_i64(stmt, 5, query->is_dead_only);
+        db_bind_i64(stmt, 5, query->state);
         db_bind_i64(stmt, 6, room);
     } else {
         bind_span(stmt, 2, &query->span, query->before_id ? query->before_id + 1 : 0);

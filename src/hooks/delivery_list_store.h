@@ -15,11 +15,17 @@ ERR_MUST_USE enum err delivery_store_count(struct db *db, uint64_t app_id, uint6
                                            const struct delivery_span *span,
                                            struct delivery_counts *ret_counts);
 
+/* All that waits, due or not, and what is under way; no further than QUEUED_COUNT_MAX. */
+ERR_MUST_USE enum err delivery_store_count_waiting(struct db *db, uint64_t app_id,
+                                                   uint64_t endpoint_id, int64_t now_ms,
+                                                   int64_t *ret_count);
+
+#define DELIVERY_ANY (-1)
 /* Newest message first. */
 struct delivery_query {
     uint64_t app_id;
-    uint64_t endpoint_id; /* 0: of all; dead ones only then */
-    bool is_dead_only;
+    uint64_t endpoint_id;        /* 0: of all; dead ones only then */
+    int64_t state;               /* enum delivery_state; DELIVERY_ANY: all */
     uint64_t before_id;          /* message; 0: from the newest on */
     uint64_t before_endpoint_id; /* without endpoint_id: items of that message below it come, too */
     struct delivery_span span;

@@ -89,6 +89,8 @@ enum err target_find(struct dispatcher *dispatcher, uint64_t app_id, uint64_t en
         free(target);
         return err;
     }
+    target->queued_at_ms = clock_now_ms();
+    customer->target_count++;
     *ret_target = target;
     return ERR_OK;
 }
@@ -127,6 +129,60 @@ void targets_free(struct dispatcher *dispatcher)
     heap_release(&dispatcher->timers);
 }
 
+/* By the dispatcher's first invariant nothing waits for it anywhere: that would have put it in line, or
+ * given it a timer. A breaker that is open has one, too. */
+static bool is_idle(const struct target *target, int64_t now_ms)
+{
+    return !target->is_in_line && !target->is_stale && target->known_count == 0 &&
+           target->in_flight == 0 && target->timer_ms == INT64_MAX &&
+           now_ms - target->queued_at_ms > DISPATCH_IDLE_MS;
+}
+
+static void customer_forget(struct dispatcher *dispatcher, struct customer *customer)
+{
+    bool is_needed = customer->target_count > 0 || customer->is_in_line || customer->is_dirty ||
+                     customer->is_writing || customer->timer_ms != INT64_MAX;
+    if (is_needed)
+        return;
+    (void)map_remove(&dispatcher->customers, customer->id); /* it is there */
+    free(customer);
+}
+
+static void target_forget(struct dispatcher *dispatcher, struct target *target)
+{
+    struct customer *customer = target->customer;
+    pthread_mutex_lock(&dispatcher->shown_lock);
+    (void)map_remove(&dispatcher->targets, target->id); /* it is there */
+    pthread_mutex_unlock(&dispatcher->shown_lock);
+    target_forget_endpoint(target);
+    arena_release(&target->arena);
+    free(target);
+    customer->target_count--;
+    customer_forget(dispatcher, customer);
+}
+
+void targets_forget_idle(struct dispatcher *dispatcher)
+{
+    int64_t now_ms = clock_now_ms();
+    struct target *idle[DISPATCH_IDLE_LOOK_MAX];
+    size_t count = 0;
+    uint64_t key;
+    uintptr_t value;
+    if (llabs(now_ms - dispatcher->idle_look_ms) < DISPATCH_IDLE_LOOK_MS)
+        return;
+    dispatcher->idle_look_ms = now_ms;
+    for (size_t i = 0; i < DISPATCH_IDLE_LOOK_MAX; i++) {
+        if (!map_each(&dispatcher->targets, &dispatcher->idle_position, &key, &value)) {
+            dispatcher->idle_position = 0;
+            break;
+        }
+        if (is_idle((struct target *)value, now_ms))
+            idle[count++] = (struct target *)value;
+    }
+    for (size_t i = 0; i < count; i++)
+        target_forget(dispatcher, idle[i]);
+}
+
 /* --- the lines --- */
 
 void customer_queue(struct dispatcher *dispatcher, struct customer *customer)
@@ -144,6 +200,7 @@ void target_queue(struct dispatcher *dispatcher, struct target *target)
     struct customer *customer = target->customer;
     if (!target->is_in_line) {
         target->is_in_line = true;
+        target->queued_at_ms = clock_now_ms();
         target->next = NULL;
         *customer->last = target;
         customer->last = &target->next;
@@ -237,7 +294,6 @@ void target_show(struct dispatcher *dispatcher, struct target *target)
     const struct breaker *breaker = &target->breaker;
     pthread_mutex_lock(&dispatcher->shown_lock);
     target->shown.state = states[breaker->state];
-    target->shown.queued = (int64_t)target->waiting_count;
     target->shown.in_flight = (int64_t)target->in_flight;
     target->shown.next_probe_at = breaker->state == BREAKER_OPEN ? breaker->until_ms : 0;
     pthread_mutex_unlock(&dispatcher->shown_lock);

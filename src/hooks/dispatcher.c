@@ -255,11 +255,13 @@ static void round_once(struct dispatcher *dispatcher)
     take_notes(dispatcher);
     dispatch_landed(dispatcher);
     scan_if_wanted(dispatcher);
+    targets_forget_idle(dispatcher);
     run_timers(dispatcher);
     bool is_more = send_some(dispatcher);
     dispatch_write(dispatcher);
     atomic_store(&dispatcher->in_flight_shown, (int64_t)sender_in_flight(dispatcher->sender));
     atomic_store(&dispatcher->known_shown, (int64_t)dispatcher->known.count);
+    atomic_store(&dispatcher->targets_shown, (int64_t)dispatcher->targets.count);
     pthread_mutex_lock(&dispatcher->lock);
     is_more |= dispatcher->landed || dispatcher->note_count > 0;
     pthread_mutex_unlock(&dispatcher->lock);
@@ -369,6 +371,12 @@ static int64_t known_metric(void *ctx)
     return atomic_load(&dispatcher->known_shown);
 }
 
+static int64_t targets_metric(void *ctx)
+{
+    struct dispatcher *dispatcher = ctx;
+    return atomic_load(&dispatcher->targets_shown);
+}
+
 static void metrics_register(struct dispatcher *dispatcher)
 {
     const char *name = "foyer_hooks_deliveries_total";
@@ -384,6 +392,8 @@ static void metrics_register(struct dispatcher *dispatcher)
                     in_flight_metric, dispatcher);
     metric_gauge_fn("foyer_hooks_in_memory", NULL,
                     "Deliveries read and not yet ended in the database.", known_metric, dispatcher);
+    metric_gauge_fn("foyer_hooks_endpoints_in_memory", NULL,
+                    "Endpoints that have had something to do lately.", targets_metric, dispatcher);
 }
 
 enum err dispatcher_new(struct hooks *hooks, struct dispatcher **ret_dispatcher)

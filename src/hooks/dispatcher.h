@@ -30,11 +30,11 @@ enum breaker_state_shown {
 
 struct endpoint_health {
     enum breaker_state_shown state;
-    int64_t queued, in_flight;
+    int64_t in_flight;
     int64_t p50_ms, p99_ms; /* of the last deliveries; -1: none yet */
     int64_t next_probe_at;  /* 0: none */
 };
-/* Any thread. One that the dispatcher has not met is closed and has nothing queued. */
+/* Any thread. One that the dispatcher has not met is closed and has nothing under way. */
 void dispatcher_health(struct dispatcher *dispatcher, uint64_t app_id, uint64_t endpoint_id,
                        struct endpoint_health *ret_health);
 

@@ -48,6 +48,7 @@ struct target {
     bool is_stale;              /* there may be more in the database that is due */
     int64_t timer_ms;
     int64_t paused_until_ms;
+    int64_t queued_at_ms; /* when it got in line last */
     int64_t throttle_ns;
     struct breaker breaker;
     /* The endpoint as it was read; arena: its texts. */
@@ -79,6 +80,7 @@ struct customer {
     int64_t deficit;
     struct target *first, **last; /* its line of endpoints */
     size_t in_flight;
+    size_t target_count;
     int64_t throttle_ns, timer_ms;
     struct job *results, **results_last;
 };
@@ -141,6 +143,8 @@ struct dispatcher {
     size_t batches_open;
     struct batch *failed; /* to be written again */
     int64_t failed_until_ns, poll_ns, poll_all_ns;
+    int64_t idle_look_ms;
+    size_t idle_position; /* in targets */
 
     pthread_mutex_t lock; /* guards what follows, and that sender is there */
     pthread_cond_t wakeup;
@@ -151,7 +155,7 @@ struct dispatcher {
 
     pthread_mutex_t shown_lock; /* guards the map of targets against dispatcher_health, and shown */
     struct metric *taken, *refused, *dead, *given_up, *seconds;
-    _Atomic int64_t in_flight_shown, known_shown;
+    _Atomic int64_t in_flight_shown, known_shown, targets_shown;
 };
 
 /* --- dispatch_fair.c --- */
@@ -173,6 +177,8 @@ void customer_drop(struct dispatcher *dispatcher);
 void target_show(struct dispatcher *dispatcher, struct target *target);
 void target_forget_endpoint(struct target *target);
 void targets_free(struct dispatcher *dispatcher);
+/* Forgets a few of those that have had nothing to do for DISPATCH_IDLE_MS. */
+void targets_forget_idle(struct dispatcher *dispatcher);
 
 /* --- dispatch_read.c --- */
 

@@ -34,6 +34,7 @@ static enum err form_prepare(struct call *call, struct db *db)
 {
     (void)db;
     struct endpoint_form *form = NULL;
+    hooks_call_shard(call);
     enum err err = endpoint_form_read(call, &form);
     call->prepared = form;
     return err;
@@ -267,16 +268,21 @@ static enum err health_read(struct call *call, struct db *db)
                                          [BREAKER_SHOWN_HALF_OPEN] = "half_open"};
     struct endpoint endpoint;
     struct endpoint_health health;
+    int64_t waiting = 0;
     enum err err = hooks_call_both(call, db, &endpoint);
     struct buf *body = buf_new_in(call_arena(call), 1024);
     if (err || !body)
         return err ? hooks_said(err) : ERR_NOMEM;
     dispatcher_health(hooks_of(call)->dispatcher, endpoint.app_id, endpoint.id, &health);
+    err = delivery_store_count_waiting(db, endpoint.app_id, endpoint.id, clock_now_ms(), &waiting);
+    if (err)
+        return err;
+    int64_t queued = waiting > health.in_flight ? waiting - health.in_flight : 0;
     struct json_writer writer;
     json_begin(&writer, body);
     json_open_object(&writer);
     json_put_str(&writer, "state", str_from_c(states[health.state]));
-    json_put_i64(&writer, "queued", health.queued);
+    json_put_i64(&writer, "queued", queued);
     json_put_i64(&writer, "in_flight", health.in_flight);
     if (health.p50_ms >= 0) {
         json_put_i64(&writer, "p50_ms", health.p50_ms);
@@ -319,8 +325,9 @@ const struct route endpoint_routes[] = {
      .summary = "Change what the body has of an endpoint", .request = endpoint_patch_fields,
      .response = "HooksEndpoint", .success = 200, .problems = "409", .is_retry_safe = true},
     {ENDPOINT(HTTP_DELETE, "/{ep}"), .scopes = HOOKS_PORTAL(ENDPOINT), .kind = ROUTE_WRITE,
-     .apply = delete_apply, .summary = "Delete an endpoint; what waits for it becomes dead letters",
-     .success = 204, .is_retry_safe = true},
+     .prepare_on_loop = true, .prepare = hooks_prepare_shard, .apply = delete_apply,
+     .summary = "Delete an endpoint; what waits for it becomes dead letters", .success = 204,
+     .is_retry_safe = true},
     {ENDPOINT(HTTP_GET, "/{ep}/stats"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
      .read = stats_read, .summary = "Count an endpoint's deliveries by their state",
      .response = "HooksEndpointStats", .success = 200, .query = "since until",

@@ -82,6 +82,7 @@ static enum err rotate_prepare(struct call *call, struct db *db)
     crypto_wipe(bytes, sizeof(bytes));
     rotation->grace_s = body.grace_s;
     call->prepared = rotation;
+    hooks_call_shard(call);
     if (body.has_key &&
         endpoint_secret_parse(call_arena(call), body.key, &rotation->secret) == ERR_INVALID)
         problem_field(call, "key", "must be whsec_ and base64 of 24 to 64 bytes");
@@ -218,6 +219,7 @@ static enum err headers_prepare(struct call *call, struct db *db)
     if (!form)
         return ERR_NOMEM;
     call->prepared = form;
+    hooks_call_shard(call);
     if (call_decode(call, &form->body))
         (void)endpoint_headers_read(call, form->body.headers, &form->json); /* false: answered */
     return ERR_OK;

@@ -36,7 +36,25 @@ enum err hooks_find_application(struct call *call, struct db *db,
                                      ret_application);
     if (!err && !is_visible(call, ret_application))
         err = ERR_NOT_FOUND;
+    /* The job has locked that one alone. */
+    if (!err && call->shard && ret_application->id != call->shard)
+        err = ERR_NOT_FOUND;
     return err;
+}
+
+void hooks_call_shard(struct call *call)
+{
+    bool keeps_answer = call->route->method == HTTP_POST && call->idempotency_key.data;
+    uint64_t id;
+    if (!keeps_answer && id_parse(request_param(call->req, "app"), "app", &id) == ERR_OK)
+        call->shard = id;
+}
+
+enum err hooks_prepare_shard(struct call *call, struct db *db)
+{
+    (void)db;
+    hooks_call_shard(call);
+    return ERR_OK;
 }
 
 enum err hooks_call_application(struct call *call, struct db *db,
@@ -112,9 +130,12 @@ bool hooks_may_make(const struct call *call, const char *param, const char *pref
 
 bool hooks_check_uid(struct call *call, struct str uid)
 {
-    if (hooks_is_name(uid))
+    uint64_t shard, id;
+    bool is_id = id_parse(uid, "app", &id) == ERR_OK || id_parse2(uid, "ep", &shard, &id) == ERR_OK;
+    if (hooks_is_name(uid) && !is_id)
         return true;
-    problem_field(call, "uid", "must be 1 to 256 of A-Z a-z 0-9 - _ .");
+    problem_field(call, "uid",
+                  is_id ? "must not be an id" : "must be 1 to 256 of A-Z a-z 0-9 - _ .");
     return false;
 }
 

@@ -36,6 +36,11 @@ ERR_MUST_USE enum err hooks_call_application(struct call *call, struct db *db,
 /* The same without an answer. */
 ERR_MUST_USE enum err hooks_find_application(struct call *call, struct db *db,
                                              struct application *ret_application);
+/* In prepare of a write that stays within {app}: its job locks that application alone. By a uid, or when
+ * an answer is to be kept under a key (which belongs to none), it locks all. */
+void hooks_call_shard(struct call *call);
+/* The same, as a prepare. */
+ERR_MUST_USE enum err hooks_prepare_shard(struct call *call, struct db *db);
 /* {ep} of that application: an id or a uid. Without secrets and headers. */
 ERR_MUST_USE enum err hooks_call_endpoint(struct call *call, struct db *db, uint64_t app_id,
                                           struct endpoint *ret_endpoint);

@@ -79,10 +79,16 @@
 #define DISPATCH_OVER_MS         30000 /* how often those that wait for a breaker are counted out */
 #define DISPATCH_POLL_MS         1000  /* how often other nodes' deliveries are looked for */
 #define DISPATCH_POLL_ALL_MS     10000 /* also for messages of days ago */
+#define DISPATCH_IDLE_MS         (30 * INT64_C(60000)) /* who has had nothing to do is forgotten */
+#define DISPATCH_IDLE_LOOK_MS    1000                  /* how often some are looked at: */
+#define DISPATCH_IDLE_LOOK_MAX   1024
 #define BREAKER_FAILURES_MAX     10
 #define BREAKER_PAUSE_MS         1000
 #define BREAKER_PAUSE_MS_MAX     60000
 #define FAILING_MS_MAX           (5 * DAY_MS) /* then the endpoint is disabled */
+
+/* What waits for an endpoint is counted up to here when its health is asked for. */
+#define QUEUED_COUNT_MAX 100000
 
 /* What is kept of an answer. */
 #define RESPONSE_BYTES_KEPT (16u << 10)

@@ -235,6 +235,7 @@ static enum err example_prepare(struct call *call, struct db *db)
     if (!body)
         return ERR_NOMEM;
     call->prepared = body;
+    hooks_call_shard(call);
     if (call_decode(call, body) && !hooks_is_name(body->event_type))
         problem_field(call, "eventType", "must be of letters, digits, - _ .");
     return ERR_OK;
