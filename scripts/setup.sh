@@ -4,7 +4,7 @@
 # is that and more; --ci: clang's tools as well
 set -eu
 
-packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev libsqlite3-dev sqlite3
+packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev libwslay-dev libsqlite3-dev sqlite3
 libcurl4-openssl-dev libc-ares-dev libsodium-dev libssl-dev libjansson-dev libqrencode-dev libhpdf-dev libpng-dev
 libinih-dev zlib1g-dev libpq-dev curl"
 test_packages="libcmocka-dev faketime openssl chromium fonts-dejavu-core poppler-utils zbar-tools"

@@ -41,8 +41,9 @@ struct layer {
 static const struct {
     const char *header, *folder;
 } vendors[] = {
-    {"h2o", NULL},  {"sqlite3", NULL}, {"curl", "src/net/"}, {"sodium", NULL},   {"jansson", NULL},
-    {"ares", NULL}, {"ini", NULL},     {"hpdf", NULL},       {"qrencode", NULL}, {"libpq-fe", NULL},
+    {"h2o", NULL},      {"sqlite3", NULL},  {"curl", "src/net/"}, {"sodium", NULL},
+    {"jansson", NULL},  {"ares", NULL},     {"ini", NULL},        {"hpdf", NULL},
+    {"qrencode", NULL}, {"libpq-fe", NULL}, {"wslay", NULL},
 };
 #define VENDOR_COUNT (sizeof(vendors) / sizeof(vendors[0]))
 
