@@ -8,6 +8,7 @@
 
 #define H2O_USE_LIBUV 0 /* the library is built on its own loop */
 #include <h2o.h>
+#include <h2o/http1.h>
 
 #include "net/head_internal.h"
 #include "net/server_internal.h"
@@ -23,6 +24,7 @@ struct connection {
     h2o_socket_t *socket;
     struct exchange
         *exchange; /* the request it works on, until the answer is sent; NULL between requests */
+    struct websocket *websocket; /* that it has become, or NULL */
     bool is_tls;
     bool is_shed;    /* closed for the memory it took */
     bool may_be_cut; /* an answer took so long that its deadline may have cut the connection */
@@ -74,7 +76,8 @@ struct server_loop {
     h2o_timeout_t memory_timeout;
     h2o_timeout_entry_t memory_timer;
     h2o_linklist_t connections;
-    unsigned drain_ticks; /* 0: serving */
+    struct websocket_loop *websockets; /* NULL: none */
+    unsigned drain_ticks;              /* 0: serving */
     uint64_t id_state;
     struct exchange *spares;
     size_t spare_count;

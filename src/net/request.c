@@ -195,6 +195,7 @@ void response_header(struct request *request, const char *name, struct str value
 void request_reply(struct request *request)
 {
     assert(request->on_reply);
-    assert(request->res.status >= 200 && request->res.status <= 599);
+    assert((request->res.status >= 200 && request->res.status <= 599) ||
+           (request->res.status == 101 && request->res.websocket));
     request->on_reply(request);
 }

@@ -17,6 +17,8 @@
 #define REQUEST_URL_MAX         8192 /* longer: 414 */
 #define REQUEST_ID_MAX          64
 
+struct websocket;
+
 enum http_method {
     HTTP_GET,
     HTTP_HEAD,
@@ -45,6 +47,7 @@ struct response {
     void (*body_release)(void *ptr); /* runs once the bytes have been sent or dropped; any loop
                                         thread; may be NULL */
     void *body_ptr;
+    struct websocket *websocket; /* set by websocket_accept, with status 101 */
     size_t header_count;
     struct response_header headers[REQUEST_HEADERS_OUT_MAX];
 };
@@ -53,10 +56,11 @@ struct request {
     struct queue_node node; /* for whichever queue holds it now */
     struct arena arena;
     enum http_method method;
-    struct str path;  /* as sent, without the query; always starts with '/' */
-    struct str query; /* raw, without '?' */
-    struct str body;  /* whole */
-    char peer_ip[46]; /* text form; v4-mapped is shown as v4 */
+    unsigned http_minor; /* HTTP/1.minor */
+    struct str path;     /* as sent, without the query; always starts with '/' */
+    struct str query;    /* raw, without '?' */
+    struct str body;     /* whole */
+    char peer_ip[46];    /* text form; v4-mapped is shown as v4 */
     bool is_tls;
     struct str id;      /* X-Request-Id as sent (if 1-64 of [A-Za-z0-9._-]) or made here */
     int64_t started_ns; /* clock_mono_ns when the head was read */
@@ -93,7 +97,7 @@ struct str request_cookie(const struct request *request, const char *name);
 /* Name must be a lowercase literal; value must live as long as the request. Over
  * REQUEST_HEADERS_OUT_MAX: assert. */
 void response_header(struct request *request, const char *name, struct str value);
-/* Sends res (status must be set). Any thread, exactly once; the request is not yours afterwards.
+/* Sends res (status must be set; 101 by websocket_accept only). Any thread, exactly once; the request is not yours afterwards.
  * Content-Length, Date and X-Request-Id are added here; HEAD answers carry no body. An arena that
  * overflowed turns the answer into a plain 503. */
 void request_reply(struct request *request);

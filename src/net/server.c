@@ -140,7 +140,11 @@ enum err server_new(const struct server_options *options, struct server **ret_se
     if (!server)
         return ERR_NOMEM;
     enum err err = ERR_OK;
-    if (options->tls_cert)
+    if (options->websockets) {
+        server->websockets = websocket_hub_new(options->websockets, options->loops);
+        err = server->websockets ? ERR_OK : ERR_NOMEM;
+    }
+    if (err == ERR_OK && options->tls_cert)
         err = tls_context_new(options->tls_cert, options->tls_key, &server->tls, ret_message);
     if (err == ERR_OK)
         err = bind_listener(server, ret_message);
@@ -195,6 +199,11 @@ unsigned server_port(const struct server *server)
     return server->port;
 }
 
+struct websocket_hub *server_websockets(const struct server *server)
+{
+    return server->websockets;
+}
+
 void server_stats(const struct server *server, struct server_stats *ret_stats)
 {
     /* The lock keeps a loop from being freed meanwhile; taking it changes nothing that is const. */
@@ -233,6 +242,7 @@ void server_unref(struct server *server)
     if (refs > 0)
         return;
     tls_context_free(server->tls);
+    websocket_hub_free(server->websockets);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server);

@@ -9,6 +9,8 @@
 #include "net/request.h"
 
 struct server;
+struct websocket_hub;
+struct websocket_options;
 
 struct server_options {
     const char *listen;         /* "127.0.0.1:8080", "[::]:8080", port 0: any */
@@ -23,6 +25,7 @@ struct server_options {
     const char *tls_key;
     void (*on_request)(struct request *request, void *ctx);
     void *ctx;
+    const struct websocket_options *websockets; /* NULL: none; see net/websocket.h */
 };
 
 struct server_stats {
@@ -41,8 +44,10 @@ ERR_MUST_USE enum err server_new(const struct server_options *options, struct se
 ERR_MUST_USE enum err server_start(struct server *server);
 /* The port that was bound. */
 unsigned server_port(const struct server *server);
+/* The server's sockets, while it is there; NULL: its options have none. */
+struct websocket_hub *server_websockets(const struct server *server);
 void server_stats(const struct server *server, struct server_stats *ret_stats);
-/* Stops accepting, closes idle connections, waits up to drain_ms for open requests, stops the
+/* Stops accepting, closes idle connections, takes leave of sockets, waits up to drain_ms for open requests, stops the
  * loops. */
 void server_stop(struct server *server, int64_t drain_ms);
 void server_free(struct server *server);

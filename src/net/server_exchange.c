@@ -11,6 +11,9 @@
  *
  *   READ (h2o's) -> WITH_APP (on_request ... request_reply) -> SENDING (h2o's) -> released
  *
+ * An answer with status 101 makes the connection a WebSocket (websocket.c): h2o lets go of its socket
+ * when the head is written, and the exchange is released as after any other answer.
+ *
  * Whatever h2o itself refuses with a status (a body over the limit, broken chunks) passes a filter
  * that makes it a problem document; a head that h2o cannot parse at all gets its plain 400.
  */
@@ -18,6 +21,7 @@
 
 #include "base/clock.h"
 #include "net/chunk_internal.h"
+#include "net/websocket_internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -54,6 +58,7 @@ static const struct {
     int status;
     const char *reason;
 } reasons[] = {
+    {101, "Switching Protocols"},
     {200, "OK"},
     {201, "Created"},
     {202, "Accepted"},
@@ -80,6 +85,7 @@ static const struct {
     {416, "Range Not Satisfiable"},
     {417, "Expectation Failed"},
     {422, "Unprocessable Content"},
+    {426, "Upgrade Required"},
     {428, "Precondition Required"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
@@ -210,6 +216,34 @@ static void on_send_late(h2o_timeout_entry_t *entry)
         (void)shutdown(h2o_socket_get_fd(exchange->connection->socket), SHUT_RDWR);
 }
 
+static void watch_sending(struct exchange *exchange)
+{
+    exchange->sending_since_ns = clock_mono_ns();
+    exchange->send_timer.cb = on_send_late;
+    h2o_timeout_link(exchange->loop->context.loop, &exchange->loop->send_timeout,
+                     &exchange->send_timer);
+}
+
+/* The answer makes the connection a WebSocket, if it still can; else it becomes another answer. */
+static bool send_upgrade(struct exchange *exchange)
+{
+    struct websocket *socket = exchange->request.res.websocket;
+    exchange->request.res.websocket = NULL;
+    if (exchange->request.res.status != 101) {
+        websocket_abandon(socket);
+        return false;
+    }
+    if (!websocket_prepare(socket, exchange->connection)) {
+        replace_by_503(exchange);
+        return false;
+    }
+    set_head(exchange->h2o, &exchange->request);
+    exchange->h2o->res.content_length = SIZE_MAX;
+    watch_sending(exchange);
+    websocket_upgrade(socket, exchange->h2o);
+    return true;
+}
+
 static void send_answer(struct exchange *exchange)
 {
     static h2o_generator_t generator = {NULL, NULL};
@@ -217,6 +251,8 @@ static void send_answer(struct exchange *exchange)
     h2o_req_t *h2o = exchange->h2o;
     if (request->arena.overflow)
         replace_by_503(exchange);
+    if (request->res.websocket && send_upgrade(exchange))
+        return;
     set_head(h2o, request);
     if (exchange->must_close || exchange->loop->drain_ticks > 0)
         h2o->http1_is_persistent = 0;
@@ -225,9 +261,7 @@ static void send_answer(struct exchange *exchange)
     h2o->res.content_length = has_body ? request->res.body.len : SIZE_MAX;
     has_body = has_body && request->res.body.len > 0 && request->method != HTTP_HEAD;
     h2o_iovec_t body = {(char *)request->res.body.data, request->res.body.len};
-    exchange->sending_since_ns = clock_mono_ns();
-    exchange->send_timer.cb = on_send_late;
-    h2o_timeout_link(h2o->conn->ctx->loop, &exchange->loop->send_timeout, &exchange->send_timer);
+    watch_sending(exchange);
     h2o_start_response(h2o, &generator);
     h2o_send(h2o, &body, has_body ? 1 : 0, H2O_SEND_STATE_FINAL);
 }
@@ -361,6 +395,7 @@ static void fill_request(struct exchange *exchange)
     const struct head *head = &exchange->head;
     const struct connection *connection = exchange->connection;
     request->method = method_of(head->method);
+    request->http_minor = head->minor;
     request->path = head->path;
     request->query = head->query;
     request->body = str_from(exchange->h2o->entity.base, exchange->h2o->entity.len);

@@ -30,7 +30,8 @@ struct server {
     struct server_options options;
     int listener_fd; /* -1 once stopping */
     unsigned port;
-    struct ssl_ctx_st *tls; /* NULL: cleartext */
+    struct ssl_ctx_st *tls;           /* NULL: cleartext */
+    struct websocket_hub *websockets; /* NULL: none */
     /* 0 while serving; else clock_mono_ns of the end of the drain time. */
     _Atomic int64_t stop_at_ns;
     pthread_mutex_t lock; /* guards what follows and the states of the loops */
@@ -55,6 +56,10 @@ void server_loop_stats(const struct server_loop *loop, struct server_stats *stat
 /* After its thread was waked to stop: joins and frees it, or leaves it to itself when it is
  * abandoned. */
 void server_loop_end(struct server_loop *loop);
+
+/* websocket_hub.c. NULL: no memory. */
+struct websocket_hub *websocket_hub_new(const struct websocket_options *options, unsigned loops);
+void websocket_hub_free(struct websocket_hub *hub); /* after its loops ended */
 
 /* ERR_IO with a line in ret_message (256 bytes). */
 ERR_MUST_USE enum err tls_context_new(const char *cert_path, const char *key_path,

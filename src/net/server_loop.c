@@ -26,6 +26,7 @@
 
 #include "base/clock.h"
 #include "base/rand.h"
+#include "net/websocket_internal.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -109,6 +110,8 @@ static void on_wakeup(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mess
         exchange_send(node);
         node = next;
     }
+    if (loop->websockets)
+        websocket_loop_take_posts(loop->websockets);
 }
 
 /* --- connections --- */
@@ -235,12 +238,12 @@ static void begin_drain(struct server_loop *loop)
     loop->context.shutdown_requested = 1;
 }
 
-/* Nothing of a request is here or in the kernel. Between the records of a TLS handshake counts as
+/* Nothing of a request is here or in the kernel, and it is no WebSocket. Between the records of a TLS handshake counts as
  * idle. */
 static bool is_idle(const struct connection *connection)
 {
     char byte;
-    if (connection->exchange || connection->socket->input->size > 0)
+    if (connection->exchange || connection->websocket || connection->socket->input->size > 0)
         return false;
     ssize_t got = recv(h2o_socket_get_fd(connection->socket), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
@@ -273,6 +276,8 @@ static void drain_tick(struct server_loop *loop, int64_t stop_at_ns)
         begin_drain(loop); /* idle ones have until the next tick: a request may be on its way */
     else if (now < stop_at_ns)
         shut_connections(loop, true);
+    if (loop->websockets)
+        websocket_loop_drain(loop->websockets);
     if (now < stop_at_ns || h2o_linklist_is_empty(&loop->connections))
         return;
     shut_connections(loop, false);
@@ -302,6 +307,8 @@ static void open_loop(struct server_loop *loop)
     h2o_timeout_init(loop->context.loop, &loop->linger_timeout, LINGER_MS);
     h2o_timeout_init(loop->context.loop, &loop->send_timeout, (uint64_t)options->send_timeout_ms);
     memory_watch_start(loop);
+    if (loop->websockets)
+        websocket_loop_open(loop->websockets, loop);
     h2o_multithread_register_receiver(loop->context.queue, &loop->receiver, on_wakeup);
     loop->accept.ctx = &loop->context;
     loop->accept.hosts = loop->config.hosts;
@@ -331,6 +338,8 @@ static void close_loop(struct server_loop *loop)
     } while (h2o_linklist_is_linked(&loop->wakeup.link));
     h2o_multithread_unregister_receiver(loop->context.queue, &loop->receiver);
     memory_watch_stop(loop);
+    if (loop->websockets)
+        websocket_loop_close(loop->websockets);
     h2o_timeout_dispose(evloop, &loop->linger_timeout);
     h2o_timeout_dispose(evloop, &loop->send_timeout);
     h2o_context_dispose(&loop->context);
@@ -407,6 +416,7 @@ struct server_loop *server_loop_start(struct server *server, unsigned index, int
     loop->connections_max = options->connections_max / options->loops +
                             (index < options->connections_max % options->loops);
     loop->bodies_max = options->bodies_max / options->loops;
+    loop->websockets = server->websockets ? &server->websockets->loops[index] : NULL;
     loop->replies_tail = &loop->replies;
     h2o_linklist_init_anchor(&loop->connections);
     (void)pthread_mutex_init(&loop->lock, NULL); /* cannot fail on Linux */
