@@ -10,12 +10,15 @@ import { NewEventPage } from "./organizer/NewEventPage";
 import { NewVenuePage } from "./organizer/NewVenuePage";
 import { OrganizerPage } from "./organizer/OrganizerPage";
 import { VenuesPage } from "./organizer/VenuesPage";
+import { WebhooksPage } from "./organizer/WebhooksPage";
 import { LoginPage, SignupPage } from "./pages/AuthPages";
 import { BookingPage } from "./pages/BookingPage";
 import { EventPage } from "./pages/EventPage";
 import { EventsPage } from "./pages/EventsPage";
 import { MyBookingsPage } from "./pages/MyBookingsPage";
 import { NotFoundPage } from "./pages/NotFoundPage";
+import { ROOT as PORTAL } from "./portal/paths";
+import { PortalApp } from "./portal/PortalApp";
 import { Footer, Header } from "./ui/Frame";
 
 type Show = (params: Record<string, string>) => JSX.Element;
@@ -68,10 +71,35 @@ const ROUTES: [string, Show][] = [
       </Gate>
     ),
   ],
+  [
+    "/organizer/webhooks",
+    () => (
+      <Gate>
+        <WebhooksPage />
+      </Gate>
+    ),
+  ],
 ];
 
+/** A link's portal is a page of its own: whoever opens it has no account and no business with tickets. */
 function App(): JSX.Element {
   const { path } = useLocation();
+  if (path !== PORTAL && !path.startsWith(`${PORTAL}/`)) return <Site path={path} />;
+  return (
+    <>
+      <Skip />
+      <PortalApp path={path} />
+    </>
+  );
+}
+
+const Skip = (): JSX.Element => (
+  <a class="skip" href="#content">
+    Skip to the content
+  </a>
+);
+
+function Site({ path }: { path: string }): JSX.Element {
   useEffect(() => void loadUser(), []);
   let page: JSX.Element = <NotFoundPage />;
   for (const [pattern, show] of ROUTES) {
@@ -83,9 +111,7 @@ function App(): JSX.Element {
   }
   return (
     <>
-      <a class="skip" href="#content">
-        Skip to the content
-      </a>
+      <Skip />
       <Header path={path} />
       <main id="content">{page}</main>
       <Footer />

@@ -34,6 +34,8 @@ export interface RequestOptions {
   accept?: string;
   signal?: AbortSignal | undefined;
   fresh?: boolean;
+  /** A portal link's, in place of the cookie. */
+  token?: string;
 }
 
 const ATTEMPTS_MAX = 4;
@@ -55,6 +57,15 @@ function retryAfter(response: Response): number | null {
   return Number.isFinite(seconds) && seconds > 0 ? seconds : null;
 }
 
+/** How the hooks service names fields: [{loc: ["body", "headers", "x-a"], msg}]. */
+function hookErrors(detail: unknown): FieldError[] {
+  if (!Array.isArray(detail)) return [];
+  return (detail as { loc?: string[]; msg?: string }[]).map((item) => ({
+    field: (item.loc ?? []).slice(1).join("."),
+    message: item.msg ?? "is not right",
+  }));
+}
+
 async function toProblem(response: Response): Promise<Problem> {
   let body: Record<string, unknown> = {};
   try {
@@ -66,14 +77,21 @@ async function toProblem(response: Response): Promise<Problem> {
   const text = (name: string): string | undefined =>
     typeof body[name] === "string" ? body[name] : undefined;
   const detail = text("detail") ?? text("title") ?? `The server answered ${response.status}.`;
-  const errors = Array.isArray(body["errors"]) ? (body["errors"] as FieldError[]) : [];
-  return new Problem(response.status, text("type") ?? "unknown", detail, errors, body, wait);
+  const errors = Array.isArray(body["errors"])
+    ? (body["errors"] as FieldError[])
+    : hookErrors(body["detail"]);
+  const type = text("type") ?? text("code")?.replaceAll("_", "-") ?? "unknown";
+  return new Problem(response.status, type, detail, errors, body, wait);
 }
 
 async function once(method: string, path: string, options: RequestOptions): Promise<Response> {
   const headers: Record<string, string> = { accept: options.accept ?? "application/json" };
   if (options.key) headers["idempotency-key"] = options.key;
   const init: RequestInit = { method, headers, credentials: "same-origin" };
+  if (options.token) {
+    headers["authorization"] = `Bearer ${options.token}`;
+    init.credentials = "omit";
+  }
   if (options.body !== undefined) {
     headers["content-type"] = "application/json";
     init.body = JSON.stringify(options.body);

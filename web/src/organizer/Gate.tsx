@@ -32,6 +32,7 @@ export function Gate({ children }: { children: ComponentChildren }): JSX.Element
         {tab("/organizer/venues", "Venues")}
         {tab("/organizer/events/new", "New event")}
         {tab("/organizer/venues/new", "Import a venue")}
+        {tab("/organizer/webhooks", "Webhooks")}
       </nav>
       {children}
     </div>

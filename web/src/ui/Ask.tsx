@@ -10,9 +10,12 @@ export interface AskProps {
   yes: string;
   no: string;
   act(): Promise<void>;
+  /** True when a failure has been dealt with; by default a missing session leads to the login. */
+  handled?(error: unknown): boolean;
 }
 
-export function Ask({ label, question, yes, no, act }: AskProps): JSX.Element {
+export function Ask(props: AskProps): JSX.Element {
+  const { label, question, yes, no, act, handled = handledAsLogin } = props;
   const [asked, setAsked] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -23,7 +26,7 @@ export function Ask({ label, question, yes, no, act }: AskProps): JSX.Element {
       await act();
       setAsked(false);
     } catch (problem) {
-      if (!handledAsLogin(problem)) setError(problem);
+      if (!handled(problem)) setError(problem);
     }
     setBusy(false);
   };

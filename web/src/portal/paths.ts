@@ -1,0 +1,2 @@
+// Where the portal lives.
+export const ROOT = "/hooks/portal";
