@@ -64,8 +64,8 @@ export function AttemptItem({ attempt, payload, url }: Props): JSX.Element {
           </span>
         </summary>
         <div class="attempt-more">
-          {attempt.error && (
-            <p class="attempt-error">{attempt.error.text || attempt.error.class}</p>
+          {attempt.error && attempt.error.text !== "" && (
+            <p class="attempt-error">{attempt.error.text}</p>
           )}
           <TimingBar timings={attempt.timings} />
           {isOpen && <Request attempt={attempt} payload={payload} />}

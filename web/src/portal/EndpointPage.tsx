@@ -100,13 +100,6 @@ function Loaded({ shown, reload }: { shown: Shown; reload(): void }): JSX.Elemen
           {endpoint.description !== "" && <span>{endpoint.description}</span>}
         </p>
       </div>
-      {endpoint.disabled && <Disabled endpoint={endpoint} reload={reload} />}
-      <HealthCard shown={shown} />
-      <div class="portal-columns">
-        <TestSend ep={endpoint.id} onSent={reload} />
-        <SecretCard ep={endpoint.id} />
-      </div>
-      <Deliveries deliveries={shown.deliveries} />
       <section class="actions" aria-label="Change this endpoint">
         <div class="actions-row">
           <Link class="button" href={`${ROOT}/endpoints/${endpoint.id}/edit`}>
@@ -122,6 +115,13 @@ function Loaded({ shown, reload }: { shown: Shown; reload(): void }): JSX.Elemen
           />
         </div>
       </section>
+      {endpoint.disabled && <Disabled endpoint={endpoint} reload={reload} />}
+      <HealthCard shown={shown} />
+      <div class="portal-columns">
+        <TestSend ep={endpoint.id} onSent={reload} />
+        <SecretCard ep={endpoint.id} />
+      </div>
+      <Deliveries deliveries={shown.deliveries} />
     </>
   );
 }

@@ -38,7 +38,7 @@ export function SecretCard({ ep }: { ep: string }): JSX.Element {
       setRotated(true);
     });
   return (
-    <section class="card" aria-label="Signing secret">
+    <section class="portal-card" aria-label="Signing secret">
       <h2>Signing secret</h2>
       <p class="portal-note">Your system checks with it that an event really comes from here.</p>
       {error !== null && <Failure error={error} />}

@@ -27,7 +27,7 @@ export function TestSend({ ep, onSent }: { ep: string; onSent(): void }): JSX.El
     setBusy(false);
   };
   return (
-    <section class="card" aria-label="Send a test">
+    <section class="portal-card" aria-label="Send a test">
       <h2>Send a test</h2>
       <p class="portal-note">An example goes to this endpoint alone, whatever events it takes.</p>
       <form class="inline-form" onSubmit={send}>

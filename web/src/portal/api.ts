@@ -79,7 +79,7 @@ export const listMessages = (filter: MessageFilter) =>
   read<Page<Message>>(path(`/msg${query({ ...filter, limit: 25, with_content: false })}`));
 export const listDeliveries = (ep: string, filter: { status?: number; iterator?: string }) =>
   read<Page<Delivery>>(
-    path(`/endpoint/${id(ep)}/msg${query({ ...filter, limit: 20, with_content: false })}`),
+    path(`/endpoint/${id(ep)}/msg${query({ ...filter, limit: 10, with_content: false })}`),
   );
 
 /** The payload as its bytes stand, for numbers of 20 digits and the order of names are kept. */
