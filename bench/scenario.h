@@ -13,7 +13,8 @@ struct scenario_options {
     const char *data; /* demo, search: keep the data here, or NULL */
     int events;       /* search: 0: the scenario's own */
     int minutes;      /* slow-endpoint: how long it is ill; 0: the scenario's own */
-    const char *only; /* slow-endpoint: the part that is run, "15", "35" or "half"; NULL: all */
+    /* slow-endpoint: the part to run, "15", "35", "half" or "half35"; NULL: all but the last. */
+    const char *only;
 };
 
 /* Fills the report; false when it could not run at all. */

@@ -4,6 +4,7 @@
 # Usage: bench.sh [SCENARIO]...     BENCH_FLAGS: more flags for each, as "--seconds 2"
 # NAME@postgres is NAME on a PostgreSQL server that is made for it, with the floor there; PostgreSQL is installed when there is none.
 # failover makes its own servers, and needs the packages of tests/e2e.
+# slow-endpoint is shortened: without flags an endpoint is ill for ten minutes, twice, and the run takes half an hour.
 # search takes SEARCH_EVENTS (200,000) and SEARCH_DATA, a directory that keeps the seeded events for the next run.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -21,6 +22,7 @@ purchases@postgres
 refused@postgres
 expiry@postgres
 search --events ${SEARCH_EVENTS:-200000}${SEARCH_DATA:+ --data $SEARCH_DATA}
+slow-endpoint --minutes 1 --seconds 8
 failover"
 if [ $# -eq 0 ]; then
     set -- $(echo "$scenarios" | cut -d' ' -f1)
