@@ -65,3 +65,54 @@ DROP INDEX delivery_31_due;
 CREATE INDEX delivery_31_due ON delivery_31 (app_id, endpoint_id, lane, next_at, created_at) WHERE next_at IS NOT NULL;
 DROP INDEX delivery_32_due;
 CREATE INDEX delivery_32_due ON delivery_32 (app_id, endpoint_id, lane, next_at, created_at) WHERE next_at IS NOT NULL;
+
+-- Jobs that send many deliveries again. What one does is done endpoint by endpoint: replay_endpoint.
+CREATE TABLE replay (
+    app_id INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    kind INTEGER NOT NULL, -- enum replay_kind
+    state INTEGER NOT NULL, -- enum replay_state
+    endpoint_id INTEGER NOT NULL, -- 0: all of the application
+    since_at INTEGER NOT NULL, -- of messages, as it was asked for; 0: open
+    until_at INTEGER NOT NULL,
+    event_types TEXT NOT NULL, -- a name a line; '': all
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    ended_at INTEGER, -- NULL: it runs
+    PRIMARY KEY (app_id, id)
+) WITHOUT ROWID;
+CREATE INDEX replay_running ON replay (app_id, id) WHERE state = 0;
+CREATE INDEX replay_by_end ON replay (ended_at) WHERE ended_at IS NOT NULL;
+
+-- A job's way through one endpoint's messages, the oldest first. position: the last message it has looked at.
+CREATE TABLE replay_endpoint (
+    app_id INTEGER NOT NULL,
+    replay_id INTEGER NOT NULL,
+    endpoint_id INTEGER NOT NULL,
+    state INTEGER NOT NULL, -- enum leg_state
+    position INTEGER NOT NULL,
+    until_id INTEGER NOT NULL, -- messages below it
+    total INTEGER NOT NULL, -- counted when the job was made
+    queued INTEGER NOT NULL,
+    waiting INTEGER NOT NULL, -- queued, and not attempted yet
+    done INTEGER NOT NULL,
+    failed INTEGER NOT NULL, -- attempted without success so far, or given up
+    PRIMARY KEY (app_id, replay_id, endpoint_id)
+) WITHOUT ROWID;
+CREATE INDEX replay_endpoint_hungry ON replay_endpoint (app_id, replay_id, endpoint_id) WHERE state = 0;
+
+-- Deliveries that a job has queued and that have not ended yet, with what they were before.
+CREATE TABLE replay_delivery (
+    app_id INTEGER NOT NULL,
+    endpoint_id INTEGER NOT NULL,
+    message_id INTEGER NOT NULL,
+    replay_id INTEGER NOT NULL,
+    was_state INTEGER NOT NULL, -- enum delivery_state; -1: there was no row
+    was_attempts INTEGER NOT NULL,
+    was_lane INTEGER NOT NULL,
+    was_created_at INTEGER NOT NULL,
+    was_ended_at INTEGER NOT NULL,
+    is_begun INTEGER NOT NULL, -- an attempt was made, and counted
+    PRIMARY KEY (app_id, endpoint_id, message_id)
+) WITHOUT ROWID;
+CREATE INDEX replay_delivery_waiting ON replay_delivery (app_id, replay_id, endpoint_id, message_id) WHERE is_begun = 0;

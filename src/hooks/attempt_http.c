@@ -287,17 +287,36 @@ static enum err targets_read(struct call *call, struct db *db)
 
 /* ---- deliveries: of an endpoint, and dead ones ---- */
 
+/* A dead letter has an id of its own, of its message and endpoint. */
+static void write_message(struct json_writer *writer, const struct message *message,
+                          const struct delivery *delivery, bool is_letter)
+{
+    const struct delivery_key *key = &delivery->key;
+    if (is_letter) {
+        json_put_id2(writer, "id", "dl", key->message_id, key->endpoint_id);
+        json_put_id2(writer, "msgId", "msg", key->app_id, key->message_id);
+        message_write_content(writer, message);
+    } else {
+        message_write_members(writer, message);
+    }
+}
+
+struct delivery_look {
+    bool with_payload;
+    bool is_letter;
+};
+
 static enum err write_delivery(struct call *call, struct db *db, struct json_writer *writer,
-                               const struct delivery *delivery, bool with_payload)
+                               const struct delivery *delivery, const struct delivery_look *look)
 {
     struct message message;
     enum err err =
         message_store_get(db, call_arena(call), delivery->key.app_id, delivery->key.message_id,
-                          clock_now_ms(), with_payload, &message);
+                          clock_now_ms(), look->with_payload, &message);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_IO : err; /* its day ended just now: ask again */
     json_open_object(writer);
-    message_write_members(writer, &message);
+    write_message(writer, &message, delivery, look->is_letter);
     json_put_id2(writer, "endpointId", "ep", delivery->key.app_id, delivery->key.endpoint_id);
     json_put_i64(writer, "attempts", delivery->attempts);
     message_write_delivery(writer, delivery);
@@ -316,7 +335,7 @@ static bool read_span(struct call *call, const char *since, const char *until,
 /* Forwards only: newest message first. iterator names the last item: its message, or, where one message
  * may be there for several endpoints, message and endpoint. */
 static enum err list_deliveries(struct call *call, struct db *db, struct delivery_query *query,
-                                size_t limit, bool with_payload)
+                                size_t limit, const struct delivery_look *look)
 {
     struct json_writer writer;
     struct buf *body;
@@ -331,7 +350,7 @@ static enum err list_deliveries(struct call *call, struct db *db, struct deliver
         err = hooks_list_begin(call, &writer, &body);
     size_t written = 0;
     for (; !err && written < count && written < limit && body->len < HOOKS_PAGE_BYTES; written++)
-        err = write_delivery(call, db, &writer, &deliveries[written], with_payload);
+        err = write_delivery(call, db, &writer, &deliveries[written], look);
     if (err)
         return err;
     struct str last = STR_NONE;
@@ -362,7 +381,8 @@ static enum err of_endpoint_read(struct call *call, struct db *db)
         return hooks_said(err);
     query.app_id = application.id;
     query.endpoint_id = endpoint.id;
-    return list_deliveries(call, db, &query, page.limit, !is_bare);
+    return list_deliveries(call, db, &query, page.limit,
+                           &(struct delivery_look){.with_payload = !is_bare});
 }
 
 static enum err dead_read(struct call *call, struct db *db)
@@ -371,10 +391,11 @@ static enum err dead_read(struct call *call, struct db *db)
     struct endpoint endpoint = {0};
     struct hooks_page page;
     struct delivery_query query = {.state = DELIVERY_DEAD};
-    struct str text = STR_NONE;
+    struct str text = STR_NONE, types = STR("");
     uint64_t shard;
     enum err err = hooks_call_application(call, db, &application);
-    if (err || !call_query_str(call, "endpoint", &text) || !hooks_call_page(call, false, &page) ||
+    if (err || !call_query_str(call, "endpoint", &text) ||
+        !call_query_str(call, "event_types", &types) || !hooks_call_page(call, false, &page) ||
         !read_span(call, "since", "until", &query.span))
         return hooks_said(err);
     bool is_of_all = !text.data && page.iterator.data;
@@ -394,7 +415,9 @@ static enum err dead_read(struct call *call, struct db *db)
         return hooks_said(err);
     query.app_id = application.id;
     query.endpoint_id = endpoint.id;
-    return list_deliveries(call, db, &query, page.limit, true);
+    query.event_types = hooks_split_commas(call_arena(call), types);
+    return list_deliveries(call, db, &query, page.limit,
+                           &(struct delivery_look){.with_payload = true, .is_letter = true});
 }
 
 /* ---- again ---- */
@@ -452,8 +475,8 @@ const struct route attempt_routes[] = {
      .query = "limit iterator status before after with_content", .is_retry_safe = true},
     {ATTEMPT(HTTP_GET, "/dead-letter"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ,
      .read = dead_read, .summary = "List messages that could not be delivered, newest first",
-     .response = "HooksDeliveryList", .success = 200,
-     .query = "limit iterator endpoint since until", .is_retry_safe = true},
+     .response = "HooksDeadLetterList", .success = 200,
+     .query = "limit iterator endpoint event_types since until", .is_retry_safe = true},
     {ATTEMPT(HTTP_POST, "/msg/{msg}/endpoint/{ep}/resend"), .scopes = HOOKS_PORTAL(ATTEMPT),
      .kind = ROUTE_WRITE, .prepare_on_loop = true, .prepare = hooks_prepare_shard,
      .apply = resend_apply, .summary = "Send a message to an endpoint again",

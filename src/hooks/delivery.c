@@ -4,6 +4,7 @@
 #include "hooks/delivery_store.h"
 #include "hooks/dispatcher.h"
 #include "hooks/hooks.h"
+#include "hooks/replay.h"
 #include "hooks/schedule.h"
 
 #include <assert.h>
@@ -11,7 +12,8 @@
 /* The only place where a state moves; next_at belongs to PENDING alone. */
 static void delivery_set_state(struct delivery *delivery, enum delivery_state state, int64_t at_ms)
 {
-    assert(state == DELIVERY_PENDING || delivery->state == DELIVERY_PENDING);
+    bool is_late = delivery->state == DELIVERY_DEAD && state == DELIVERY_SUCCESS;
+    assert(state == DELIVERY_PENDING || delivery->state == DELIVERY_PENDING || is_late);
     delivery->state = state;
     delivery->next_at = state == DELIVERY_PENDING ? at_ms : 0;
     delivery->ended_at = state == DELIVERY_PENDING ? 0 : at_ms;
@@ -20,6 +22,11 @@ static void delivery_set_state(struct delivery *delivery, enum delivery_state st
 void delivery_settle(struct delivery *delivery, const struct delivery_end *end)
 {
     int64_t due_ms;
+    if (delivery->state == DELIVERY_DEAD && end->result == DELIVERY_TAKEN) {
+        /* An attempt was under way when it was given up: the receiver has it all the same. */
+        delivery->attempts++;
+        delivery_set_state(delivery, DELIVERY_SUCCESS, end->now_ms);
+    }
     if (delivery->state != DELIVERY_PENDING)
         return;
     if (end->result != DELIVERY_GIVEN_UP)
@@ -48,22 +55,48 @@ enum err delivery_create(struct hooks *hooks, struct writer_tx *tx, const struct
     return err ? err : dispatcher_stage(hooks->dispatcher, tx, key, LANE_LIVE);
 }
 
+enum err delivery_queue_again(struct hooks *hooks, struct writer_tx *tx, struct delivery *delivery,
+                              enum lane lane)
+{
+    delivery_set_state(delivery, DELIVERY_PENDING, tx->now_ms);
+    delivery->attempts = 0;
+    delivery->lane = lane;
+    delivery->created_at = tx->now_ms;
+    enum err err = delivery_store_put(tx->db, delivery);
+    return err ? err : dispatcher_stage(hooks->dispatcher, tx, &delivery->key, lane);
+}
+
+enum err delivery_take_back(struct hooks *hooks, struct writer_tx *tx, struct delivery *delivery,
+                            const struct delivery *was)
+{
+    enum err err;
+    if (was) {
+        delivery_set_state(delivery, was->state, was->ended_at);
+        delivery->attempts = was->attempts;
+        delivery->lane = was->lane;
+        delivery->created_at = was->created_at;
+        err = delivery_store_put(tx->db, delivery);
+    } else {
+        err = delivery_store_delete(tx->db, &delivery->key);
+    }
+    /* As if something had come before it: what waits in memory is read again, without it. */
+    return err ? err : dispatcher_stage(hooks->dispatcher, tx, &delivery->key, LANE_LIVE);
+}
+
 enum err delivery_resend(struct hooks *hooks, struct writer_tx *tx, const struct delivery_key *key,
                          enum lane lane)
 {
     enum err err = ring_open(hooks->ring, tx, key->message_id);
     struct delivery delivery = {.key = *key, .created_at = tx->now_ms};
-    if (!err)
-        err = delivery_store_get(tx->db, key, &delivery);
+    if (err)
+        return err;
+    err = delivery_store_get(tx->db, key, &delivery);
     if (err && err != ERR_NOT_FOUND)
         return err;
-    bool is_waiting = !err && delivery.state == DELIVERY_PENDING && delivery.attempts == 0;
-    if (is_waiting && delivery.lane != LANE_LIVE)
+    bool is_pending = !err && delivery.state == DELIVERY_PENDING;
+    bool is_again = is_pending && delivery.lane != LANE_LIVE;
+    if (is_again && delivery.attempts == 0 && delivery.lane <= lane)
         return ERR_OK;
-    delivery_set_state(&delivery, DELIVERY_PENDING, tx->now_ms);
-    delivery.attempts = 0;
-    delivery.lane = lane;
-    delivery.created_at = tx->now_ms;
-    err = delivery_store_put(tx->db, &delivery);
-    return err ? err : dispatcher_stage(hooks->dispatcher, tx, key, lane);
+    err = is_again && delivery.attempts > 0 ? replay_let_go(tx, key) : ERR_OK;
+    return err ? err : delivery_queue_again(hooks, tx, &delivery, lane);
 }

@@ -4,7 +4,9 @@
  *     (new) ──▶ PENDING ──▶ SUCCESS
  *                 │ ▲
  *                 ▼ │ resend, replay
- *                DEAD        (SUCCESS, too, goes back to PENDING by a resend)
+ *                DEAD        (SUCCESS, too, goes back to PENDING by a resend or replay)
+ *
+ * DEAD becomes SUCCESS when an attempt that was under way as it was given up has arrived.
  *
  * next_at says when it is due; it is NULL unless the delivery is PENDING.
  */
@@ -65,10 +67,18 @@ void delivery_settle(struct delivery *delivery, const struct delivery_end *end);
 ERR_MUST_USE enum err delivery_create(struct hooks *hooks, struct writer_tx *tx,
                                       const struct delivery_key *key);
 /* In apply: it is due again at once, counted from the first attempt on, whether it has ended or was
- * never made. Already waiting to be sent again by hand: nothing more happens. ERR_NOT_FOUND: the
- * message's day has gone. */
+ * never made. Already waiting to be sent again in this lane or an earlier one: nothing more happens.
+ * ERR_NOT_FOUND: the message's day has gone. */
 ERR_MUST_USE enum err delivery_resend(struct hooks *hooks, struct writer_tx *tx,
                                       const struct delivery_key *key, enum lane lane);
+
+/* In apply, after ring_open: due at once in this lane, with a schedule of its own. */
+ERR_MUST_USE enum err delivery_queue_again(struct hooks *hooks, struct writer_tx *tx,
+                                           struct delivery *delivery, enum lane lane);
+/* The opposite for one that is PENDING and was not attempted: it is what it was (NULL: it was not).
+ * Should an attempt be under way, its success counts: DEAD becomes SUCCESS. */
+ERR_MUST_USE enum err delivery_take_back(struct hooks *hooks, struct writer_tx *tx,
+                                         struct delivery *delivery, const struct delivery *was);
 
 /* delivery_store.c. Reader or writer connection. ERR_NOT_FOUND. */
 ERR_MUST_USE enum err delivery_store_get(struct db *db, const struct delivery_key *key,

@@ -79,17 +79,27 @@ enum err delivery_store_count_waiting(struct db *db, uint64_t app_id, uint64_t e
 }
 
 #define COLUMNS "endpoint_id, message_id, state, attempts, next_at, lane, created_at, ended_at"
-#define OF_ENDPOINT(NN)                                                                            \
-    "SELECT " COLUMNS " FROM delivery_" NN                                                         \
+/* Lists of names are lines; that a name is among them is looked for with its newlines. */
+#define IS_OF_TYPE(NN, POSITION, CHAR)                                                             \
+    " AND ($7 = '' OR EXISTS (SELECT 1 FROM message_" NN " m WHERE m.app_id = d.app_id"            \
+    " AND m.id = d.message_id AND " POSITION "(" CHAR "(10) || $7 || " CHAR "(10), " CHAR          \
+    "(10) || m.event_type || " CHAR "(10)) > 0))"
+#define OF_ENDPOINT(NN, POSITION, CHAR)                                                            \
+    "SELECT " COLUMNS " FROM delivery_" NN " d"                                                    \
     " WHERE app_id = $1 AND message_id >= $2 AND message_id < $3 AND endpoint_id = $4"             \
-    " AND ($5 < 0 OR state = $5) ORDER BY message_id DESC LIMIT $6"
-#define DEAD(NN)                                                                                   \
-    "SELECT " COLUMNS " FROM delivery_" NN                                                         \
+    " AND ($5 < 0 OR state = $5)" IS_OF_TYPE(NN, POSITION,                                         \
+                                             CHAR) " ORDER BY message_id DESC LIMIT $6"
+#define DEAD(NN, POSITION, CHAR)                                                                   \
+    "SELECT " COLUMNS " FROM delivery_" NN " d"                                                    \
     " WHERE app_id = $1 AND message_id >= $2 AND message_id < $3 AND state = 2"                    \
-    " AND (message_id < $5 OR endpoint_id < $6)"                                                   \
-    " ORDER BY message_id DESC, endpoint_id DESC LIMIT $4"
-RING_SQL(SQL_OF_ENDPOINT, OF_ENDPOINT);
-RING_SQL(SQL_DEAD, DEAD);
+    " AND (message_id < $5 OR endpoint_id < $6)" IS_OF_TYPE(                                       \
+        NN, POSITION, CHAR) " ORDER BY message_id DESC, endpoint_id DESC LIMIT $4"
+#define OF_ENDPOINT_LITE(NN)  OF_ENDPOINT(NN, "instr", "char")
+#define OF_ENDPOINT_PGSQL(NN) OF_ENDPOINT(NN, "strpos", "chr")
+#define DEAD_LITE(NN)         DEAD(NN, "instr", "char")
+#define DEAD_PGSQL(NN)        DEAD(NN, "strpos", "chr")
+RING_SQL_PAIR(SQL_OF_ENDPOINT, OF_ENDPOINT_LITE, OF_ENDPOINT_PGSQL);
+RING_SQL_PAIR(SQL_DEAD, DEAD_LITE, DEAD_PGSQL);
 
 static enum err read_rows(struct db_stmt *stmt, uint64_t app_id, size_t limit,
                           struct delivery *deliveries, size_t *count)
@@ -127,6 +137,7 @@ static enum err list_slot(struct db *db, const struct delivery_query *query, siz
         db_bind_i64(stmt, 5, query->before_id ? (int64_t)query->before_id : INT64_MAX);
         db_bind_i64(stmt, 6, (int64_t)query->before_endpoint_id);
     }
+    db_bind_str(stmt, 7, query->event_types);
     return read_rows(stmt, query->app_id, query->limit, deliveries, count);
 }
 

@@ -29,6 +29,7 @@ struct delivery_query {
     uint64_t before_id;          /* message; 0: from the newest on */
     uint64_t before_endpoint_id; /* without endpoint_id: items of that message below it come, too */
     struct delivery_span span;
+    struct str event_types; /* a name a line; empty: any */
     size_t limit;
 };
 /* deliveries: room for limit. */

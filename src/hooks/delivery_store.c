@@ -37,6 +37,17 @@ enum err delivery_store_put(struct db *db, const struct delivery *delivery)
     return db_exec(stmt);
 }
 
+#define DELETE(NN)                                                                                 \
+    "DELETE FROM delivery_" NN " WHERE app_id = $1 AND endpoint_id = $2 AND message_id = $3"
+RING_SQL(SQL_DELETE, DELETE);
+
+enum err delivery_store_delete(struct db *db, const struct delivery_key *key)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_DELETE[ring_slot_of(key->message_id)]);
+    bind_key(stmt, key);
+    return db_exec(stmt);
+}
+
 #define GET(NN)                                                                                    \
     "SELECT state, attempts, next_at, lane, created_at, ended_at FROM delivery_" NN                \
     " WHERE app_id = $1 AND endpoint_id = $2 AND message_id = $3"

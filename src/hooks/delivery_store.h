@@ -6,6 +6,7 @@
 
 /* In apply, after ring_open. Takes the place of the row that is there. */
 ERR_MUST_USE enum err delivery_store_put(struct db *db, const struct delivery *delivery);
+ERR_MUST_USE enum err delivery_store_delete(struct db *db, const struct delivery_key *key);
 
 /* Those of an endpoint that wait in one lane, in one slot of the ring, the first ones to be due first;
  * before_ms: only those that were made earlier (0: all). */

@@ -166,8 +166,11 @@ static enum err begin(struct dispatcher *dispatcher, struct item *item, enum bre
     job->pass = pass;
     job->started_ms = clock_now_ms();
     job->queued_ms = job->started_ms - item->row.next_at;
-    enum err err = message_store_get(dispatcher->db, &job->arena, item->row.key.app_id,
-                                     item->row.key.message_id, job->started_ms, true, &message);
+    /* What a job has queued at the end of its time is sent still: see replay_first_day. */
+    int64_t held_ms = item->row.lane == LANE_REPLAY ? REPLAY_HELD_DAYS * DAY_MS : 0;
+    enum err err =
+        message_store_get(dispatcher->db, &job->arena, item->row.key.app_id,
+                          item->row.key.message_id, job->started_ms - held_ms, true, &message);
     if (!err)
         err = fill(job, message.payload);
     if (!err) {
@@ -261,6 +264,13 @@ static bool must_wait(struct dispatcher *dispatcher, struct target *target)
     return true;
 }
 
+/* Its end was seen before this delivery was queued: that may not be so any more. */
+static bool is_outdated(const struct target *target)
+{
+    return target_is_over(target) && target->read_at_ms <= target->first->row.created_at &&
+           target->read_at_ms < clock_now_ms();
+}
+
 static const char *reason_to_give_up(const struct target *target, const struct item *item)
 {
     if (target->is_gone)
@@ -329,6 +339,10 @@ enum send_try target_try(struct dispatcher *dispatcher, struct target *target)
     }
     if (!target->first)
         return TRY_NOTHING;
+    if (is_outdated(target)) { /* it takes something again, as another node may know */
+        target->is_changed = true;
+        return TRY_DONE;
+    }
     const char *reason = reason_to_give_up(target, target->first);
     if (!reason)
         return send_first(dispatcher, target);

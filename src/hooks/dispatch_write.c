@@ -15,6 +15,7 @@
 #include "hooks/attempt_store.h"
 #include "hooks/endpoint_store.h"
 #include "hooks/operational.h"
+#include "hooks/replay.h"
 #include "hooks/ring.h"
 
 #define HEADERS_JSON_MAX  (6 * SENDER_HEAD_BYTES_KEPT) /* escapes */
@@ -139,6 +140,18 @@ static enum err endpoint_judge(struct job *job, struct writer_tx *tx)
                                   is_failing ? tx->now_ms : 0);
 }
 
+/* A delivery that its job took back, so that it is no more, comes to be when the receiver has it. */
+static enum err load_for_settling(const struct job *job, struct db *db,
+                                  struct delivery *ret_delivery)
+{
+    const struct delivery *row = &job->item->row;
+    enum err err = delivery_store_get(db, &row->key, ret_delivery);
+    if (err != ERR_NOT_FOUND || !job->is_attempt || job->result != DELIVERY_TAKEN)
+        return err;
+    *ret_delivery = *row;
+    return ERR_OK;
+}
+
 static enum err job_apply(struct job *job, struct writer_tx *tx)
 {
     struct delivery delivery;
@@ -151,18 +164,23 @@ static enum err job_apply(struct job *job, struct writer_tx *tx)
     job->next_at = 0;
     job->next_lane = LANE_LIVE;
     job->is_dead = false;
-    enum err err = ring_open(job->dispatcher->hooks->ring, tx, key->message_id);
+    struct hooks *hooks = job->dispatcher->hooks;
+    enum err err = ring_open(hooks->ring, tx, key->message_id);
     if (!err)
-        err = delivery_store_get(tx->db, key, &delivery);
+        err = load_for_settling(job, tx->db, &delivery);
+    if (err == ERR_NOT_FOUND) /* its day has gone meanwhile, or a cancelled job's delivery */
+        return replay_settled(hooks, tx, key, DELIVERY_DEAD);
     if (err)
-        return err == ERR_NOT_FOUND ? ERR_OK : err; /* its day has gone meanwhile */
-    bool was_pending = delivery.state == DELIVERY_PENDING;
+        return err;
+    enum delivery_state before = delivery.state;
     delivery_settle(&delivery, &end);
     job->next_at = delivery.next_at;
     job->next_lane = delivery.lane;
-    job->is_dead = was_pending && delivery.state == DELIVERY_DEAD;
-    if (was_pending)
+    job->is_dead = before == DELIVERY_PENDING && delivery.state == DELIVERY_DEAD;
+    if (before == DELIVERY_PENDING || before != delivery.state)
         err = delivery_store_put(tx->db, &delivery);
+    if (!err && before == DELIVERY_PENDING && delivery.lane != LANE_LIVE)
+        err = replay_settled(hooks, tx, key, delivery.state);
     if (!err && job->is_attempt)
         err = attempt_add(job, tx);
     if (!err && job->is_dead && !job->is_endpoint_over)

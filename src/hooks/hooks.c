@@ -1,6 +1,6 @@
 /*
  * The hooks service put together: database and writer, the ring of days, the key of the secrets, the
- * dispatcher and retention.
+ * dispatcher, replays and retention.
  *
  * Start: the writer's thread first, then what resumes from the database; requests come last. Stop: the
  * other way round. The server has stopped by then, so nothing new comes in.
@@ -13,6 +13,7 @@
 #include "hooks/inlet.h"
 #include "hooks/keyring.h"
 #include "hooks/portal.h"
+#include "hooks/replay.h"
 #include "hooks/retention.h"
 #include "hooks/ring.h"
 
@@ -50,6 +51,8 @@ static enum err hooks_open(struct hooks *hooks)
         err = ring_new(&hooks->ring);
     if (!err)
         err = dispatcher_new(hooks, &hooks->dispatcher);
+    if (!err)
+        err = replayer_new(hooks, &hooks->replayer);
     if (!err)
         err = routes_join(hooks);
     if (!err)
@@ -90,6 +93,8 @@ enum err hooks_start(struct hooks *hooks, struct app *app)
 {
     hooks->app = app;
     enum err err = dispatcher_start(hooks->dispatcher);
+    if (!err)
+        err = replayer_start(hooks->replayer);
     return err ? err : retention_start(hooks, &hooks->sweeper);
 }
 
@@ -106,6 +111,7 @@ void hooks_stop(struct hooks *hooks)
 {
     retention_stop(hooks->sweeper);
     hooks->sweeper = NULL;
+    replayer_stop(hooks->replayer);
     dispatcher_stop(hooks->dispatcher);
     writer_stop(hooks->writer);
 }
@@ -117,6 +123,7 @@ void hooks_free(struct hooks *hooks)
     inlet_free(hooks->inlet);
     writer_free(hooks->writer);
     dispatcher_free(hooks->dispatcher);
+    replayer_free(hooks->replayer);
     ring_free(hooks->ring);
     keyring_free(hooks->keyring);
     free((void *)hooks->service.routes);

@@ -10,6 +10,7 @@ struct bridge_type;
 struct dispatcher;
 struct inlet;
 struct keyring;
+struct replayer;
 struct ring;
 struct sweeper;
 
@@ -22,8 +23,9 @@ struct hooks {
     struct ring *ring;
     struct keyring *keyring; /* seals secrets; see keyring.h */
     struct dispatcher *dispatcher;
-    struct sweeper *sweeper; /* retention; see retention.c */
-    struct inlet *inlet;     /* what another service tells; NULL: none does; see inlet.c */
+    struct sweeper *sweeper;   /* retention; see retention.c */
+    struct inlet *inlet;       /* what another service tells; NULL: none does; see inlet.c */
+    struct replayer *replayer; /* sends many again; see replay.h */
 };
 
 /* Opens the database (writer thread started) and builds the route table. */
@@ -49,7 +51,8 @@ void hooks_free(struct hooks *hooks); /* NULL is fine */
     TABLE(event_type_routes)                                                                       \
     TABLE(portal_routes)                                                                           \
     TABLE(message_routes)                                                                          \
-    TABLE(attempt_routes)
+    TABLE(attempt_routes)                                                                          \
+    TABLE(replay_routes)
 #define TABLE(name)                                                                                \
     extern const struct route name[];                                                              \
     extern const size_t name##_count;

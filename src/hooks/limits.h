@@ -90,6 +90,17 @@
 /* What waits for an endpoint is counted up to here when its health is asked for. */
 #define QUEUED_COUNT_MAX 100000
 
+/* Replays. */
+#define REPLAY_WAITING_MAX    64     /* of a job and endpoint, queued and not attempted yet */
+#define REPLAY_STEP_MAX       32     /* queued in one write */
+#define REPLAY_SCAN_MAX       2048   /* messages looked at in one step when most do not count */
+#define REPLAY_ROUND_MAX      64     /* legs in one round of the worker */
+#define REPLAY_RUNNING_MAX    16     /* jobs of one application */
+#define REPLAY_DELIVERIES_MAX 500000 /* of one job */
+#define REPLAY_POLL_MS        1000   /* how often jobs of other nodes are looked for */
+#define REPLAY_SWEEP_MAX      256    /* rows that go at each sweep of the ring */
+#define REPLAY_HELD_DAYS      1      /* that retention waits for a running job */
+
 /* What is kept of an answer. */
 #define RESPONSE_BYTES_KEPT (16u << 10)
 

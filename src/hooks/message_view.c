@@ -6,6 +6,11 @@
 void message_write_members(struct json_writer *writer, const struct message *message)
 {
     json_put_id2(writer, "id", "msg", message->app_id, message->id);
+    message_write_content(writer, message);
+}
+
+void message_write_content(struct json_writer *writer, const struct message *message)
+{
     json_put_str(writer, "eventType", message->event_type);
     hooks_put_optional(writer, "eventId", message->event_id);
     hooks_put_lines(writer, "channels", message->channels);

@@ -8,6 +8,8 @@
 
 /* Members of the object that is open. Without a payload: {}. */
 void message_write_members(struct json_writer *writer, const struct message *message);
+/* The same without its id. */
+void message_write_content(struct json_writer *writer, const struct message *message);
 /* "status" and "statusText". */
 void message_write_status(struct json_writer *writer, int64_t status);
 /* Status and "nextAttempt". */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "hooks/replay.h"
 #include "hooks/ring.h"
 
 struct sweeper {
@@ -19,19 +20,28 @@ struct sweeper {
     bool is_woken;
 };
 
+struct sweep_job {
+    struct writer_job job;
+    struct hooks *hooks;
+};
+
 static enum err sweep_apply(struct writer_job *job, struct writer_tx *tx)
 {
-    (void)job;
-    return ring_sweep(tx);
+    struct sweep_job *mine = container_of(job, struct sweep_job, job);
+    int64_t first_day = 0;
+    enum err err = replay_sweep(mine->hooks, tx);
+    if (!err)
+        err = replay_first_day(tx->db, tx->now_ms, &first_day);
+    return err ? err : ring_sweep_before(tx, first_day);
 }
 
 static void sweep(struct sweeper *sweeper)
 {
     struct writer *writer = sweeper->hooks->writer;
-    struct writer_job job = {.apply = sweep_apply};
+    struct sweep_job mine = {.job = {.apply = sweep_apply}, .hooks = sweeper->hooks};
     if (!writer_is_steward(writer))
         return; /* one node is enough */
-    enum err err = writer_run_internal(writer, &job);
+    enum err err = writer_run_internal(writer, &mine.job);
     if (err && err != ERR_CLOSED)
         log_warn("old messages stay", "err=%s", err_name(err));
 }

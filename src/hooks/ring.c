@@ -243,8 +243,12 @@ static int64_t period_of_ms(int64_t at_ms)
 
 enum err ring_sweep(struct writer_tx *tx)
 {
-    enum err err = sweep(tx->db, &SQL_OLD, &SQL_FORGET, ring_day_of_ms(tx->now_ms) - RETENTION_DAYS,
-                         day_slots);
+    return ring_sweep_before(tx, ring_day_of_ms(tx->now_ms) - RETENTION_DAYS);
+}
+
+enum err ring_sweep_before(struct writer_tx *tx, int64_t first_day)
+{
+    enum err err = sweep(tx->db, &SQL_OLD, &SQL_FORGET, first_day, day_slots);
     if (err)
         return err;
     return sweep(tx->db, &SQL_SEEN_OLD, &SQL_SEEN_FORGET,

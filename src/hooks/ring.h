@@ -77,6 +77,9 @@ bool ring_is_kept(uint64_t message_id, int64_t now_ms);
 /* In apply, on the steward, now and then: empties slots whose day is past keeping, so that retention
  * does not wait for the next message. */
 ERR_MUST_USE enum err ring_sweep(struct writer_tx *tx);
+/* The same, but days are kept from this one on, which is at most RING_SLOTS - RETENTION_DAYS - 1 days
+ * longer. */
+ERR_MUST_USE enum err ring_sweep_before(struct writer_tx *tx, int64_t first_day);
 
 /* EventIds that were seen, in four tables of 11 days each: what is found points to the first message.
  * body_hash: SHA-256 of what counts as the message. In apply. */

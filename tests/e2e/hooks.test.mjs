@@ -163,6 +163,8 @@ const BODIES = {
     'put /api/v1/app/{app}/endpoint/{ep}': { url: 'http://127.0.0.1/' },
     'put /api/v1/app/{app}/endpoint/{ep}/headers': { headers: {} },
     'post /api/v1/app/{app}/endpoint/{ep}/send-example': { eventType: 'a' },
+    'post /api/v1/app/{app}/endpoint/{ep}/recover': { since: '2025-01-01T00:00:00Z' },
+    'post /api/v1/app/{app}/endpoint/{ep}/replay-missing': { since: '2025-01-01T00:00:00Z' },
     'post /api/v1/app/{app}/msg': { eventType: 'a', payload: {} },
     'post /api/v1/event-type': { name: 'a.b', description: 'x' },
     'put /api/v1/event-type/{name}': { description: 'x' },
@@ -175,7 +177,7 @@ describe('every route', () => {
         const message = await send(app);
         const name = `type.${unique()}`;
         await svix.eventType.create({ name, description: 'Mine' });
-        const ids = { app: app.id, ep: endpoint.id, msg: message.id, attempt: 'atmpt_00000000000000000000000000', name };
+        const ids = { app: app.id, ep: endpoint.id, msg: message.id, attempt: 'atmpt_00000000000000000000000000', name, id: 'nothing' };
         const state = async () => JSON.stringify([await svix.application.get(app.id), await svix.endpoint.list(app.id), await svix.endpoint.getSecret(app.id, endpoint.id), await svix.endpoint.getHeaders(app.id, endpoint.id),
             await svix.message.list(app.id), await svix.eventType.get(name)]);
         const before = await state();
@@ -550,7 +552,7 @@ describe('attempts', () => {
         status = 410;
         const lost = await send(app, { eventType: 'lost', payload: { n: 1.5 } });
         const [letter] = await until(async () => (await dead(`?endpoint=${gone.id}`)).data.length > 0 && (await dead(`?endpoint=${gone.id}`)).data, { what: 'a dead letter' });
-        assert.deepEqual([letter.id, letter.endpointId, letter.status, letter.payload, letter.nextAttempt], [lost.id, gone.id, 2, { n: 1.5 }, null]);
+        assert.deepEqual([letter.msgId, letter.endpointId, letter.status, letter.payload, letter.nextAttempt], [lost.id, gone.id, 2, { n: 1.5 }, null]);
         assert.equal((await svix.endpoint.get(app.id, gone.id)).disabled, true, '410 means never again');
         assert.deepEqual((await dead(`?endpoint=${gone.id}&since=${new Date(Date.now() + 3600000).toISOString()}`)).data, []);
         assert.equal((await server.admin.get(`${path}?endpoint=nothing`)).status, 422);
@@ -558,6 +560,30 @@ describe('attempts', () => {
         await svix.endpoint.patch(app.id, gone.id, { disabled: false });
         await svix.messageAttempt.resend(app.id, lost.id, gone.id);
         await until(async () => (await dead(`?endpoint=${gone.id}`)).data.length === 0, { what: 'no dead letter' });
+    });
+
+    test('what failed is recovered, and what was never tried is sent', async () => {
+        const own = await newApp();
+        const first = await newEndpoint(own, { url: `${receiver.url}/first` });
+        const since = new Date(Date.now() - 3600000);
+        status = 410;
+        const lost = await send(own);
+        await until(async () => (await svix.endpoint.getStats(own.id, first.id)).fail === 1, { what: 'a dead letter' });
+        status = 204;
+        await svix.endpoint.patch(own.id, first.id, { disabled: false });
+        const recovery = await svix.endpoint.recover(own.id, first.id, { since });
+        assert.match(recovery.id, /^rpl_/);
+        assert.deepEqual([recovery.status, recovery.task], ['running', 'endpoint.recover']);
+        assert.ok(recovery.updatedAt instanceof Date && !Number.isNaN(recovery.updatedAt.getTime()));
+        await until(async () => (await svix.endpoint.getStats(own.id, first.id)).success === 1, { what: 'its recovery' });
+        const second = await newEndpoint(own, { url: `${receiver.url}/second` });
+        const missing = await svix.endpoint.replayMissing(own.id, second.id, { since, until: null });
+        assert.deepEqual([missing.status, missing.task], ['running', 'endpoint.replay']);
+        await receiver.delivery(({ id, url }) => id === lost.id && url === '/second');
+        assert.equal((await svix.endpoint.replayMissing(own.id, second.id, { since: new Date(Date.now() + 3600000) })).status, 'finished');
+        await refused(svix.endpoint.recover(own.id, 'nothing', { since }), 404);
+        await refused(svix.endpoint.recover(own.id, first.id, {}), 422, ({ detail }) => assert.deepEqual(detail[0].loc, ['body', 'since']));
+        await refused(svix.endpoint.replayMissing(own.id, first.id, { since, until: since }), 422, ({ detail }) => assert.deepEqual(detail[0].loc, ['body', 'until']));
     });
 });
 
@@ -609,7 +635,8 @@ test('messages go after a month by the clock, with all that belongs to them', as
 });
 
 /* The library has no call for these. */
-const BY_HAND = ['get /api/v1/app/{app}/endpoint/{ep}/health', 'get /api/v1/app/{app}/dead-letter'];
+const BY_HAND = ['get /api/v1/app/{app}/endpoint/{ep}/health', 'get /api/v1/app/{app}/dead-letter', 'post /api/v1/app/{app}/dead-letter/{id}/replay',
+    'post /api/v1/app/{app}/replay', 'get /api/v1/app/{app}/replay', 'get /api/v1/app/{app}/replay/{id}', 'delete /api/v1/app/{app}/replay/{id}'];
 
 test('portal links are made, used and ended', async () => {
     const app = await newApp({ uid: unique() });

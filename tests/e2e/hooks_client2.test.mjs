@@ -74,6 +74,12 @@ test('from the application to the attempt', async () => {
     await receiver.count(2);
     await svix.endpoint.sendExample(uid, endpoint.id, { eventType: 'x' });
     await receiver.count(3);
+    const since = new Date(Date.now() - 3600000);
+    assert.deepEqual(Object.keys(await svix.endpoint.recover(uid, endpoint.id, { since })).sort(), ['id', 'status', 'task', 'updatedAt']);
+    const late = await svix.endpoint.create(uid, { url: `${receiver.url}/late`, eventTypes: [type] });
+    assert.equal((await svix.endpoint.replayMissing(uid, late.id, { since, until: new Date(Date.now() + 3600000) })).task, 'endpoint.replay');
+    await receiver.delivery(({ id, url }) => id === message.id && url === '/late');
+    await svix.endpoint.delete(uid, late.id);
 
     await svix.endpoint.delete(uid, 'second');
     await svix.eventType.delete(type);
