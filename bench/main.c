@@ -23,6 +23,8 @@ static const struct {
     {"idle", scenario_idle, "thousands of idle connections beside a steady mix"},
     {"demo", scenario_demo, "sells a whole stadium to thousands of simulated buyers"},
     {"ingest", scenario_ingest, "webhooks: durable messages per second beside the bare writer"},
+    {"replay-all", scenario_replay_all,
+     "webhooks: 10,000 dead letters sent again beside live messages"},
     {"search", scenario_search, "searches over many events in real cities at a steady rate"},
     {"slow-endpoint", scenario_slow_endpoint,
      "webhooks: an endpoint that takes 30 s, and half of them all, beside healthy ones"},

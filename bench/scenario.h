@@ -27,6 +27,7 @@ bool scenario_purchases(const struct scenario_options *options, struct report *r
 bool scenario_expiry(const struct scenario_options *options, struct report *report);
 bool scenario_idle(const struct scenario_options *options, struct report *report);
 bool scenario_demo(const struct scenario_options *options, struct report *report);
+bool scenario_replay_all(const struct scenario_options *options, struct report *report);
 bool scenario_slow_endpoint(const struct scenario_options *options, struct report *report);
 bool scenario_ingest(const struct scenario_options *options, struct report *report);
 bool scenario_search(const struct scenario_options *options, struct report *report);

@@ -17,6 +17,7 @@ browse
 purchases
 expiry
 idle
+replay-all
 holds@postgres
 purchases@postgres
 refused@postgres
