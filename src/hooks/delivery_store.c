@@ -114,10 +114,20 @@ enum err delivery_store_waiting(struct db *db, const struct delivery_wait *wait,
     return err;
 }
 
+/* The steward looks for other nodes' deliveries again and again, so PostgreSQL steps from line to line in the
+ * index, and the rows of a long queue are not read. */
 #define LINES(NN)                                                                                  \
     "SELECT app_id, endpoint_id, lane, MIN(next_at) FROM delivery_" NN                             \
     " WHERE next_at IS NOT NULL GROUP BY app_id, endpoint_id, lane"
-RING_SQL(SQL_LINES, LINES);
+#define LINES_STEPPED(NN)                                                                          \
+    "WITH RECURSIVE line AS ((SELECT app_id, endpoint_id, lane, next_at FROM delivery_" NN         \
+    " WHERE next_at IS NOT NULL ORDER BY app_id, endpoint_id, lane, next_at LIMIT 1) UNION ALL"    \
+    " SELECT n.* FROM line AS l CROSS JOIN LATERAL (SELECT d.app_id, d.endpoint_id, d.lane,"       \
+    " d.next_at FROM delivery_" NN " AS d WHERE d.next_at IS NOT NULL AND"                         \
+    " (d.app_id, d.endpoint_id, d.lane) > (l.app_id, l.endpoint_id, l.lane)"                       \
+    " ORDER BY d.app_id, d.endpoint_id, d.lane, d.next_at LIMIT 1) AS n)"                          \
+    " SELECT app_id, endpoint_id, lane, next_at FROM line"
+RING_SQL_PAIR(SQL_LINES, LINES, LINES_STEPPED);
 
 enum err delivery_store_each_line(struct db *db, size_t slot,
                                   enum err (*on_line)(const struct delivery_line *line, void *ctx),
