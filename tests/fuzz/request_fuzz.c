@@ -4,14 +4,15 @@
  * application's, so a new one is fuzzed as it comes. Lines of the input:
  *
  *     caller METHOD /pattern          of callers and the route tables
- *     a value for {id}; "*" for one that is there
+ *     a value for {id}; "*" for one that is there; of several parameters one each, with a space between
  *     the query
  *     Name: value                     headers, up to an empty line
  *     the body
  *
  * Another first line is a path as it is. Whatever comes: an answer of a status that is none of ours
  * to be sorry for, JSON that jansson reads, headers of one line; nobody gets an answer where a
- * caller is needed, and no caller without a scope of the route's.
+ * caller is needed, and no caller without a scope of the route's. Webhooks are taken and never sent:
+ * their dispatcher does not run.
  *
  * Run: request_fuzz tests/fuzz/corpus/request
  */
@@ -21,9 +22,14 @@
 #include "served.h"
 
 #include "app/app_internal.h"
+#include "base/ids.h"
+#include "hooks/attempt_store.h"
+#include "hooks/hooks.h"
 
 #define INPUT_MAX   ((size_t)16 << 10)
 #define HEADERS_MAX 16
+
+static char portal_key[128]; /* opens hooked.app alone */
 
 static const struct {
     const char *name, *key;
@@ -36,16 +42,77 @@ static const struct {
     {"other", OTHER_KEY, SCOPE_ORGANIZER | SCOPE_CHECK_IN},
     {"support", SUPPORT_KEY, SCOPE_SUPPORT},
     {"admin", FRAME_ADMIN_KEY, SCOPE_ADMIN},
+    {"portal", portal_key, SCOPE_PORTAL},
 };
 #define CALLERS (sizeof(callers) / sizeof(callers[0]))
 
 static struct served *served;
 static char booking_id[ID_TEXT_SIZE], ticket_id[ID_TEXT_SIZE];
+static struct hooks *hooks;
+static struct {
+    char app[ID_TEXT_SIZE], endpoint[ID_TEXT_SIZE], message[ID_TEXT_SIZE], attempt[ID_TEXT_SIZE];
+} hooked;
 
 static void stop(void)
 {
     void *state = served;
+    hooks_stop(hooks);
     (void)served_teardown(&state);
+    hooks_free(hooks);
+}
+
+static void add_hooks(struct served *with, struct app_options *options)
+{
+    require(hooks_new(&with->frame.config, &hooks) == ERR_OK);
+    options->services[options->service_count] = hooks_service(hooks);
+    options->database_paths[options->service_count++] = hooks_database_path(hooks);
+}
+
+/* Asks as the organizer; what is made answers with that member. */
+static void make(enum http_method method, const char *path, const char *body, const char *member,
+                 char *ret_text, size_t size)
+{
+    static struct answer answer;
+    struct ask ask = {.method = method, .path = path, .token = ORGANIZER_KEY, .body = body};
+    frame_ask(&served->frame, &ask, &answer);
+    require(answer.status < 300 && answer_text(&answer, NULL, member, ret_text, size));
+}
+
+static enum err attempt_apply(struct writer_job *job, struct writer_tx *tx)
+{
+    struct attempt attempt = {.id = id_next(tx->ids),
+                              .at_ms = tx->now_ms,
+                              .status = ATTEMPT_FAIL,
+                              .code = 500,
+                              .url = STR("http://203.0.113.1/"),
+                              .error_class = STR("status"),
+                              .error_text = STR(""),
+                              .response = STR("\xff no"),
+                              .response_headers = STR("{\"a\":\"b\"}")};
+    (void)job;
+    struct str endpoint = str_from_c(hooked.endpoint), message = str_from_c(hooked.message);
+    require(id_parse2(endpoint, "ep", &attempt.app_id, &attempt.endpoint_id) == ERR_OK);
+    require(id_parse2(message, "msg", &attempt.app_id, &attempt.message_id) == ERR_OK);
+    (void)id_format2(hooked.attempt, "atmpt", attempt.app_id, attempt.id);
+    return attempt_store_add(tx->db, &attempt);
+}
+
+/* An application with an endpoint, a message and an attempt; again when somebody has deleted them. */
+static void make_hooked(void)
+{
+    char path[256];
+    struct writer_job job = {.apply = attempt_apply};
+    make(HTTP_POST, "/api/v1/app", "{\"name\":\"known\"}", "id", hooked.app, sizeof(hooked.app));
+    (void)snprintf(path, sizeof(path), "/api/v1/app/%s/endpoint", hooked.app);
+    make(HTTP_POST, path, "{\"url\":\"http://203.0.113.1/\"}", "id", hooked.endpoint,
+         sizeof(hooked.endpoint));
+    (void)snprintf(path, sizeof(path), "/api/v1/app/%s/msg", hooked.app);
+    make(HTTP_POST, path, "{\"eventType\":\"a.b\",\"payload\":{\"n\":1.0}}", "id", hooked.message,
+         sizeof(hooked.message));
+    (void)snprintf(path, sizeof(path), "/api/v1/auth/app-portal-access/%s", hooked.app);
+    make(HTTP_POST, path, "{}", "token", portal_key, sizeof(portal_key));
+    make(HTTP_PUT, "/api/v1/event-type/a.b", "{\"description\":\"d\"}", "name", path, sizeof(path));
+    require(writer_run(hooks->writer, &job) == ERR_OK);
 }
 
 static void start(void)
@@ -53,12 +120,14 @@ static void start(void)
     void *state = NULL;
     if (served)
         return;
-    require(served_setup(&state) == 0);
+    require(served_setup_more(&state, add_hooks) == 0);
     served = state;
+    hooks->app = served->frame.app;
     struct booking booking = served_buy(served, 2, 0, 0);
     struct served_tickets tickets = served_tickets(served, &booking);
     (void)id_format2(booking_id, "bkg", FIXTURE_EVENT, booking.id);
     (void)id_format2(ticket_id, "tkt", FIXTURE_EVENT, tickets.items[0].id);
+    make_hooked();
     require(atexit(stop) == 0);
 }
 
@@ -82,8 +151,19 @@ static const struct route *route_of(struct str method, struct str pattern)
     return NULL;
 }
 
-static const char *known_id(struct str pattern)
+/* name: of the parameter, with its braces. */
+static const char *known_id(struct str pattern, struct str name)
 {
+    const struct {
+        const char *name, *id;
+    } names[] = {{"{app}", hooked.app},
+                 {"{ep}", hooked.endpoint},
+                 {"{msg}", hooked.message},
+                 {"{attempt}", hooked.attempt},
+                 {"{name}", "a.b"}};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (str_eq(name, str_from_c(names[i].name)))
+            return names[i].id;
     if (str_starts_with(pattern, STR("/v1/events/")))
         return "evt_000000000002d";
     if (str_starts_with(pattern, STR("/v1/venues/")))
@@ -102,16 +182,18 @@ static struct str path_of(struct arena *arena, struct str pattern, struct str va
 {
     struct buf *path = buf_new_in(arena, 2 * INPUT_MAX);
     require(path != NULL);
-    size_t open = str_find(pattern, '{', 0);
-    size_t close = str_find(pattern, '}', open);
-    if (str_eq(value, STR("*")))
-        value = str_from_c(known_id(pattern));
-    buf_append_str(path, str_sub(pattern, 0, open));
-    if (open < pattern.len) {
-        buf_append_str(path, value);
-        buf_append_str(path, str_sub(pattern, close + 1, pattern.len));
+    for (size_t at = 0;;) {
+        size_t open = str_find(pattern, '{', at), close = str_find(pattern, '}', open);
+        buf_append_str(path, str_sub(pattern, at, open - at));
+        if (open >= pattern.len)
+            return buf_str(path);
+        bool is_last = str_find(pattern, '{', close) >= pattern.len;
+        struct str one = is_last ? value : str_split(&value, ' ');
+        if (str_eq(one, STR("*")))
+            one = str_from_c(known_id(pattern, str_sub(pattern, open, close + 1 - open)));
+        buf_append_str(path, one);
+        at = close + 1;
     }
-    return buf_str(path);
 }
 
 static void read_target(struct arena *arena, struct str *rest, struct sent *sent)
@@ -169,10 +251,15 @@ static bool is_json(const struct answer *answer)
     return answer->body_len > 0 && answer->body[0] == '{' && answer->body_len < FRAME_BODY_MAX - 1;
 }
 
-static void check_problem(const struct answer *answer)
+static void check_problem(const struct sent *sent, const struct answer *answer)
 {
     struct str body = str_from(answer->body, answer->body_len), type;
     int64_t status;
+    if (str_starts_with(sent->path,
+                        STR("/api/"))) { /* DIALECT_HOOKS: code and detail, or details */
+        require(witness_json(body) && witness_count(body) > 0);
+        return;
+    }
     require(witness_i64(body, "status", &status) && status == answer->status);
     require(witness_text(body, "type", &type) && type.len > 0);
 }
@@ -184,7 +271,7 @@ static void check_answer(const struct sent *sent, const struct answer *answer)
     for (size_t i = 0; i < answer->header_count; i++)
         require(str_is_printable(str_from_c(answer->headers[i].value)));
     if (status >= 400 && answer->body_len > 0) {
-        check_problem(answer);
+        check_problem(sent, answer);
     } else if (is_json(answer)) {
         require(witness_json(str_from(answer->body, answer->body_len)));
     }
@@ -236,6 +323,10 @@ static void ask(struct str rest)
             continue;
         (void)sem_destroy(&exchange.replied);
         check_answer(&sent, &answer);
+        bool may_be_gone =
+            request->method == HTTP_DELETE || str_starts_with(request->path, STR("/api/v1/auth/"));
+        if (may_be_gone && answer.status == 204)
+            make_hooked();
     }
     arena_release(&arena);
 }

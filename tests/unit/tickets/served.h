@@ -24,6 +24,9 @@ struct served {
     struct frame frame;
 };
 
+/* Brings further services; NULL: none. */
+typedef void (*served_more)(struct served *served, struct app_options *options);
+
 static inline void served_key(struct db *db, int64_t account_id, unsigned scopes, const char *key)
 {
     uint8_t hash[SHA256_SIZE];
@@ -64,7 +67,7 @@ static inline void served_seed(const struct fixture *fixture)
     writer_free(writer);
 }
 
-static inline int served_setup(void **state)
+static inline int served_setup_more(void **state, served_more more)
 {
     struct served *served = calloc(1, sizeof(*served));
     assert_non_null(served);
@@ -83,11 +86,18 @@ static inline int served_setup(void **state)
                                   .services = {tickets_service(fixture->tickets)},
                                   .database_paths = {tickets_database_path(fixture->tickets)},
                                   .service_count = 1};
+    if (more)
+        more(served, &options);
     assert_int_equal(app_new(&options, &served->frame.app), ERR_OK);
     (void)snprintf(fixture->tickets->base_url, sizeof(fixture->tickets->base_url),
                    "https://tickets.example.org");
     *state = served;
     return 0;
+}
+
+static inline int served_setup(void **state)
+{
+    return served_setup_more(state, NULL);
 }
 
 static inline int served_teardown(void **state)
