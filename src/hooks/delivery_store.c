@@ -114,7 +114,7 @@ enum err delivery_store_waiting(struct db *db, const struct delivery_wait *wait,
     return err;
 }
 
-/* The steward looks for other nodes' deliveries again and again, so PostgreSQL steps from line to line in the
+/* The steward looks for other nodes' deliveries again and again: PostgreSQL steps from line to line in the
  * index, and the rows of a long queue are not read. */
 #define LINES(NN)                                                                                  \
     "SELECT app_id, endpoint_id, lane, MIN(next_at) FROM delivery_" NN                             \

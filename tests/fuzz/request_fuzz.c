@@ -23,6 +23,7 @@
 
 #include "app/app_internal.h"
 #include "base/ids.h"
+#include "base/json_slice.h"
 #include "hooks/attempt_store.h"
 #include "hooks/hooks.h"
 
@@ -264,6 +265,26 @@ static void check_problem(const struct sent *sent, const struct answer *answer)
     require(witness_text(body, "type", &type) && type.len > 0);
 }
 
+/* A payload stands in an answer as it came, and is not always what jansson reads: integers of 20 digits,
+ * names twice. It is cut out of a message's answer; lists of messages are left alone. */
+static void check_json(struct str body)
+{
+    static char rest[FRAME_BODY_MAX];
+    struct str payload;
+    size_t at;
+    if (!strstr(body.data, "\"payload\":")) {
+        require(witness_json(body));
+        return;
+    }
+    if (json_slice(body, "payload", &payload, &at) != ERR_OK)
+        return;
+    size_t begin = (size_t)(payload.data - body.data), end = begin + payload.len;
+    memcpy(rest, body.data, begin);
+    memcpy(rest + begin, "{}", 2);
+    memcpy(rest + begin + 2, body.data + end, body.len - end);
+    require(witness_json(str_from(rest, body.len - payload.len + 2)));
+}
+
 static void check_answer(const struct sent *sent, const struct answer *answer)
 {
     int status = answer->status;
@@ -273,7 +294,7 @@ static void check_answer(const struct sent *sent, const struct answer *answer)
     if (status >= 400 && answer->body_len > 0) {
         check_problem(sent, answer);
     } else if (is_json(answer)) {
-        require(witness_json(str_from(answer->body, answer->body_len)));
+        check_json(str_from(answer->body, answer->body_len));
     }
     if (!sent->route || status >= 400)
         return;
