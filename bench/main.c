@@ -21,6 +21,7 @@ static const struct {
     {"purchases", scenario_purchases, "whole purchases at the sandbox bank"},
     {"expiry", scenario_expiry, "50,000 holds that end at once while new ones arrive"},
     {"idle", scenario_idle, "thousands of idle connections beside a steady mix"},
+    {"ws-echo", scenario_ws_echo, "bare WebSockets: opening, idle memory, echo, fan-out"},
     {"demo", scenario_demo, "sells a whole stadium to thousands of simulated buyers"},
     {"ingest", scenario_ingest, "webhooks: durable messages per second beside the bare writer"},
     {"replay-all", scenario_replay_all,

@@ -26,6 +26,7 @@ bool scenario_browse(const struct scenario_options *options, struct report *repo
 bool scenario_purchases(const struct scenario_options *options, struct report *report);
 bool scenario_expiry(const struct scenario_options *options, struct report *report);
 bool scenario_idle(const struct scenario_options *options, struct report *report);
+bool scenario_ws_echo(const struct scenario_options *options, struct report *report);
 bool scenario_demo(const struct scenario_options *options, struct report *report);
 bool scenario_replay_all(const struct scenario_options *options, struct report *report);
 bool scenario_slow_endpoint(const struct scenario_options *options, struct report *report);

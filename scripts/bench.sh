@@ -18,6 +18,7 @@ purchases
 expiry
 idle
 replay-all
+ws-echo
 holds@postgres
 purchases@postgres
 refused@postgres

@@ -574,14 +574,26 @@ void websocket_upgrade(struct websocket *socket, h2o_req_t *h2o)
     h2o_http1_upgrade(h2o, NULL, 0, on_upgraded, socket);
 }
 
+/* What admission needs for all that are open now. The loop that drains first says it for all: the
+ * others may have begun to close theirs by then. */
+static int64_t drain_spread_ms(struct websocket_hub *hub)
+{
+    int64_t known = 0;
+    uint64_t open = 0;
+    for (unsigned i = 0; i < hub->loop_count; i++)
+        open += counter_get(&hub->loops[i].counters.open);
+    int64_t spread = (int64_t)(open * 1000 / hub->options.admit_per_s);
+    if (spread < DRAIN_SPREAD_MIN)
+        spread = DRAIN_SPREAD_MIN;
+    bool is_first = atomic_compare_exchange_strong(&hub->drain_spread_ms, &known, spread);
+    return is_first ? spread : known;
+}
+
 void websocket_loop_drain(struct websocket_loop *loop)
 {
-    if (!loop->is_draining) {
-        int64_t spread_ms = (int64_t)counter_get(&loop->counters.open) * loop->hub->loop_count *
-                            1000 / loop->hub->options.admit_per_s;
-        loop->is_draining = true;
-        loop->drain_spread_ms = spread_ms > DRAIN_SPREAD_MIN ? spread_ms : DRAIN_SPREAD_MIN;
-    }
+    if (!loop->is_draining)
+        loop->drain_spread_ms = drain_spread_ms(loop->hub);
+    loop->is_draining = true;
     for (unsigned i = 0; i < DRAIN_SLICE && loop->drain_next < loop->slot_count; i++) {
         struct websocket *socket = loop->slots[loop->drain_next++].socket;
         if (socket && socket->state == WEBSOCKET_OPEN)

@@ -93,8 +93,9 @@ struct websocket_hub {
     size_t partial_max;                  /* of one loop */
     int64_t tick_ms;
     struct shared *ping;
-    _Atomic int64_t admitted_ns; /* when the sockets admitted so far are all due; see admit() */
-    _Atomic int64_t turned_away; /* about how many come again: decays */
+    _Atomic int64_t admitted_ns;     /* when the sockets admitted so far are all due; see admit() */
+    _Atomic int64_t turned_away;     /* about how many come again: decays */
+    _Atomic int64_t drain_spread_ms; /* 0: not draining */
     _Atomic uint64_t unopened;
     _Atomic uint64_t refused[WEBSOCKET_REFUSAL_COUNT];
     unsigned loop_count;

@@ -611,7 +611,7 @@ static void test_stopping_says_goodbye(void **state)
     assert_true(clock_mono_ns() - begun_ns < drain_ms * 1000000); /* nobody waited for the time */
     assert_int_equal(rig.closed, CLIENTS);
     assert_int_equal(rig_stats().closed[WEBSOCKET_END_STOP], CLIENTS);
-    assert_true(rig.stop_ms_max > 0 && rig.stop_ms_max < 3000);
+    assert_true(rig.stop_ms_max > 0 && rig.stop_ms_max < 2000);
     post_text(id, "nobody is there");
     struct websocket_task task = {.id = id, .run = run_send_ten};
     assert_err(websocket_post_task(rig.hub, &task), ERR_CLOSED);
