@@ -22,6 +22,7 @@
 #include "app/commands.h"
 #include "app/data_dir.h"
 #include "base/crypto.h"
+#include "chat/service.h"
 #include "hooks/hooks.h"
 #include "net/server.h"
 #include "sandbox/sandbox.h"
@@ -41,6 +42,7 @@ struct serving {
     struct tickets *tickets; /* NULL: not among --services */
     struct hooks *hooks;     /* the same */
     struct bridge *bridge;   /* from tickets to hooks; NULL unless both are there */
+    struct chat_service *chat;
     struct app *app;
     struct server *server;
     bool is_serving; /* the loops run */
@@ -112,6 +114,13 @@ static enum err make_app(struct serving *serving)
         options.services[options.service_count] = hooks_service(serving->hooks);
         options.database_paths[options.service_count++] = hooks_database_path(serving->hooks);
     }
+    if (config_has_service(&serving->config, "chat")) {
+        enum err err = chat_service_new(&serving->config, &serving->chat);
+        if (err != ERR_OK)
+            return err;
+        options.services[options.service_count] = chat_service_of(serving->chat);
+        options.database_paths[options.service_count++] = chat_database_path(serving->chat);
+    }
     return app_new(&options, &serving->app);
 }
 
@@ -174,6 +183,10 @@ static int serve_start(struct serving *serving)
     err = start_bridge(serving);
     if (err != ERR_OK)
         return complain("the bridge from tickets to hooks", err);
+    if (serving->chat)
+        err = chat_service_start(serving->chat, serving->app);
+    if (err != ERR_OK)
+        return complain("chat", err);
     err = server_start(serving->server);
     if (err != ERR_OK)
         return complain("event loops", err);
@@ -195,6 +208,8 @@ static void serve_stop(struct serving *serving)
         tickets_stop(serving->tickets);
     if (serving->hooks)
         hooks_stop(serving->hooks);
+    if (serving->chat)
+        chat_service_stop(serving->chat);
     if (serving->server)
         server_free(serving->server);
     if (serving->app)
@@ -202,6 +217,7 @@ static void serve_stop(struct serving *serving)
     if (serving->tickets)
         tickets_free(serving->tickets);
     hooks_free(serving->hooks);
+    chat_service_free(serving->chat);
     (void)close(serving->lock_fd); /* the process ends anyway */
 }
 

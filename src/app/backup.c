@@ -4,7 +4,7 @@
  * A backup is a directory: one file a database, and `backup.json`, which names them with their size
  * and SHA-256. The manifest is written last, so a directory without one is not a backup. The order of
  * the copies keeps any of them from knowing more than the one it depends on: first what follows the
- * journal (mail, search, hooks), then tickets, then the accounts.
+ * journal (mail, search, hooks), then tickets and chat, then the accounts.
  *
  * Each copy is made by VACUUM INTO from a snapshot of a connection that only reads; the server's writer
  * goes on. Its write-ahead log cannot start over meanwhile and grows. The copy is checked page by
@@ -33,12 +33,14 @@
 #include "store/db.h"
 
 #define ARGUMENTS_MAX      64
+#define EPOCH_ZERO_MS      INT64_C(1704067200000) /* 2024-01-01 */
+#define EPOCH_STEP_MS      (5 * 60 * 1000)
 #define MANIFEST           "backup.json"
 #define MANIFEST_BYTES_MAX 65536
 
 /* In the order of copying. */
-static const char *const databases[] = {"mail.db", "search.db", "hooks.db", "tickets.db",
-                                        "platform.db"};
+static const char *const databases[] = {"mail.db",    "search.db", "hooks.db",
+                                        "tickets.db", "chat.db",   "platform.db"};
 #define DATABASE_COUNT (sizeof(databases) / sizeof(databases[0]))
 
 struct copied {
@@ -352,6 +354,24 @@ static bool clear_unfinished(const char *data)
     return true;
 }
 
+/* What chats have written since the backup is gone, and its seqs are given again: devices tell the two
+ * apart by the epoch. It grows with time, too, so that the same backup put back twice has two. */
+SQL(SQL_NEXT_EPOCH, "UPDATE log_epoch SET epoch = CASE WHEN epoch < $1 THEN $1 ELSE epoch + 1 END");
+
+static bool begin_epoch(const char *path)
+{
+    struct db *db = NULL;
+    enum err err = db_open(path, DB_WRITER, &db);
+    if (err == ERR_OK) {
+        struct db_stmt *stmt = db_stmt(db, &SQL_NEXT_EPOCH);
+        db_bind_i64(stmt, 1, (clock_now_ms() - EPOCH_ZERO_MS) / EPOCH_STEP_MS);
+        err = db_exec(stmt);
+        db_checkpoint(db);
+    }
+    db_close(db);
+    return err == ERR_OK || fail(path, err_name(err));
+}
+
 static bool restore_one(const struct backup_args *args, const struct copied *copied)
 {
     char from[PATH_MAX];
@@ -360,6 +380,8 @@ static bool restore_one(const struct backup_args *args, const struct copied *cop
         data_dir_path(args->config.data, copied->name, to, sizeof(to)) != ERR_OK)
         return fail(copied->name, "the path is too long");
     if (!restore_bytes(copied, from, to) || !database_check(to))
+        return false;
+    if (strcmp(copied->name, "chat.db") == 0 && !begin_epoch(to))
         return false;
     printf("%s: %lld bytes\n", to, (long long)copied->bytes);
     return true;

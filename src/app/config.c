@@ -78,7 +78,7 @@ const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
 _Static_assert(sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX,
                "struct config has too few sources");
 
-static const char *const SERVICES[] = {"tickets", "hooks"};
+static const char *const SERVICES[] = {"tickets", "hooks", "chat"};
 
 void config_fail(struct loading *loading, const char *format, ...)
 {
@@ -283,7 +283,7 @@ bool config_is_pgsql(const struct config *config)
 enum err config_database(const struct config *config, const char *name,
                          char ret_location[static CONFIG_LOCATION_MAX])
 {
-    static const char *const shared[] = {"platform", "tickets", "mail", "hooks"};
+    static const char *const shared[] = {"platform", "tickets", "mail", "hooks", "chat"};
     bool is_shared = false;
     for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++)
         is_shared = is_shared || strcmp(name, shared[i]) == 0;

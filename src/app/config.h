@@ -64,7 +64,7 @@ bool config_is_api_key(struct str key);
 bool config_has_service(const struct config *config, const char *name);
 /* Everything but copies and what belongs to this node is in PostgreSQL. */
 bool config_is_pgsql(const struct config *config);
-/* Where a database is, for db_open: "platform", "tickets", "mail" and "hooks" in the store, others always a
+/* Where a database is, for db_open: "platform", "tickets", "mail", "hooks" and "chat" in the store, others always a
  * file in the data directory. */
 #define CONFIG_LOCATION_MAX (CONFIG_TEXT_MAX + 32)
 ERR_MUST_USE enum err config_database(const struct config *config, const char *name,

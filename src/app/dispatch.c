@@ -349,20 +349,33 @@ static void rate_limit_headers(struct call *call, const struct rate_class_limits
     response_header(call->req, "ratelimit", value);
 }
 
-bool call_rate_limit(struct call *call)
+static bool take_allowance(struct call *call, enum rate_class rate_class, uint64_t who,
+                           bool is_routes_own)
 {
-    const struct rate_class_limits *limits = &rate_classes[call->route->rate];
+    const struct rate_class_limits *limits = &rate_classes[rate_class];
     const struct caller *caller = call->caller;
     bool is_exempt = caller && caller->key_id && (caller->scopes & SCOPE_ADMIN);
     if (!call->app->limiter || !limits->policy || is_exempt)
         return true;
-    struct rate_verdict verdict = rate_limiter_take(call->app->limiter, call->route->rate,
-                                                    who_is_limited(call, limits), clock_now_ms());
-    rate_limit_headers(call, limits, &verdict);
+    struct rate_verdict verdict =
+        rate_limiter_take(call->app->limiter, rate_class, who ? who : who_is_limited(call, limits),
+                          clock_now_ms());
+    if (is_routes_own || !verdict.is_allowed)
+        rate_limit_headers(call, limits, &verdict);
     if (verdict.is_allowed)
         return true;
     problem_retry(call, PROBLEM_RATE_LIMITED, NULL, verdict.retry_in_s);
     return false;
+}
+
+bool call_rate_limit(struct call *call)
+{
+    return take_allowance(call, call->route->rate, 0, true);
+}
+
+bool call_rate_limit_also(struct call *call, enum rate_class rate_class, uint64_t who)
+{
+    return take_allowance(call, rate_class, who, false);
 }
 
 /* names: words with a space between them. */

@@ -24,6 +24,13 @@ const struct rate_class_limits rate_classes[] = {
     [RATE_DEFAULT] = {"\"default\";q=300;w=15", "default", 50, 300, false},
     [RATE_AUTH] = {"\"auth\";q=60;w=60", "auth", 1000, 60, true},
     [RATE_SELL] = {"\"sell\";q=60;w=30", "sell", 500, 60, false},
+    [RATE_CHAT_SEND] = {"\"chat-send\";q=100;w=20", "chat-send", 200, 100, false},
+    [RATE_CHAT_SEND_NETWORK] = {"\"chat-send-network\";q=1000;w=20", "chat-send-network", 20, 1000,
+                                true},
+    [RATE_CHAT_ROOM] = {"\"chat-room\";q=500;w=10", "chat-room", 20, 500, false},
+    [RATE_CHAT_CREATE] = {"\"chat-create\";q=30;w=600", "chat-create", 20000, 30, false},
+    [RATE_CHAT_CREATE_NETWORK] = {"\"chat-create-network\";q=300;w=600", "chat-create-network",
+                                  2000, 300, true},
     [RATE_NONE] = {NULL, "none", 0, 0, false},
 };
 

@@ -83,6 +83,11 @@ enum rate_class {
     RATE_DEFAULT,
     RATE_AUTH,
     RATE_SELL,
+    RATE_CHAT_SEND,
+    RATE_CHAT_SEND_NETWORK,
+    RATE_CHAT_ROOM, /* of one chat, whoever sends */
+    RATE_CHAT_CREATE,
+    RATE_CHAT_CREATE_NETWORK,
     RATE_NONE
 };
 
@@ -200,6 +205,9 @@ bool call_query_time(struct call *call, const char *name, int64_t *ret_ms);
  * returns false. Dispatch calls it before every handler but those of IDEMPOTENCY_OWN routes, which
  * call it once they know that the request is no repetition. Loop and pool threads. */
 bool call_rate_limit(struct call *call);
+/* Takes one from another allowance besides: of who (an id), or with 0 of whom the class counts. Headers
+ * speak of it only when it refuses. In prepare; any thread. */
+bool call_rate_limit_also(struct call *call, enum rate_class rate_class, uint64_t who);
 
 /* Lists: ?limit= (1-200, default 50) and ?cursor=. A cursor is opaque text over two integers,
  * authenticated by nothing: it is only a position, and whatever it says the rows are the caller's

@@ -11,6 +11,7 @@
 #include "app/app_internal.h"
 #include "app/identity_internal.h"
 #include "app/identity_rules.h"
+#include "chat/service.h"
 #include "hooks/hooks.h"
 #include "sandbox/bank.h"
 #include "tickets/event_input.h"
@@ -48,6 +49,7 @@ static void find_routes(void)
 #define TABLE(name) add_routes(name, name##_count);
     TICKETS_ROUTE_TABLES
     HOOKS_ROUTE_TABLES
+    CHAT_ROUTE_TABLES
 #undef TABLE
     require(route_count > 10);
 }

@@ -1,0 +1,29 @@
+/* Devices of a user, and how far each has every chat. */
+#ifndef CHAT_DEVICE_H
+#define CHAT_DEVICE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "chat/limits.h"
+#include "store/db.h"
+
+struct device {
+    uint64_t user_id, id;
+    struct str name, platform;
+    struct str push; /* a JSON object; "": none */
+    int64_t created_at;
+};
+
+ERR_MUST_USE enum err device_store_add(struct db *db, const struct device *device);
+ERR_MUST_USE enum err device_store_has(struct db *db, uint64_t user_id, uint64_t id,
+                                       bool *ret_is_there);
+/* Oldest first; at most DEVICES_MAX. */
+ERR_MUST_USE enum err device_store_list(struct db *db, struct arena *arena, uint64_t user_id,
+                                        struct device *ret_devices, size_t *ret_count);
+/* With its cursors. ERR_NOT_FOUND. */
+ERR_MUST_USE enum err device_store_delete(struct db *db, uint64_t user_id, uint64_t id);
+/* Lower values change nothing. */
+ERR_MUST_USE enum err device_store_move_cursor(struct db *db, uint64_t user_id, uint64_t device_id,
+                                               uint64_t chat_id, int64_t seq);
+
+#endif

@@ -1,0 +1,24 @@
+/* See fanout.h. */
+#include "chat/fanout.h"
+
+struct staged {
+    struct fanout *fanout;
+    struct fanout_event event;
+};
+
+static void staged_run(void *data)
+{
+    const struct staged *staged = data;
+    staged->fanout->on_event(staged->fanout->ctx, &staged->event);
+}
+
+enum err fanout_stage(struct fanout *fanout, struct writer_tx *tx, const struct fanout_event *event)
+{
+    if (!fanout->on_event)
+        return ERR_OK;
+    struct staged *staged = writer_effect(tx, staged_run, sizeof(*staged));
+    if (!staged)
+        return ERR_NOMEM;
+    *staged = (struct staged){fanout, *event};
+    return ERR_OK;
+}

@@ -1,0 +1,35 @@
+/* The limits of the chat service, by name. Those that people notice stand in docs/api.md too. */
+#ifndef CHAT_LIMITS_H
+#define CHAT_LIMITS_H
+
+#define DAY_MS (24 * INT64_C(3600) * 1000)
+
+/* What callers send. */
+#define TITLE_BYTES_MAX     200
+#define TEXT_BYTES_MAX      8192 /* of a message */
+#define CLIENT_ID_BYTES_MAX 64
+#define EMOJI_BYTES_MAX     32
+#define REASON_BYTES_MAX    1000
+#define DEVICE_BYTES_MAX    100 /* name, platform */
+#define PUSH_BYTES_MAX      2048
+#define CHAT_BODY_BYTES_MAX (64u << 10)
+
+/* How many. */
+#define MEMBERS_MAX      100  /* of a chat */
+#define CHATS_MAX        1000 /* of a user */
+#define DEVICES_MAX      20   /* of a user */
+#define BLOCKS_MAX       1000 /* of a user */
+#define REACTIONS_MAX    8    /* of a user to one message */
+#define MEMBERS_SHOWN    10   /* of a chat in a list of chats */
+#define CONTEXT_MESSAGES 10   /* before a reported one */
+#define PAGE_BYTES_MAX   (4u << 20)
+#define LIST_BODY_MAX    (24u << 20)
+
+/* Days of the log are kept in a ring of tables: see days.h. */
+#define LOG_SLOTS        33
+#define LOG_DAYS         30 /* an entry of an older day is not shown, though its table may still be there */
+#define SENT_SLOTS       4
+#define SENT_DAYS        11 /* days that one table of client ids spans */
+#define SWEEP_INTERVAL_S 3600
+
+#endif

@@ -1,0 +1,11 @@
+/* Empties day tables that are past keeping: at start, and at least once an hour, on the steward. */
+#ifndef CHAT_RETENTION_H
+#define CHAT_RETENTION_H
+
+#include "chat/service.h"
+
+ERR_MUST_USE enum err chat_retention_start(struct chat_service *chat,
+                                           struct chat_sweeper **ret_sweeper);
+void chat_retention_stop(struct chat_sweeper *sweeper); /* joins and frees; NULL is fine */
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * The chat service put together: database and writer, the ring of days, the log, retention.
+ *
+ * Start: the writer's thread first; requests come last. Stop: the other way round. The server has
+ * stopped by then, so nothing new comes in.
+ */
+#include "chat/service.h"
+
+#include <stdlib.h>
+
+#include "chat/retention.h"
+
+static enum err routes_join(struct chat_service *chat)
+{
+    size_t count = 0;
+#define TABLE(name) count += name##_count;
+    CHAT_ROUTE_TABLES
+#undef TABLE
+    struct route *routes = calloc(count, sizeof(*routes));
+    if (!routes)
+        return ERR_NOMEM;
+    size_t at = 0;
+#define TABLE(name)                                                                                \
+    memcpy(routes + at, name, name##_count * sizeof(*routes));                                     \
+    at += name##_count;
+    CHAT_ROUTE_TABLES
+#undef TABLE
+    chat->service.routes = routes;
+    chat->service.route_count = count;
+    return ERR_OK;
+}
+
+static enum err chat_open(struct chat_service *chat)
+{
+    enum err err = config_database(chat->config, "chat", chat->database_path);
+    if (!err)
+        err = writer_new(chat->database_path, "chat", &chat->writer);
+    if (!err)
+        err = days_new(&chat->days);
+    if (!err)
+        err = chat_store_epoch(writer_db(chat->writer), &chat->log.epoch);
+    if (!err)
+        err = routes_join(chat);
+    if (!err)
+        err = writer_start(chat->writer);
+    chat->log.days = chat->days;
+    chat->log.fanout = &chat->fanout;
+    return err;
+}
+
+enum err chat_service_new(const struct config *config, struct chat_service **ret_chat)
+{
+    struct chat_service *chat = calloc(1, sizeof(*chat));
+    if (!chat)
+        return ERR_NOMEM;
+    chat->config = config;
+    enum err err = chat_open(chat);
+    if (err) {
+        chat_service_free(chat);
+        return err;
+    }
+    chat->service.name = "chat";
+    chat->service.writer = chat->writer;
+    chat->service.state = chat;
+    *ret_chat = chat;
+    return ERR_OK;
+}
+
+struct service *chat_service_of(struct chat_service *chat)
+{
+    return &chat->service;
+}
+
+const char *chat_database_path(const struct chat_service *chat)
+{
+    return chat->database_path;
+}
+
+enum err chat_service_start(struct chat_service *chat, struct app *app)
+{
+    (void)app; /* the stream will want its pools */
+    return chat_retention_start(chat, &chat->sweeper);
+}
+
+void chat_service_stop(struct chat_service *chat)
+{
+    chat_retention_stop(chat->sweeper);
+    chat->sweeper = NULL;
+    writer_stop(chat->writer);
+}
+
+void chat_service_free(struct chat_service *chat)
+{
+    if (!chat)
+        return;
+    writer_free(chat->writer);
+    days_free(chat->days);
+    free((void *)chat->service.routes);
+    free(chat);
+}

@@ -1,0 +1,49 @@
+/* The chat service: what main.c composes. */
+#ifndef CHAT_SERVICE_H
+#define CHAT_SERVICE_H
+
+#include "app/app.h"
+#include "app/config.h"
+#include "chat/fanout.h"
+#include "chat/log.h"
+
+struct chat_sweeper;
+
+struct chat_service {
+    const struct config *config;
+    struct service service;
+    struct writer *writer;
+    char database_path[CONFIG_LOCATION_MAX];
+    struct days *days;
+    struct fanout fanout; /* its listener is set before chat_service_start */
+    struct log log;
+    struct chat_sweeper *sweeper; /* retention; see retention.c */
+};
+
+/* Opens the database (writer thread started) and builds the route table. */
+ERR_MUST_USE enum err chat_service_new(const struct config *config, struct chat_service **ret_chat);
+struct service *chat_service_of(struct chat_service *chat);
+const char *chat_database_path(const struct chat_service *chat);
+/* Starts retention. Before requests are served. */
+ERR_MUST_USE enum err chat_service_start(struct chat_service *chat, struct app *app);
+/* Workers first, then the writer; after the server and the application's pools have stopped. */
+void chat_service_stop(struct chat_service *chat);
+void chat_service_free(struct chat_service *chat); /* NULL is fine */
+
+/* Route tables of the parts, joined by service.c. */
+#define CHAT_ROUTE_TABLES                                                                          \
+    TABLE(chat_chat_routes)                                                                        \
+    TABLE(chat_member_routes)                                                                      \
+    TABLE(chat_message_routes)                                                                     \
+    TABLE(chat_message_change_routes)                                                              \
+    TABLE(chat_receipt_routes)                                                                     \
+    TABLE(chat_device_routes)                                                                      \
+    TABLE(chat_block_routes)                                                                       \
+    TABLE(chat_report_routes)
+#define TABLE(name)                                                                                \
+    extern const struct route name[];                                                              \
+    extern const size_t name##_count;
+CHAT_ROUTE_TABLES
+#undef TABLE
+
+#endif
