@@ -37,7 +37,7 @@ static enum err block_apply(struct call *call, struct writer_tx *tx)
     if (err)
         return err;
     if (count > BLOCKS_MAX)
-        problem_reply(call, PROBLEM_LIMIT_EXCEEDED, "A user blocks at most 1000 others.");
+        chat_reply_limit(call, "user_id", "blocks of a user", BLOCKS_MAX);
     else
         reply_empty(call, 204);
     return ERR_OK;

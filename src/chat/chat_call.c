@@ -80,6 +80,14 @@ enum err chat_check_block(struct call *call, struct db *db, const struct chat *c
     return ERR_NOT_FOUND;
 }
 
+void chat_reply_limit(struct call *call, const char *field, const char *what, int64_t max)
+{
+    struct field_errors errors;
+    field_errors_init(&errors, call_arena(call));
+    field_errors_add(&errors, field, "%lld %s are the most", (long long)max, what);
+    problem_fields_as(call, PROBLEM_LIMIT_EXCEEDED, &errors);
+}
+
 bool chat_check_text(struct call *call, const char *field, struct str text, bool has_lines)
 {
     for (size_t i = 0; i < text.len; i++) {

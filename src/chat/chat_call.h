@@ -56,6 +56,9 @@ ERR_MUST_USE enum err chat_find_message(struct call *call, struct db *db,
 /* Answers 403 and gives ERR_NOT_FOUND when one of a direct chat has blocked the other. */
 ERR_MUST_USE enum err chat_check_block(struct call *call, struct db *db, const struct chat *chat);
 
+/* 422 limit-exceeded: "MAX WHAT are the most". */
+void chat_reply_limit(struct call *call, const char *field, const char *what, int64_t max);
+
 /* A text of people: printable, and lines and tabs where they are allowed. Answers 422. */
 bool chat_check_text(struct call *call, const char *field, struct str text, bool has_lines);
 

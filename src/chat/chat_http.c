@@ -78,7 +78,7 @@ static bool add_person(struct call *call, struct create_form *form, const char *
             return true;
     }
     if (form->people_count == MEMBERS_MAX) {
-        problem_reply(call, PROBLEM_LIMIT_EXCEEDED, "A chat has at most 100 members.");
+        chat_reply_limit(call, "member_ids", "members of a chat", MEMBERS_MAX);
         return false;
     }
     form->people[form->people_count++] = (struct member){.user_id = id, .name = name};
@@ -135,6 +135,14 @@ static enum err create_prepare(struct call *call, struct db *db)
     return ERR_OK;
 }
 
+/* Which field named that person. */
+static const char *field_of(const struct create_form *form, size_t index)
+{
+    if (index == 0)
+        return "type";
+    return form->type == CHAT_DIRECT ? "user_id" : "member_ids";
+}
+
 /* ERR_NOT_FOUND: answered. */
 static enum err check_people(struct call *call, struct db *db, const struct create_form *form)
 {
@@ -153,10 +161,12 @@ static enum err check_people(struct call *call, struct db *db, const struct crea
         if (!is_blocked && count < CHATS_MAX)
             continue;
         struct str who = id_format(text, "usr", id);
-        struct str detail = arena_printf(
-            call_arena(call), is_blocked ? "%.*s and you do not talk." : "%.*s has 1000 chats.",
-            STR_ARG(who));
-        problem_reply(call, is_blocked ? PROBLEM_FORBIDDEN : PROBLEM_LIMIT_EXCEEDED, detail.data);
+        struct str detail =
+            arena_printf(call_arena(call), "%.*s and you do not talk.", STR_ARG(who));
+        if (is_blocked)
+            problem_reply(call, PROBLEM_FORBIDDEN, detail.data);
+        else
+            chat_reply_limit(call, field_of(form, i), "chats of a user", CHATS_MAX);
         return ERR_NOT_FOUND;
     }
     return ERR_OK;

@@ -82,7 +82,7 @@ static enum err add_apply(struct call *call, struct writer_tx *tx)
     if (err)
         return err;
     if (count >= DEVICES_MAX) {
-        problem_reply(call, PROBLEM_LIMIT_EXCEEDED, "A user has at most 20 devices.");
+        chat_reply_limit(call, "name", "devices of a user", DEVICES_MAX);
         return ERR_OK;
     }
     device->id = id_next(tx->ids);

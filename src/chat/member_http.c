@@ -131,9 +131,9 @@ static enum err check_new(struct call *call, struct writer_tx *tx, const struct 
     if (is_blocked)
         problem_reply(call, PROBLEM_FORBIDDEN, "One of you has blocked the other.");
     else if (seen->chat.member_count >= MEMBERS_MAX)
-        problem_reply(call, PROBLEM_LIMIT_EXCEEDED, "A chat has at most 100 members.");
+        chat_reply_limit(call, "user_id", "members of a chat", MEMBERS_MAX);
     else if (count >= CHATS_MAX)
-        problem_reply(call, PROBLEM_LIMIT_EXCEEDED, "They have 1000 chats.");
+        chat_reply_limit(call, "user_id", "chats of a user", CHATS_MAX);
     else
         return ERR_OK;
     return ERR_NOT_FOUND;

@@ -181,9 +181,10 @@ static enum err check_reaction(struct call *call, struct writer_tx *tx,
     if (!err && is_set)
         err = reaction_store_count(tx->db, subject->slot, subject->seen.chat.id,
                                    subject->message.seq, chat_caller(call), &count);
-    if (!err && count > REACTIONS_MAX)
-        return answer(call, PROBLEM_LIMIT_EXCEEDED, "At most 8 reactions to one message.");
-    return err;
+    if (err || count <= REACTIONS_MAX)
+        return err;
+    chat_reply_limit(call, "emoji", "reactions of a user to a message", REACTIONS_MAX);
+    return ERR_NOT_FOUND;
 }
 
 /* The limit is judged behind the write: what is there already may be set again at the limit. */
