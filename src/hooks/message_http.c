@@ -11,6 +11,8 @@
 #include "hooks/delivery_list_store.h"
 #include "hooks/endpoint_store.h"
 #include "hooks/endpoint_view.h"
+#include "hooks/event_type.h"
+#include "hooks/example.h"
 #include "hooks/hooks_call.h"
 #include "hooks/message.h"
 #include "hooks/message_view.h"
@@ -241,6 +243,23 @@ static enum err example_prepare(struct call *call, struct db *db)
     return ERR_OK;
 }
 
+/* What the owner has given as an example of the type, or something that says what it is. */
+static enum err example_payload(struct call *call, struct db *db,
+                                const struct application *application, struct str event_type,
+                                struct str *ret_payload)
+{
+    struct event_type type;
+    struct arena *arena = call_arena(call);
+    enum err err = event_type_store_get(db, arena, application->account_id, event_type, &type);
+    if (err && err != ERR_NOT_FOUND)
+        return err;
+    *ret_payload = err ? STR_NONE : example_of_schemas(arena, type.schemas);
+    if (!ret_payload->data)
+        *ret_payload =
+            arena_printf(arena, "{\"type\":\"%.*s\",\"example\":true}", STR_ARG(event_type));
+    return ret_payload->data ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err example_apply(struct call *call, struct writer_tx *tx)
 {
     const struct example_body *body = call->prepared;
@@ -258,11 +277,10 @@ static enum err example_apply(struct call *call, struct writer_tx *tx)
         return ERR_OK;
     }
     ingest.message.app_id = application.id;
-    ingest.message.payload = arena_printf(call_arena(call), "{\"type\":\"%.*s\",\"example\":true}",
-                                          STR_ARG(body->event_type));
+    err = example_payload(call, tx->db, &application, body->event_type, &ingest.message.payload);
+    if (err)
+        return err;
     ingest.only_endpoint_id = endpoint.id;
-    if (!ingest.message.payload.data)
-        return ERR_NOMEM;
     err = message_take(hooks_of(call), tx, call_arena(call), &ingest, &outcome);
     return err ? err : reply_message(call, 202, &ingest.message);
 }
