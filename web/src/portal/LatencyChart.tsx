@@ -3,10 +3,10 @@ import type { JSX } from "preact";
 import { formatMs, formatTime, type LatencyPoint } from "./text";
 
 const WIDTH = 640;
-const HEIGHT = 190;
-const FLOOR = 160;
+const HEIGHT = 154;
+const FLOOR = 122;
 const TOP = 14;
-const LEFT = 62;
+const LEFT = 98;
 
 export function LatencyChart({ points }: { points: LatencyPoint[] }): JSX.Element {
   if (points.length === 0)
@@ -61,11 +61,11 @@ export function LatencyChart({ points }: { points: LatencyPoint[] }): JSX.Elemen
             </rect>
           </g>
         ))}
-        <text class="chart-text" x={LEFT} y={FLOOR + 20}>
+        <text class="chart-text" x={LEFT} y={FLOOR + 25}>
           {formatTime(first.from)}
         </text>
         {points.length > 1 && (
-          <text class="chart-text" x={WIDTH} y={FLOOR + 20} text-anchor="end">
+          <text class="chart-text" x={WIDTH} y={FLOOR + 25} text-anchor="end">
             {formatTime(last.to)}
           </text>
         )}
