@@ -4,11 +4,11 @@ import { useState } from "preact/hooks";
 import { dayBoundary } from "../lib/dates";
 import { Link } from "../lib/router";
 import { Failure, Spinner, useLoad, usePage } from "../ui/basics";
-import { listDead, listEndpoints, listEventTypes, resend, type DeadFilter } from "./api";
+import { listDead, listEndpoints, listEventTypes, replayOne, type DeadFilter } from "./api";
 import { ROOT } from "./paths";
 import { ReplayPanel } from "./ReplayPanel";
 import { formatTime } from "./text";
-import type { Delivery, Endpoint, EventType } from "./types";
+import type { DeadLetter, Endpoint, EventType } from "./types";
 import { usePoll } from "./usePoll";
 
 export function DeadLettersPage(): JSX.Element {
@@ -49,7 +49,7 @@ export function DeadLettersPage(): JSX.Element {
       <ul class="rows">
         {data?.data.map((dead) => (
           <DeadRow
-            key={dead.id + dead.endpointId}
+            key={dead.id}
             dead={dead}
             onSent={reload}
             endpoint={endpoints.find(({ id }) => id === dead.endpointId)}
@@ -124,7 +124,7 @@ function Filter({ filter, endpoints, types, onChange }: FilterProps): JSX.Elemen
 }
 
 interface DeadProps {
-  dead: Delivery;
+  dead: DeadLetter;
   endpoint: Endpoint | undefined;
   onSent(): void;
 }
@@ -136,7 +136,7 @@ function DeadRow({ dead, endpoint, onSent }: DeadProps): JSX.Element {
     setBusy(true);
     setError(null);
     try {
-      await resend(dead.id, dead.endpointId);
+      await replayOne(dead.id);
       onSent();
     } catch (problem) {
       setError(problem);
@@ -145,7 +145,7 @@ function DeadRow({ dead, endpoint, onSent }: DeadProps): JSX.Element {
   };
   return (
     <li class="row portal-target">
-      <Link href={`${ROOT}/messages/${dead.id}`} class="portal-row">
+      <Link href={`${ROOT}/messages/${dead.msgId}`} class="portal-row">
         <span class="portal-url">{dead.eventType}</span>
         <span class="portal-when">{formatTime(dead.timestamp)}</span>
         <span class="portal-note">

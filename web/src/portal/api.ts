@@ -4,6 +4,7 @@ import { appOf, dropKey, portalKey } from "./key";
 import type {
   Application,
   Attempt,
+  DeadLetter,
   Delivery,
   Endpoint,
   EndpointHeaders,
@@ -113,6 +114,9 @@ export const getAttempt = (msg: string, attempt: string) =>
 export const resend = (msg: string, ep: string) =>
   write<void>("POST", path(`/msg/${id(msg)}/endpoint/${id(ep)}/resend`));
 
+export const replayOne = (letter: string) =>
+  write<void>("POST", path(`/dead-letter/${id(letter)}/replay`));
+
 export interface DeadFilter {
   endpoint?: string | undefined;
   event_types?: string | undefined;
@@ -120,7 +124,7 @@ export interface DeadFilter {
   until?: string | undefined;
 }
 export const listDead = (filter: DeadFilter, iterator?: string) =>
-  read<Page<Delivery>>(path(`/dead-letter${query({ ...filter, iterator, limit: 25 })}`));
+  read<Page<DeadLetter>>(path(`/dead-letter${query({ ...filter, iterator, limit: 25 })}`));
 
 export const startReplay = (filter: DeadFilter, preview: boolean) =>
   write<Replay>("POST", path("/replay"), {

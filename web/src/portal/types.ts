@@ -70,6 +70,11 @@ export interface Delivery extends Message {
   nextAttempt: string | null;
 }
 
+/** What was given up: its id is of the message at this endpoint. */
+export interface DeadLetter extends Delivery {
+  msgId: string;
+}
+
 /** An endpoint, and a message's state there. */
 export interface Target extends Endpoint {
   statusText: StatusText;
