@@ -1,10 +1,9 @@
 // Sends all again that a filter finds: first says how many and how long, then shows how far the job is. The job goes on without
-// this page; its id is kept for the tab, so that coming back finds it.
+// this page: whoever comes back finds the one that is running.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Failure, Notice } from "../ui/basics";
-import { cancelReplay, getReplay, startReplay, type DeadFilter } from "./api";
-import { appOf, portalKey } from "./key";
+import { Failure, Notice, useLoad } from "../ui/basics";
+import { cancelReplay, getReplay, listReplays, startReplay, type DeadFilter } from "./api";
 import { formatMs } from "./text";
 import type { Replay } from "./types";
 import { usePoll } from "./usePoll";
@@ -15,15 +14,26 @@ interface Props {
   onDone(): void;
 }
 
-const store = (): string => `foyer-portal-replay-${appOf(portalKey() ?? "")}`;
-const isOver = ({ state }: Replay): boolean =>
-  !["running", "pending", "paused", "queued", "counting"].includes(state ?? "");
+const isOver = ({ state }: Replay): boolean => state !== "running";
+
+const WORDS: Record<string, string> = {
+  done: "Everything was sent again",
+  cancelled: "The replay was cancelled",
+  failed: "The replay could not be finished",
+};
 
 const inWords = (seconds: number | null): string =>
   seconds === null ? "" : ` It takes about ${formatMs(Math.max(1, seconds) * 1000)}.`;
 
 export function ReplayPanel({ filter, isEmpty, onDone }: Props): JSX.Element {
-  const [job, setJob] = useState(() => sessionStorage.getItem(store()));
+  const [job, setJob] = useState<string | null>(null);
+  const running = useLoad(
+    "replay",
+    async () => (await listReplays()).data.find((one) => !isOver(one))?.id,
+  );
+  useEffect(() => {
+    if (running.data) setJob(running.data);
+  }, [running.data]);
   const [preview, setPreview] = useState<Replay | null>(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -41,12 +51,10 @@ export function ReplayPanel({ filter, isEmpty, onDone }: Props): JSX.Element {
   const start = (): Promise<void> =>
     run(async () => {
       const { id } = await startReplay(filter, false);
-      if (id) sessionStorage.setItem(store(), id);
       setPreview(null);
       setJob(id ?? null);
     });
   const close = (): void => {
-    sessionStorage.removeItem(store());
     setJob(null);
     onDone();
   };
@@ -108,11 +116,11 @@ function Progress({ job, onClose, onDone }: ProgressProps): JSX.Element {
       setFailure(problem);
     }
   };
-  const done = (data?.done ?? 0) + (data?.failed ?? 0);
+  const done = (data?.done ?? 0) + (data?.failed ?? 0) + (data?.skipped ?? 0);
   return (
     <Notice
-      kind={over ? "good" : "info"}
-      title={over ? `Replay: ${data.state}` : "Replay is running"}
+      kind={!over ? "info" : data.state === "done" ? "good" : "warn"}
+      title={over ? (WORDS[data.state ?? ""] ?? "The replay is over") : "Replay is running"}
     >
       {data && (
         <>

@@ -133,5 +133,6 @@ export const startReplay = (filter: DeadFilter, preview: boolean) =>
     dead_only: true,
     ...(preview ? { preview } : {}),
   });
+export const listReplays = () => read<Page<Replay>>(path("/replay?limit=10"));
 export const getReplay = (job: string) => read<Replay>(path(`/replay/${id(job)}`));
 export const cancelReplay = (job: string) => write<void>("DELETE", path(`/replay/${id(job)}`));

@@ -114,5 +114,7 @@ export interface Replay {
   total: number;
   done?: number;
   failed?: number;
+  /** Has been delivered or sent again meanwhile, or is gone. */
+  skipped?: number;
   eta_seconds: number | null;
 }
