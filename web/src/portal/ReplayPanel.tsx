@@ -22,8 +22,11 @@ const WORDS: Record<string, string> = {
   failed: "The replay could not be finished",
 };
 
-const inWords = (seconds: number | null): string =>
-  seconds === null ? "" : ` It takes about ${formatMs(Math.max(1, seconds) * 1000)}.`;
+const inWords = (seconds: number | null): string => {
+  if (seconds === null) return "";
+  const words = seconds < 100 ? `${Math.max(1, Math.round(seconds))} s` : formatMs(seconds * 1000);
+  return ` It takes about ${words}.`;
+};
 
 export function ReplayPanel({ filter, isEmpty, onDone }: Props): JSX.Element {
   const [job, setJob] = useState<string | null>(null);
