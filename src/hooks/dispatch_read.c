@@ -243,7 +243,9 @@ static enum err on_line(const struct delivery_line *line, void *ctx)
 enum err dispatch_scan(struct dispatcher *dispatcher, int64_t from_day)
 {
     struct ring_slots slots;
-    enum err err = ring_slots(dispatcher->db, clock_now_ms(), &slots);
+    int64_t held_ms =
+        REPLAY_HELD_DAYS * DAY_MS; /* what a replay has queued at the end of its time */
+    enum err err = ring_slots(dispatcher->db, clock_now_ms() - held_ms, &slots);
     for (size_t i = 0; !err && i < slots.count && slots.items[i].day >= from_day; i++) {
         struct scanning scanning = {dispatcher, slots.items[i].slot};
         err = delivery_store_each_line(dispatcher->db, scanning.slot, on_line, &scanning);
