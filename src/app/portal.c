@@ -28,7 +28,13 @@ enum err portal_token_make(uint64_t app_id, char ret_token[static PORTAL_TOKEN_S
 bool portal_token_of(const struct request *request, uint64_t *ret_app_id,
                      uint8_t ret_hash[static SHA256_SIZE])
 {
-    struct str rest = request_header(request, "authorization");
+    return portal_token_parse(request_header(request, "authorization"), ret_app_id, ret_hash);
+}
+
+bool portal_token_parse(struct str authorization, uint64_t *ret_app_id,
+                        uint8_t ret_hash[static SHA256_SIZE])
+{
+    struct str rest = authorization;
     struct str scheme = str_split(&rest, ' ');
     struct str token = str_trim(rest);
     if (!str_eq_ci(scheme, STR("bearer")) || token.len >= PORTAL_TOKEN_SIZE ||

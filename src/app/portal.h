@@ -28,6 +28,9 @@ ERR_MUST_USE enum err portal_token_make(uint64_t app_id, char ret_token[static P
 /* Whether the request comes with what looks like one (bearer only). */
 bool portal_token_of(const struct request *request, uint64_t *ret_app_id,
                      uint8_t ret_hash[static SHA256_SIZE]);
+/* The same of the header's value, any bytes. */
+bool portal_token_parse(struct str authorization, uint64_t *ret_app_id,
+                        uint8_t ret_hash[static SHA256_SIZE]);
 /* The caller, with a reference that the request's arena drops. databases: of the pool's thread. ERR_DENIED:
  * unknown, revoked, or its time is over. */
 ERR_MUST_USE enum err portal_lookup(struct service *const *services, size_t service_count,

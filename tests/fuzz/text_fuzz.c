@@ -10,6 +10,7 @@
 #include "app/config.h"
 #include "app/idempotency.h"
 #include "app/identity_rules.h"
+#include "app/portal.h"
 #include "app/route.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -20,6 +21,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <time.h>
 
 #define TEXT_MAX ((size_t)1 << 16)
@@ -333,6 +335,26 @@ static void read_escaped(struct str text)
     buf_release(&query);
 }
 
+/* The value of an Authorization header: what is taken for a portal token begins with its application's id
+ * as we write it, and is no session's or key's. A made one is always taken. */
+static void read_portal(struct str text)
+{
+    uint64_t app_id, made_id;
+    uint8_t hash[SHA256_SIZE], made_hash[SHA256_SIZE];
+    char token[PORTAL_TOKEN_SIZE], header[PORTAL_TOKEN_SIZE + 8], id_text[ID_TEXT_SIZE];
+    if (!portal_token_parse(text, &app_id, hash))
+        return;
+    struct str id = id_format(id_text, "por", app_id);
+    struct str rest = text;
+    (void)str_split(&rest, ' ');
+    require(str_starts_with(str_trim(rest), id) && !config_is_api_key(str_trim(rest)));
+    if (portal_token_make(app_id, token, made_hash) != ERR_OK)
+        return;
+    (void)snprintf(header, sizeof(header), "bearer %s", token);
+    require(portal_token_parse(str_from_c(header), &made_id, hash) && made_id == app_id &&
+            memcmp(hash, made_hash, sizeof(hash)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct {
@@ -341,7 +363,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } readers[] = {
         {'i', read_i64},   {'f', read_f64},   {'t', read_time},    {'u', read_utf8},
         {'c', read_codes}, {'d', read_ids},   {'q', read_query},   {'e', read_etags},
-        {'n', read_names}, {'w', read_words}, {'x', read_escaped},
+        {'n', read_names}, {'w', read_words}, {'x', read_escaped}, {'p', read_portal},
     };
     struct str text = str_from((const char *)data, size);
     if (size == 0 || size > TEXT_MAX)
