@@ -169,6 +169,56 @@ for (const width of WIDTHS) {
         await receiver.delivery(({ url }) => url === path);
         await who.close();
     });
+
+    test(`all dead letters again: preview, progress and cancelling at ${width} px`, async () => {
+        const who = await customer(width);
+        const { page, app } = who;
+        const path = `/many-${unique()}`;
+        const endpoint = await makeEndpoint(server, app, `${receiver.url}${path}`, { disabled: false });
+        const one = `/api/v1/app/${app.id}/endpoint/${endpoint.id}`;
+        const die = async (count) => {
+            answers.set(path, { status: 500 });
+            for (let i = 0; i < count; i++) await sendMessage(server, app, { i }, { eventType: i % 2 ? 'invoice.paid' : 'customer.created' });
+            await server.admin.patch(one, { disabled: true }); /* what waits is given up */
+            await until(async () => (await server.admin.get(`${one}/stats`)).json.fail === count, { what: `${count} dead letters` });
+            answers.set(path, { status: 200 });
+            await server.admin.patch(one, { disabled: false });
+        };
+        await die(8);
+        const earlier = receiver.deliveries.length;
+        await tab(who, 'Dead letters');
+        await page.getByLabel('Event type').selectOption('invoice.paid');
+        await until(async () => (await page.getByRole('button', { name: /^Replay (invoice|customer)/ }).count()) === 4, { what: 'the filtered list' });
+        await page.getByRole('button', { name: 'Replay all…' }).click();
+        await page.getByTestId('preview').getByText('4 messages are sent again').waitFor();
+        await shot(who, 'portal-a-preview');
+        await page.getByRole('button', { name: 'Not now' }).click();
+        assert.equal(receiver.deliveries.slice(earlier).filter(({ url }) => url === path).length, 0, 'a preview sends nothing');
+        await page.getByLabel('Event type').selectOption('');
+        await page.getByRole('button', { name: /^Replay customer/ }).first().waitFor();
+        await page.getByRole('button', { name: 'Replay all…' }).click();
+        await page.getByRole('button', { name: 'Replay 8', exact: true }).click();
+        await page.locator('[data-testid=progress][data-state=done]').waitFor();
+        await page.getByText('8 of 8').waitFor();
+        await shot(who, 'portal-b-replayed');
+        await page.getByRole('button', { name: 'Close' }).click();
+        await page.getByText('No dead letters').waitFor();
+        assert.equal(new Set(receiver.deliveries.slice(earlier).filter(({ url }) => url === path).map(({ id }) => id)).size, 8);
+
+        /* One a second at most, so that it can be cancelled; the page finds it again after a reload. */
+        await die(20);
+        await server.admin.patch(one, { throttleRate: 1 });
+        await page.getByRole('button', { name: /^Replay customer/ }).first().waitFor();
+        await page.getByRole('button', { name: 'Replay all…' }).click();
+        await page.getByRole('button', { name: 'Replay 20', exact: true }).click();
+        await page.getByText('Replay is running').waitFor();
+        await page.reload();
+        await page.getByText('Replay is running').waitFor();
+        await shot(who, 'portal-c-running');
+        await page.getByRole('button', { name: 'Cancel the replay' }).click();
+        await page.locator('[data-testid=progress][data-state=cancelled]').waitFor();
+        await who.close();
+    });
 }
 
 test('what others have written never runs, and no address becomes a link', async () => {
