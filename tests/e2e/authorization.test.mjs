@@ -16,7 +16,8 @@ import { bought, DAY, eventBody, held, makeEvent, makeUser, makeVenue, PASSWORD,
 import { until } from './lib/wait.mjs';
 
 /*
- * bad: tokens that are none (any more). fan: the buyer; org: the event's organizer; fan2, org2: others of the kind; sup, adm:
+ * bad: tokens that are none (any more), or of the hooks service, whose own table, with portal tokens that are known, is in
+ * hooks_portal.test.mjs. fan: the buyer; org: the event's organizer; fan2, org2: others of the kind; sup, adm:
  * people with these roles; oper: the operator's key of the first start. Then keys of the fan, the organizer and the admin: "-"
  * without a scope, O organizer, C check-in, S support, A admin.
  */
@@ -173,7 +174,7 @@ async function makeCallers() {
         nobody: { nobody: server.anonymous, 'an old cookie': cookieApi('foyer_session=ses_gone') },
         bad: {
             'an expired session': gone, 'a revoked session': revoked, 'a deleted key': deleted, 'a made-up session': server.as('ses_of_nobody'),
-            'a made-up key': server.as('sk_of_nobody_at_all_0000'), 'no Bearer': authorization('Basic YTpi'), 'an empty token': authorization('Bearer '),
+            'a made-up key': server.as('sk_of_nobody_at_all_0000'), 'a portal token': server.as(`por_0000000000001_${'A'.repeat(43)}`), 'no Bearer': authorization('Basic YTpi'), 'an empty token': authorization('Bearer '),
         },
         oper: { oper: server.admin },
     };

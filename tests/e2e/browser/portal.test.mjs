@@ -334,6 +334,37 @@ test('an organizer opens the portal of an application', async () => {
     await who.close();
 });
 
+test('what fails is said, and the page comes back by itself; older messages come on demand', async () => {
+    const who = await customer(390);
+    const { page, app } = who;
+    await makeEndpoint(server, app, `${receiver.url}/back`);
+    for (let i = 0; i < 30; i++) await sendMessage(server, app, { i }, { eventId: `event-${String(i).padStart(2, '0')}` });
+    await tab(who, 'Messages');
+    await page.getByText('event-29').waitFor();
+    assert.equal(await page.getByText('event-04').count(), 0);
+    await page.getByRole('button', { name: 'Older messages' }).click();
+    await page.getByText('event-04').waitFor();
+    await page.getByText('event-00').waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Older messages' }).count(), 0);
+
+    await page.route('**/api/v1/**', (route) => route.abort());
+    await page.getByText('No connection').first().waitFor();
+    await page.getByText('event-29').waitFor(); /* what was there stays */
+    await shot(who, 'portal-d-offline');
+    await sendMessage(server, app, { i: 30 }, { eventId: 'event-30' });
+    await page.unroute('**/api/v1/**');
+    await page.getByText('event-30').waitFor();
+    await page.getByText('No connection').waitFor({ state: 'detached' });
+
+    await page.goto('/hooks/portal/messages/msg_nothing');
+    await page.getByRole('heading', { name: 'No such message' }).waitFor();
+    await page.goto('/hooks/portal/endpoints/ep_nothing');
+    await page.getByRole('heading', { name: 'No such endpoint' }).waitFor();
+    await page.goto('/hooks/portal/nowhere');
+    await page.getByRole('heading', { name: 'No such page' }).waitFor();
+    await who.close();
+});
+
 test('by keyboard alone: to an endpoint, its secret, and an attempt', async () => {
     const who = await customer(1280);
     const { page, app } = who;
