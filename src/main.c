@@ -23,6 +23,7 @@
 #include "app/data_dir.h"
 #include "base/crypto.h"
 #include "chat/service.h"
+#include "hooks/audit.h"
 #include "hooks/hooks.h"
 #include "net/server.h"
 #include "sandbox/sandbox.h"
@@ -267,6 +268,9 @@ static int command_serve(int argc, char *const *argv)
     return status;
 }
 
+static const struct audit_part *const audit_parts[] = {&tickets_audit, &hooks_audit};
+#define AUDIT_PARTS (sizeof(audit_parts) / sizeof(audit_parts[0]))
+
 static int command_audit(int argc, char *const *argv)
 {
     static struct config config;
@@ -291,7 +295,7 @@ static int command_audit(int argc, char *const *argv)
     log_set_level(config.log_level);
     if (crypto_init() != ERR_OK)
         return 2;
-    return audit_main(&config, &options);
+    return audit_main(&config, &options, audit_parts, AUDIT_PARTS);
 }
 
 static int command_backup(int argc, char *const *argv)
@@ -310,7 +314,9 @@ static int command_restore(int argc, char *const *argv)
     int status = backup_args_parse(argc, argv, "--from", &args);
     if (status == 0)
         status = crypto_init() == ERR_OK ? restore_run(&args) : 1;
-    return status == 0 ? audit_main(&args.config, &(struct audit_options){0}) : status;
+    return status == 0
+               ? audit_main(&args.config, &(struct audit_options){0}, audit_parts, AUDIT_PARTS)
+               : status;
 }
 
 static int command_version(int argc, char *const *argv)

@@ -64,32 +64,46 @@ static enum err key_make(const char *path)
     return is_good ? ERR_OK : ERR_IO;
 }
 
-static enum err key_load(const struct config *config, uint8_t ret_key[static CRYPTO_SEAL_KEY_SIZE])
+static enum err key_load(const struct config *config, bool may_make,
+                         uint8_t ret_key[static CRYPTO_SEAL_KEY_SIZE])
 {
     char path[CONFIG_TEXT_MAX + 16];
     if (config->hooks_key[0])
         return key_parse(str_from_c(config->hooks_key), ret_key);
     (void)snprintf(path, sizeof(path), "%s/hooks.key", config->data);
     enum err err = key_read(path, ret_key);
-    if (err != ERR_NOT_FOUND)
+    if (err != ERR_NOT_FOUND || !may_make)
         return err;
     err = key_make(path);
     return err ? err : key_read(path, ret_key);
 }
 
-enum err keyring_new(const struct config *config, struct keyring **ret_keyring)
+static enum err keyring_get(const struct config *config, bool may_make,
+                            struct keyring **ret_keyring)
 {
     struct keyring *keyring = calloc(1, sizeof(*keyring));
     if (!keyring)
         return ERR_NOMEM;
-    enum err err = key_load(config, keyring->key);
+    enum err err = key_load(config, may_make, keyring->key);
     if (err) {
-        log_error("hooks_key", "err=%s hint=\"hooks-key must be 64 hex digits\"", err_name(err));
         keyring_free(keyring);
         return err;
     }
     *ret_keyring = keyring;
     return ERR_OK;
+}
+
+enum err keyring_new(const struct config *config, struct keyring **ret_keyring)
+{
+    enum err err = keyring_get(config, true, ret_keyring);
+    if (err)
+        log_error("hooks_key", "err=%s hint=\"hooks-key must be 64 hex digits\"", err_name(err));
+    return err;
+}
+
+enum err keyring_find(const struct config *config, struct keyring **ret_keyring)
+{
+    return keyring_get(config, false, ret_keyring);
 }
 
 void keyring_free(struct keyring *keyring)

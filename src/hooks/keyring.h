@@ -14,7 +14,9 @@ struct keyring;
 
 /* Why it failed is logged. ERR_INVALID: not a key of 32 bytes; ERR_IO. */
 ERR_MUST_USE enum err keyring_new(const struct config *config, struct keyring **ret_keyring);
-void keyring_free(struct keyring *keyring);
+/* The same without making one: ERR_NOT_FOUND. Nothing is logged. */
+ERR_MUST_USE enum err keyring_find(const struct config *config, struct keyring **ret_keyring);
+void keyring_free(struct keyring *keyring); /* NULL is fine */
 /* Before the writer's thread runs: the key is the one that this database is sealed with, or the database
  * is new. ERR_CORRUPT: it is another one, as the log says. */
 ERR_MUST_USE enum err keyring_check(const struct keyring *keyring, struct db *writer_db);

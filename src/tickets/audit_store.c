@@ -143,24 +143,6 @@ SQL(SQL_TOTALS, "SELECT (SELECT COUNT(*) FROM seat_claim WHERE state = 2), (SELE
                 "FROM refund), "
                 "(SELECT COUNT(*) FROM refund WHERE state = 0)");
 
-enum err audit_store_open(const char *location, struct db **ret_db)
-{
-    struct db *db;
-    enum err err = db_open(location, DB_ADMIN, &db);
-    if (err)
-        return err;
-    /* Other connections keep their plans, and so keep to indexes. Without nested loops a question
-     * takes seconds also where PostgreSQL has no statistics yet; with them it took minutes. */
-    if (db_is_pgsql(db))
-        err = db_script(db, STR("SET enable_seqscan = on; SET enable_nestloop = off;"
-                                "SET plan_cache_mode = auto"));
-    if (err)
-        db_close(db);
-    else
-        *ret_db = db;
-    return err;
-}
-
 enum err audit_store_totals(struct db *db, struct audit_totals *ret_totals)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_TOTALS);

@@ -1,10 +1,8 @@
 /*
- * The audit's questions to the file itself: is each page and index sound, and are the constraints
- * that grant seats still there. What the schema must be is not written down twice: the migrations
- * are run in memory, and the two lists compared. PostgreSQL: audit_schema_pgsql_store.c.
+ * Are the constraints of a SQLite file still there? What the schema must be is not written down twice:
+ * the migrations are run in memory, and the two lists compared. PostgreSQL: audit_schema_pgsql_store.c.
  */
-#include "tickets/audit_schema.h"
-#include "tickets/audit_store.h"
+#include "app/audit_schema.h"
 
 #include <stdio.h>
 
@@ -12,20 +10,13 @@
 
 #define LINE_MAX_BYTES 256
 
-struct audit_check audit_file_check = {
-    "file",
-    {.text = "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok' "
-             "LIMIT $1"}};
-
 SQL(SQL_OWN, "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY type, name");
 SQL(SQL_OBJECT, "SELECT sql FROM sqlite_schema WHERE type = $1 AND name = $2");
 SQL(SQL_TRIGGERS, "SELECT name FROM sqlite_schema WHERE type = 'trigger' ORDER BY name");
 
 struct comparison {
-    struct db *db;
+    const struct schema_audit *audit;
     struct db *model; /* in memory */
-    void (*on_finding)(const char *line, void *ctx);
-    void *ctx;
 };
 
 static void found(const struct comparison *comparison, struct str type, struct str name,
@@ -34,7 +25,7 @@ static void found(const struct comparison *comparison, struct str type, struct s
     char line[LINE_MAX_BYTES];
     (void)snprintf(line, sizeof(line), "%.*s %.*s %s", STR_ARG(type), STR_ARG(name),
                    what); /* a cut line is good enough */
-    comparison->on_finding(line, comparison->ctx);
+    comparison->audit->on_finding(line, comparison->audit->ctx);
 }
 
 /* Compares what stands under this name with the wanted text; ret_is_there may be all that counts. */
@@ -60,7 +51,8 @@ static enum err compare_own(const struct comparison *comparison)
     while (!(err = db_step(stmt, &has_row)) && has_row) {
         struct str type = db_col_str(stmt, 0), name = db_col_str(stmt, 1);
         bool is_there, is_same;
-        err = object_find(comparison->db, type, name, db_col_str(stmt, 2), &is_there, &is_same);
+        err = object_find(comparison->audit->db, type, name, db_col_str(stmt, 2), &is_there,
+                          &is_same);
         if (err)
             break;
         if (!is_same)
@@ -72,7 +64,7 @@ static enum err compare_own(const struct comparison *comparison)
 
 static enum err compare_triggers(const struct comparison *comparison)
 {
-    struct db_stmt *stmt = db_stmt(comparison->db, &SQL_TRIGGERS);
+    struct db_stmt *stmt = db_stmt(comparison->audit->db, &SQL_TRIGGERS);
     bool has_row;
     enum err err;
     while (!(err = db_step(stmt, &has_row)) && has_row) {
@@ -88,14 +80,13 @@ static enum err compare_triggers(const struct comparison *comparison)
     return err;
 }
 
-enum err audit_schema_sqlite(struct db *db, void (*on_finding)(const char *line, void *ctx),
-                             void *ctx)
+enum err schema_audit_sqlite(const struct schema_audit *audit)
 {
-    struct comparison comparison = {.db = db, .on_finding = on_finding, .ctx = ctx};
+    struct comparison comparison = {.audit = audit};
     enum err err = db_open(DB_IN_MEMORY, DB_WRITER, &comparison.model);
     if (err)
         return err;
-    err = migrate_run(comparison.model, "tickets", NULL);
+    err = migrate_run(comparison.model, audit->service, NULL);
     if (!err)
         err = compare_own(&comparison);
     if (!err)
@@ -104,9 +95,7 @@ enum err audit_schema_sqlite(struct db *db, void (*on_finding)(const char *line,
     return err;
 }
 
-enum err audit_store_schema(struct db *db, const char *location,
-                            void (*on_finding)(const char *line, void *ctx), void *ctx)
+enum err schema_audit(const struct schema_audit *audit)
 {
-    return db_is_pgsql(db) ? audit_schema_pgsql(location, on_finding, ctx)
-                           : audit_schema_sqlite(db, on_finding, ctx);
+    return db_is_pgsql(audit->db) ? schema_audit_pgsql(audit) : schema_audit_sqlite(audit);
 }

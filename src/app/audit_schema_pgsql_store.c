@@ -6,7 +6,7 @@
  * transaction that is rolled back: nothing of it stays but the schema, which is empty. It needs a
  * server that takes writes; on a standby the question cannot be answered.
  */
-#include "tickets/audit_schema.h"
+#include "app/audit_schema.h"
 
 #include <stdio.h>
 
@@ -56,8 +56,7 @@ SQL(SQL_DIFFERENCES,
             "WHERE m.owner = CAST($2 AS TEXT) AND m.kind = o.kind AND m.name = o.name) "
             "ORDER BY 1, 2");
 
-static enum err compare(struct db *model, struct str schema,
-                        void (*on_finding)(const char *line, void *ctx), void *ctx)
+static enum err compare(const struct schema_audit *audit, struct db *model, struct str schema)
 {
     struct db_stmt *stmt = db_stmt(model, &SQL_DIFFERENCES);
     db_bind_str(stmt, 1, schema);
@@ -69,16 +68,15 @@ static enum err compare(struct db *model, struct str schema,
         (void)snprintf(line, sizeof(line), "%.*s %.*s %.*s", STR_ARG(db_col_str(stmt, 0)),
                        STR_ARG(db_col_str(stmt, 1)),
                        STR_ARG(db_col_str(stmt, 2))); /* a cut line is good enough */
-        on_finding(line, ctx);
+        audit->on_finding(line, audit->ctx);
     }
     return err;
 }
 
-enum err audit_schema_pgsql(const char *location, void (*on_finding)(const char *line, void *ctx),
-                            void *ctx)
+enum err schema_audit_pgsql(const struct schema_audit *audit)
 {
     char model_location[LOCATION_MAX_BYTES];
-    struct str schema = str_from_c(location);
+    struct str schema = str_from_c(audit->location);
     struct str url = str_split(&schema, '#');
     if (snprintf(model_location, sizeof(model_location), "%.*s#" MODEL_SCHEMA, STR_ARG(url)) >=
         (int)sizeof(model_location))
@@ -89,9 +87,9 @@ enum err audit_schema_pgsql(const char *location, void (*on_finding)(const char 
         return err;
     err = db_begin(model);
     if (!err) {
-        err = migrate_model(model, "tickets");
+        err = migrate_model(model, audit->service);
         if (!err)
-            err = compare(model, schema, on_finding, ctx);
+            err = compare(audit, model, schema);
         db_rollback(model);
     }
     db_close(model);
