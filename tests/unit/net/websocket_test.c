@@ -136,6 +136,27 @@ static void test_pings_are_answered_in_order(void **state)
     PLAY_ALL(stories);
 }
 
+/* A reset would take the close frame away from a client that has not read it yet. */
+static void test_who_is_refused_while_sending_still_hears_why(void **state)
+{
+    struct buf bytes;
+    (void)state;
+    start();
+    buf_init(&bytes, 2 * WS_MAX);
+    put_frame(&bytes, FIN | RSV1 | TEXT, STR("a"));
+    put_frame(&bytes, FIN | BIN, str_from(stars, WS_MAX));
+    for (int i = 0; i < 10; i++) {
+        int fd = client_open();
+        char byte;
+        assert_true(client_send(fd, buf_str(&bytes)));
+        expect_frame(fd, "c1002()");
+        assert_int_equal(recv(fd, &byte, 1, 0), 0); /* the end, and no reset */
+        assert_int_equal(close(fd), 0);
+    }
+    buf_release(&bytes);
+    rig_stop();
+}
+
 /* --- 3 and 4: reserved bits and opcodes, masks and lengths --- */
 
 static void test_reserved_bits_are_refused(void **state)
@@ -640,6 +661,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_frames_of_every_length_come_back),
         cmocka_unit_test(test_pings_are_answered_in_order),
+        cmocka_unit_test(test_who_is_refused_while_sending_still_hears_why),
         cmocka_unit_test(test_reserved_bits_are_refused),
         cmocka_unit_test(test_reserved_opcodes_are_refused),
         cmocka_unit_test(test_frames_must_be_masked_and_their_lengths_short),
