@@ -1,6 +1,8 @@
 /* See fanout.h. */
 #include "chat/fanout.h"
 
+#include "chat/feed.h"
+
 struct staged {
     struct fanout *fanout;
     struct fanout_event event;
@@ -14,8 +16,9 @@ static void staged_run(void *data)
 
 enum err fanout_stage(struct fanout *fanout, struct writer_tx *tx, const struct fanout_event *event)
 {
-    if (!fanout->on_event)
-        return ERR_OK;
+    enum err err = feed_put(tx, event);
+    if (err || !fanout->on_event)
+        return err;
     struct staged *staged = writer_effect(tx, staged_run, sizeof(*staged));
     if (!staged)
         return ERR_NOMEM;

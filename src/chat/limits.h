@@ -30,6 +30,12 @@
 #define LOG_DAYS         30 /* an entry of an older day is not shown, though its table may still be there */
 #define SENT_SLOTS       4
 #define SENT_DAYS        11 /* days that one table of client ids spans */
-#define SWEEP_INTERVAL_S 3600
+#define SWEEP_INTERVAL_S 120
+
+/* What nodes tell each other: see feed.h. */
+#define FEED_SPAN_MS      (10 * 60 * INT64_C(1000)) /* that one of the two tables is written */
+#define FEED_INTERVAL_MS  20
+#define FEED_PAUSE_MS_MAX 5000
+#define FEED_BATCH_MAX    500
 
 #endif

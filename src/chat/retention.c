@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "chat/days.h"
+#include "chat/feed.h"
 
 struct chat_sweeper {
     struct chat_service *chat;
@@ -22,7 +23,8 @@ struct chat_sweeper {
 static enum err sweep_apply(struct writer_job *job, struct writer_tx *tx)
 {
     (void)job;
-    return days_sweep(tx);
+    enum err err = days_sweep(tx);
+    return err ? err : feed_sweep(tx);
 }
 
 static void sweep(struct chat_sweeper *sweeper)

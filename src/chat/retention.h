@@ -1,4 +1,4 @@
-/* Empties day tables that are past keeping: at start, and at least once an hour, on the steward. */
+/* Empties day tables that are past keeping: at start, and every two minutes, on the steward. */
 #ifndef CHAT_RETENTION_H
 #define CHAT_RETENTION_H
 

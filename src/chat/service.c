@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "chat/feed.h"
 #include "chat/retention.h"
 
 static enum err routes_join(struct chat_service *chat)
@@ -30,6 +31,14 @@ static enum err routes_join(struct chat_service *chat)
     return ERR_OK;
 }
 
+/* A commit without an answer may have happened, and its effects have not run. */
+static void on_doubt(void *ctx)
+{
+    const struct chat_service *chat = ctx;
+    if (chat->fanout.on_event)
+        chat->fanout.on_event(chat->fanout.ctx, &(struct fanout_event){.kind = FANOUT_DOUBT});
+}
+
 static enum err chat_open(struct chat_service *chat)
 {
     enum err err = config_database(chat->config, "chat", chat->database_path);
@@ -41,6 +50,8 @@ static enum err chat_open(struct chat_service *chat)
         err = chat_store_epoch(writer_db(chat->writer), &chat->log.epoch);
     if (!err)
         err = routes_join(chat);
+    if (!err)
+        writer_on_doubt(chat->writer, on_doubt, chat);
     if (!err)
         err = writer_start(chat->writer);
     chat->log.days = chat->days;
@@ -79,13 +90,18 @@ const char *chat_database_path(const struct chat_service *chat)
 enum err chat_service_start(struct chat_service *chat, struct app *app)
 {
     (void)app; /* the stream will want its pools */
-    return chat_retention_start(chat, &chat->sweeper);
+    enum err err =
+        feed_new(chat->database_path, writer_ids(chat->writer), &chat->fanout, &chat->feed);
+    if (!err)
+        err = feed_start(chat->feed);
+    return err ? err : chat_retention_start(chat, &chat->sweeper);
 }
 
 void chat_service_stop(struct chat_service *chat)
 {
     chat_retention_stop(chat->sweeper);
     chat->sweeper = NULL;
+    feed_stop(chat->feed);
     writer_stop(chat->writer);
 }
 
@@ -94,6 +110,7 @@ void chat_service_free(struct chat_service *chat)
     if (!chat)
         return;
     writer_free(chat->writer);
+    feed_free(chat->feed);
     days_free(chat->days);
     free((void *)chat->service.routes);
     free(chat);

@@ -8,6 +8,7 @@
 #include "chat/log.h"
 
 struct chat_sweeper;
+struct feed;
 
 struct chat_service {
     const struct config *config;
@@ -17,6 +18,7 @@ struct chat_service {
     struct days *days;
     struct fanout fanout; /* its listener is set before chat_service_start */
     struct log log;
+    struct feed *feed; /* what other nodes write; NULL: nobody listens, or there are none */
     struct chat_sweeper *sweeper; /* retention; see retention.c */
 };
 
@@ -24,7 +26,7 @@ struct chat_service {
 ERR_MUST_USE enum err chat_service_new(const struct config *config, struct chat_service **ret_chat);
 struct service *chat_service_of(struct chat_service *chat);
 const char *chat_database_path(const struct chat_service *chat);
-/* Starts retention. Before requests are served. */
+/* Starts the feed and retention. Before requests are served. */
 ERR_MUST_USE enum err chat_service_start(struct chat_service *chat, struct app *app);
 /* Workers first, then the writer; after the server and the application's pools have stopped. */
 void chat_service_stop(struct chat_service *chat);

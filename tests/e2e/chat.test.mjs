@@ -212,6 +212,16 @@ describe('messages', () => {
         assert.equal((await send(bob, chat.id, 'new')).status, 404);
     });
 
+    test('without the rows of client ids the same retry is sent twice', async () => {
+        const chat = await group(ada);
+        const body = { client_id: unique(), body: 'once?' };
+        const post = () => ada.post(`/v1/chats/${chat.id}/messages`, body);
+        const first = ok(await post(), 201);
+        assert.equal(ok(await post(), 200).seq, first.seq);
+        for (let i = 0; i < 4; i++) await server.sql(`DELETE FROM sent_${i}`, 'chat');
+        assert.equal(ok(await post(), 201).seq, first.seq + 1);
+    });
+
     test('are read by pages, forwards, backwards and between', async () => {
         const chat = await group(ada, [bob]);
         for (let i = 2; i <= 12; i++) await sent(ada, chat.id, `m${i}`);
