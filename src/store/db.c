@@ -210,6 +210,11 @@ int64_t db_changes(struct db *db)
     return db->engine->changes(db);
 }
 
+int64_t db_written(struct db *db)
+{
+    return db->engine->written ? db->engine->written(db) : -1;
+}
+
 int64_t db_col_i64(struct db_stmt *stmt, int column)
 {
     return stmt->db->engine->col_i64(stmt, column);

@@ -29,6 +29,7 @@ struct db_engine {
     enum err (*send)(struct db_stmt *stmt);
     void (*done)(struct db_stmt *stmt);
     int64_t (*changes)(struct db *db);
+    int64_t (*written)(struct db *db); /* NULL: not known */
     int64_t (*col_i64)(struct db_stmt *stmt, int column);
     double (*col_f64)(struct db_stmt *stmt, int column);
     struct str (*col_str)(struct db_stmt *stmt, int column);

@@ -9,6 +9,9 @@
 bool db_checkpoint_due(struct db *db);
 /* Pages in the WAL after the last commit; SQLite. */
 int db_wal_pages(struct db *db);
+/* Counts the rows that this connection has changed; what a rollback took back stays counted. So who finds
+ * it unchanged has written nothing. -1: the engine does not count (PostgreSQL). */
+int64_t db_written(struct db *db);
 /* Which shards a transaction writes. On PostgreSQL the transaction waits until nobody else holds any
  * of them; SQLite has one writer at a time anyway. */
 #define DB_LOCKS_MAX 64

@@ -494,6 +494,11 @@ static enum err lite_send(struct db_stmt *base)
     return ERR_OK;
 }
 
+static int64_t lite_written(struct db *base)
+{
+    return sqlite3_total_changes64(lite_of(base)->handle);
+}
+
 static int64_t lite_changes(struct db *base)
 {
     struct lite *db = lite_of(base);
@@ -755,6 +760,7 @@ static const struct db_engine lite_engine = {
     .send = lite_send,
     .done = lite_done,
     .changes = lite_changes,
+    .written = lite_written,
     .col_i64 = lite_col_i64,
     .col_f64 = lite_col_f64,
     .col_str = lite_col_str,

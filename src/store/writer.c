@@ -5,7 +5,11 @@
  *   take jobs -> BEGIN -> each job in a savepoint -> id lease, journal heads -> COMMIT
  *   -> effects -> done() -> checkpoint
  *
- * A group of one needs no savepoint: the transaction is it. When the transaction is lost (the
+ * Savepoints cost SQLite a copy of each page that a job touches, and nearly all jobs go well or are
+ * refused before they have written anything. So a group begins without them where the engine counts what
+ * is written; when one of its jobs has to be undone after all, the transaction is thrown away and the
+ * whole group runs again with savepoints, and so do the next ones. A group of one needs none in any case:
+ * the transaction is it. When the transaction is lost (the
  * engine threw it away, a savepoint or COMMIT failed, or the jobs together asked for more memory
  * than a group may have), nothing has left the group yet; its jobs are run again one by one, each
  * in its own transaction, so that the one that cannot be done fails alone. The checkpoint comes
@@ -34,6 +38,7 @@
 #define WRITER_ARENA_BYTES_KEPT ((size_t)512 << 10) /* from one group to the next */
 #define WRITER_NODES_MAX        512                 /* as many as an id has room for */
 #define WRITER_RERUNS_MAX       5                   /* of a group that fell to others */
+#define WRITER_CAREFUL_GROUPS   64  /* run with savepoints after one that needed them */
 #define WRITER_TICK_MS          500 /* between looks at the connection and the steward's lock */
 #define THREAD_NAME_MAX         16
 #define FAILURE_MAX             512
@@ -75,6 +80,10 @@ struct writer {
     struct effect *effects;
     struct effect **effects_tail;
     size_t count;
+    uint64_t transactions;
+    bool has_savepoints; /* a job that fails can be undone alone */
+    bool must_undo;      /* and one had to be, without */
+    unsigned careful;    /* groups that begin with savepoints */
     struct writer_job *jobs[WRITER_GROUP_MAX];
     enum err outcomes[WRITER_GROUP_MAX];
 
@@ -216,9 +225,11 @@ void writer_on_doubt(struct writer *writer, void (*fn)(void *ctx), void *ctx)
 
 /* Runs one job; *ret_outcome is what it said. Not ERR_OK: the transaction is lost. */
 static enum err job_run(struct writer *writer, struct writer_job *job, struct writer_tx *tx,
-                        bool has_savepoint, enum err *ret_outcome)
+                        bool is_alone, enum err *ret_outcome)
 {
     struct effect **effects_before = writer->effects_tail;
+    bool has_savepoint = writer->has_savepoints && !is_alone;
+    int64_t written = db_written(writer->db);
     journal_job_begin(writer->journal);
     if (has_savepoint) {
         enum err err = db_savepoint(writer->db);
@@ -232,7 +243,7 @@ static enum err job_run(struct writer *writer, struct writer_job *job, struct wr
     }
     if (writer->arena.overflow) {
         outcome = ERR_NOMEM;
-        if (has_savepoint) { /* it may be the fault of its neighbours */
+        if (!is_alone) { /* it may be the fault of its neighbours */
             return ERR_NOMEM;
         }
     }
@@ -242,7 +253,11 @@ static enum err job_run(struct writer *writer, struct writer_job *job, struct wr
     }
     effects_cut(writer, effects_before);
     journal_job_rollback(writer->journal);
-    return has_savepoint ? db_savepoint_rollback(writer->db) : ERR_OK;
+    if (has_savepoint) {
+        return db_savepoint_rollback(writer->db);
+    }
+    writer->must_undo = !is_alone && db_written(writer->db) != written;
+    return writer->must_undo ? ERR_AGAIN : ERR_OK;
 }
 
 static enum err group_commit(struct writer *writer)
@@ -276,6 +291,7 @@ static enum err group_run(struct writer *writer, struct writer_job **jobs, size_
                            .journal = writer->journal,
                            .ids = &writer->ids,
                            .now_ms = group_now_ms(writer),
+                           .group = ++writer->transactions,
                            .arena = &writer->arena,
                            .writer = writer};
     /* Other nodes look for new rows by the time in their ids (replays of a key): it must not lie before
@@ -285,7 +301,7 @@ static enum err group_run(struct writer *writer, struct writer_job **jobs, size_
     }
     journal_group_begin(writer->journal, tx.now_ms, locks);
     for (size_t i = 0; i < count; i++) {
-        enum err err = job_run(writer, jobs[i], &tx, count > 1, &ret_outcomes[i]);
+        enum err err = job_run(writer, jobs[i], &tx, count == 1, &ret_outcomes[i]);
         if (err != ERR_OK) {
             return err;
         }
@@ -376,10 +392,18 @@ static void run_one_by_one(struct writer *writer)
 
 static void group_do(struct writer *writer)
 {
+    writer->has_savepoints = writer->careful > 0 || db_written(writer->db) < 0;
+    writer->careful -= writer->careful > 0;
     for (int attempt = 0; attempt <= WRITER_RERUNS_MAX; attempt++) {
+        writer->must_undo = false;
         if (group_try(writer, writer->jobs, writer->count, writer->outcomes) == ERR_OK) {
             group_answer(writer, writer->jobs, writer->count, writer->outcomes);
             return;
+        }
+        if (writer->must_undo) {
+            writer->has_savepoints = true;
+            writer->careful = WRITER_CAREFUL_GROUPS;
+            continue;
         }
         count_up(&writer->failed_groups_total, 1);
         struct db_status status = db_status(writer->db);

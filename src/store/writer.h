@@ -1,6 +1,6 @@
 /*
  * The one door for writes: a thread that owns the writing connection of a service. It takes
- * everything that waits (at most WRITER_GROUP_MAX), runs each job in its own savepoint inside one
+ * everything that waits (at most WRITER_GROUP_MAX), runs each job as if in its own savepoint inside one
  * transaction, commits once, then applies the staged effects and only then tells the jobs. An
  * answer that left is on disk.
  *
@@ -39,6 +39,7 @@ struct writer_tx {
     struct journal *journal;
     struct id_gen *ids;
     int64_t now_ms;      /* one time for the whole group */
+    uint64_t group;      /* of this transaction alone, from 1 */
     struct arena *arena; /* lives until the group's effects have run */
     struct writer *writer;
 };
