@@ -1,6 +1,8 @@
 /* Rows of applications: see application.h. */
 #include "hooks/application.h"
 
+#include "hooks/endpoint_store.h"
+
 #define COLUMNS "id, account_id, uid, name, metadata, throttle_rate, created_at, updated_at"
 
 static void bind_optional(struct db_stmt *stmt, int index, struct str value)
@@ -58,6 +60,7 @@ enum err application_store_delete(struct db *db, uint64_t id)
     struct sql *const deletes[] = {&SQL_DELETE_TOKENS, &SQL_DELETE_SECRETS, &SQL_DELETE_ENDPOINTS,
                                    &SQL_DELETE};
     enum err err = ERR_OK;
+    endpoint_store_changed();
     for (size_t i = 0; !err && i < sizeof(deletes) / sizeof(deletes[0]); i++) {
         struct db_stmt *stmt = db_stmt(db, deletes[i]);
         db_bind_i64(stmt, 1, (int64_t)id);

@@ -30,7 +30,7 @@ enum err attempt_store_add(struct db *db, const struct attempt *attempt)
     db_bind_str(stmt, 17, attempt->error_text);
     db_bind_blob(stmt, 18, attempt->response);
     db_bind_str(stmt, 19, attempt->response_headers);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 #define LAST(NN)                                                                                   \

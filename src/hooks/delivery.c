@@ -51,7 +51,7 @@ enum err delivery_create(struct hooks *hooks, struct writer_tx *tx, const struct
                                 .next_at = tx->now_ms,
                                 .lane = LANE_LIVE,
                                 .created_at = tx->now_ms};
-    enum err err = delivery_store_put(tx->db, &delivery);
+    enum err err = delivery_store_add(tx->db, &delivery);
     return err ? err : dispatcher_stage(hooks->dispatcher, tx, key, LANE_LIVE);
 }
 

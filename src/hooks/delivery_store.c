@@ -16,17 +16,20 @@ static void bind_key(struct db_stmt *stmt, const struct delivery_key *key)
     db_bind_i64(stmt, 3, (int64_t)key->message_id);
 }
 
-#define PUT(NN)                                                                                    \
+#define ADD(NN)                                                                                    \
     "INSERT INTO delivery_" NN "(app_id, endpoint_id, message_id, state, attempts, next_at, lane," \
-    " created_at, ended_at) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)"                            \
+    " created_at, ended_at) VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+#define PUT(NN)                                                                                    \
+    ADD(NN)                                                                                        \
     " ON CONFLICT(app_id, endpoint_id, message_id) DO UPDATE SET state = excluded.state,"          \
     " attempts = excluded.attempts, next_at = excluded.next_at, lane = excluded.lane,"             \
     " created_at = excluded.created_at, ended_at = excluded.ended_at"
+RING_SQL(SQL_ADD, ADD);
 RING_SQL(SQL_PUT, PUT);
 
-enum err delivery_store_put(struct db *db, const struct delivery *delivery)
+static enum err put(struct db *db, struct sql *ring, const struct delivery *delivery)
 {
-    struct db_stmt *stmt = db_stmt(db, &SQL_PUT[ring_slot_of(delivery->key.message_id)]);
+    struct db_stmt *stmt = db_stmt(db, &ring[ring_slot_of(delivery->key.message_id)]);
     bind_key(stmt, &delivery->key);
     db_bind_i64(stmt, 4, delivery->state);
     db_bind_i64(stmt, 5, delivery->attempts);
@@ -34,7 +37,17 @@ enum err delivery_store_put(struct db *db, const struct delivery *delivery)
     db_bind_i64(stmt, 7, delivery->lane);
     db_bind_i64(stmt, 8, delivery->created_at);
     bind_time(stmt, 9, delivery->ended_at);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
+}
+
+enum err delivery_store_add(struct db *db, const struct delivery *delivery)
+{
+    return put(db, SQL_ADD, delivery);
+}
+
+enum err delivery_store_put(struct db *db, const struct delivery *delivery)
+{
+    return put(db, SQL_PUT, delivery);
 }
 
 #define DELETE(NN)                                                                                 \

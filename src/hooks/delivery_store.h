@@ -4,6 +4,8 @@
 
 #include "hooks/delivery.h"
 
+/* In apply, after ring_open. Of a message that is made in the same transaction: there is no row. */
+ERR_MUST_USE enum err delivery_store_add(struct db *db, const struct delivery *delivery);
 /* In apply, after ring_open. Takes the place of the row that is there. */
 ERR_MUST_USE enum err delivery_store_put(struct db *db, const struct delivery *delivery);
 ERR_MUST_USE enum err delivery_store_delete(struct db *db, const struct delivery_key *key);

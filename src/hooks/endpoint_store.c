@@ -1,6 +1,7 @@
 /* See endpoint_store.h. */
 #include "hooks/endpoint_store.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #define COLUMNS                                                                                    \
@@ -75,6 +76,7 @@ enum err endpoint_store_add(struct db *db, const struct endpoint *endpoint,
     bind_row(stmt, endpoint, schedule);
     db_bind_blob(stmt, 15, sealed_headers);
     db_bind_blob(stmt, 16, sealed_secret);
+    endpoint_store_changed();
     enum err err = db_exec(stmt);
     return err ? err : db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
@@ -92,6 +94,7 @@ enum err endpoint_store_update(struct db *db, const struct endpoint *endpoint)
     char schedule[SCHEDULE_TEXT_MAX];
     struct db_stmt *stmt = db_stmt(db, &SQL_UPDATE);
     bind_row(stmt, endpoint, schedule);
+    endpoint_store_changed();
     enum err err = db_exec(stmt);
     return err ? err : db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
 }
@@ -108,6 +111,7 @@ enum err endpoint_store_delete(struct db *db, uint64_t app_id, uint64_t id)
         return err;
     stmt = db_stmt(db, &SQL_DELETE);
     bind_ids(stmt, app_id, id);
+    endpoint_store_changed();
     return db_exec(stmt);
 }
 
@@ -205,27 +209,47 @@ enum err endpoint_store_list(struct db *db, struct arena *arena, const struct en
     return ERR_OK;
 }
 
-SQL(SQL_TARGETS, "SELECT id, event_types, channels FROM endpoint"
-                 " WHERE app_id = $1 AND disabled_by = 0 ORDER BY id LIMIT $2");
+/* ---- what ingest asks ---- */
+
+static _Atomic uint64_t changes;
+
+uint64_t endpoint_store_changes(void)
+{
+    return atomic_load_explicit(&changes, memory_order_acquire);
+}
+
+void endpoint_store_changed(void)
+{
+    atomic_fetch_add_explicit(&changes, 1, memory_order_release);
+}
+
+SQL(SQL_TARGETS, "SELECT a.account_id, e.id, e.event_types, e.channels FROM application a"
+                 " LEFT JOIN endpoint e ON e.app_id = a.id AND e.disabled_by = 0"
+                 " WHERE a.id = $1 ORDER BY e.id LIMIT $2");
 
 enum err endpoint_store_targets(struct db *db, struct arena *arena, uint64_t app_id,
+                                uint64_t *ret_account_id,
                                 struct endpoint_target targets[static ENDPOINTS_MAX],
                                 size_t *ret_count)
 {
     size_t count = 0;
-    bool has_row;
+    bool has_row, has_application = false;
     struct db_stmt *stmt = db_stmt(db, &SQL_TARGETS);
     bind_ids(stmt, app_id, ENDPOINTS_MAX);
     enum err err = db_step(stmt, &has_row);
-    for (; !err && has_row && count < ENDPOINTS_MAX; err = db_step(stmt, &has_row))
-        targets[count++] = (struct endpoint_target){(uint64_t)db_col_i64(stmt, 0),
-                                                    arena_str_dup(arena, db_col_str(stmt, 1)),
-                                                    arena_str_dup(arena, db_col_str(stmt, 2))};
+    for (; !err && has_row && count < ENDPOINTS_MAX; err = db_step(stmt, &has_row)) {
+        has_application = true;
+        *ret_account_id = (uint64_t)db_col_i64(stmt, 0);
+        if (!db_col_is_null(stmt, 1))
+            targets[count++] = (struct endpoint_target){(uint64_t)db_col_i64(stmt, 1),
+                                                        arena_str_dup(arena, db_col_str(stmt, 2)),
+                                                        arena_str_dup(arena, db_col_str(stmt, 3))};
+    }
     db_done(stmt);
     if (err || arena->overflow)
         return err ? err : ERR_NOMEM;
     *ret_count = count;
-    return ERR_OK;
+    return has_application ? ERR_OK : ERR_NOT_FOUND;
 }
 
 /* ---- what has happened to it ---- */
@@ -240,6 +264,7 @@ enum err endpoint_store_disable(struct db *db, uint64_t app_id, uint64_t id, enu
     bind_ids(stmt, app_id, id);
     db_bind_i64(stmt, 3, by);
     db_bind_i64(stmt, 4, now_ms);
+    endpoint_store_changed();
     enum err err = db_exec(stmt);
     *ret_is_new = !err && db_changes(db) == 1;
     return err;

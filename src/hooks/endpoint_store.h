@@ -28,12 +28,18 @@ ERR_MUST_USE enum err endpoint_store_list(struct db *db, struct arena *arena,
                                           const struct endpoint_query *query,
                                           struct endpoint *endpoints, size_t *ret_count);
 
-/* What ingest looks at: endpoints that are not disabled. */
+/* Grows with each change of an application's or endpoint's row that this process makes, as it is made. */
+uint64_t endpoint_store_changes(void);
+void endpoint_store_changed(void);
+
+/* What ingest looks at: endpoints that are not disabled, and whose application it is. ERR_NOT_FOUND:
+ * there is no such application. */
 struct endpoint_target {
     uint64_t id;
     struct str event_types, channels;
 };
 ERR_MUST_USE enum err endpoint_store_targets(struct db *db, struct arena *arena, uint64_t app_id,
+                                             uint64_t *ret_account_id,
                                              struct endpoint_target targets[static ENDPOINTS_MAX],
                                              size_t *ret_count);
 

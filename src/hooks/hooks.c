@@ -16,6 +16,7 @@
 #include "hooks/replay.h"
 #include "hooks/retention.h"
 #include "hooks/ring.h"
+#include "hooks/routing.h"
 
 static enum err routes_join(struct hooks *hooks)
 {
@@ -49,6 +50,8 @@ static enum err hooks_open(struct hooks *hooks)
         err = keyring_check(hooks->keyring, writer_db(hooks->writer));
     if (!err)
         err = ring_new(&hooks->ring);
+    if (!err)
+        err = routing_new(&hooks->routing);
     if (!err)
         err = dispatcher_new(hooks, &hooks->dispatcher);
     if (!err)
@@ -125,6 +128,7 @@ void hooks_free(struct hooks *hooks)
     dispatcher_free(hooks->dispatcher);
     replayer_free(hooks->replayer);
     ring_free(hooks->ring);
+    routing_free(hooks->routing);
     keyring_free(hooks->keyring);
     free((void *)hooks->service.routes);
     free(hooks);

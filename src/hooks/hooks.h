@@ -12,6 +12,7 @@ struct inlet;
 struct keyring;
 struct replayer;
 struct ring;
+struct routing;
 struct sweeper;
 
 struct hooks {
@@ -21,6 +22,7 @@ struct hooks {
     struct writer *writer;
     char database_path[CONFIG_LOCATION_MAX];
     struct ring *ring;
+    struct routing *routing; /* where messages go; see routing.h */
     struct keyring *keyring; /* seals secrets; see keyring.h */
     struct dispatcher *dispatcher;
     struct sweeper *sweeper;   /* retention; see retention.c */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "hooks/endpoint_store.h"
+#include "hooks/routing.h"
 
 /* ---- what a path names ---- */
 
@@ -62,6 +63,17 @@ enum err hooks_call_application(struct call *call, struct db *db,
 {
     enum err err = hooks_find_application(call, db, ret_application);
     return err == ERR_NOT_FOUND ? not_found(call, "There is no such application.") : err;
+}
+
+bool hooks_known_application(struct call *call, uint64_t *ret_app_id)
+{
+    struct application application = {0};
+    struct str text = request_param(call->req, "app");
+    if (id_parse(text, "app", &application.id) != ERR_OK ||
+        !routing_knows(hooks_of(call)->routing, application.id, &application.account_id))
+        return false;
+    *ret_app_id = application.id;
+    return is_visible(call, &application);
 }
 
 enum err hooks_find_endpoint(struct call *call, struct db *db, uint64_t app_id,

@@ -41,6 +41,9 @@ ERR_MUST_USE enum err hooks_find_application(struct call *call, struct db *db,
 void hooks_call_shard(struct call *call);
 /* The same, as a prepare. */
 ERR_MUST_USE enum err hooks_prepare_shard(struct call *call, struct db *db);
+/* On a loop: {app} is the id of an application that somebody has asked for before, and the caller's.
+ * False says nothing; a reader knows. Whether it is still there is for apply to ask (routing.h). */
+bool hooks_known_application(struct call *call, uint64_t *ret_app_id);
 /* {ep} of that application: an id or a uid. Without secrets and headers. */
 ERR_MUST_USE enum err hooks_call_endpoint(struct call *call, struct db *db, uint64_t app_id,
                                           struct endpoint *ret_endpoint);

@@ -38,6 +38,12 @@
 #define PORTAL_CAPABILITIES_MAX 16
 #define PORTAL_SESSIONS_MAX     64 /* that one request may end */
 
+/* What ingest keeps in memory of applications (routing.h); with more of them it begins anew. */
+#define ROUTING_APPS_MAX     8192
+#define ROUTING_BYTES_MAX    (64u << 20)
+#define ROUTING_ACCOUNTS_MAX (1 << 18)
+#define INGEST_LOOP_BYTES    (64u << 10) /* a larger body is read on a reader, not on a loop */
+
 /* H2. */
 #define ATTEMPTS_MAX    12
 #define SCHEDULE_MS_MAX DAY_MS
@@ -67,6 +73,8 @@
 #define DISPATCH_NOTES_MAX         (1 << 16)  /* news from the writer; more, and all is read */
 #define DISPATCH_QUANTUM           (64 << 10) /* bytes an application may send a round */
 #define DISPATCH_COST              4096       /* of a delivery, besides its payload's bytes */
+#define DISPATCH_SPARES_MAX        1024       /* of attempts, their memory of some 16 KiB each */
+#define DISPATCH_SPARE_BYTES       4096       /* of one, of payload and answer */
 #define DISPATCH_BATCH_MAX         64         /* results in one write */
 #define DISPATCH_ROUND_MAX         256        /* sends begun before the network is looked at */
 #define DISPATCH_STALL_MS                                                                          \

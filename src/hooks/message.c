@@ -7,23 +7,25 @@
  */
 #include "hooks/message.h"
 
-#include "base/crypto.h"
 #include "base/ids.h"
 #include "hooks/delivery.h"
-#include "hooks/endpoint_store.h"
 #include "hooks/match.h"
+#include "hooks/routing.h"
 
 /* Each part with its length in front, so that no two messages read the same. */
-static enum err hash_message(struct arena *arena, const struct message *message,
-                             uint8_t ret_hash[static SHA256_SIZE])
+enum err message_hash(struct arena *arena, struct ingest *ingest)
 {
+    const struct message *message = &ingest->message;
+    if (ingest->has_hash || (!message->event_id.data && !ingest->idempotency_key.data))
+        return ERR_OK;
     struct str head = arena_printf(arena, "%zu:%.*s%zu:%.*s%zu:%.*s%d:", message->event_type.len,
                                    STR_ARG(message->event_type), message->event_id.len,
                                    STR_ARG(message->event_id), message->channels.len,
                                    STR_ARG(message->channels), message->event_id.data != NULL);
     if (!head.data)
         return ERR_NOMEM;
-    crypto_sha256_2(head, message->payload, ret_hash);
+    crypto_sha256_2(head, message->payload, ingest->hash);
+    ingest->has_hash = true;
     return ERR_OK;
 }
 
@@ -45,8 +47,7 @@ static enum err names_of(struct arena *arena, const struct ingest *ingest, struc
 
 /* ERR_NOT_FOUND: the name is new. */
 static enum err find_first(struct writer_tx *tx, struct arena *arena, struct ingest *ingest,
-                           struct str name, const uint8_t hash[static SHA256_SIZE],
-                           bool *ret_is_same)
+                           struct str name, bool *ret_is_same)
 {
     struct seen seen;
     struct message *message = &ingest->message;
@@ -55,7 +56,7 @@ static enum err find_first(struct writer_tx *tx, struct arena *arena, struct ing
     enum err err = ring_seen_find(tx, message->app_id, name, &seen);
     if (err)
         return err;
-    *ret_is_same = memcmp(seen.body_hash, hash, SHA256_SIZE) == 0;
+    *ret_is_same = memcmp(seen.body_hash, ingest->hash, SHA256_SIZE) == 0;
     if (!*ret_is_same)
         return ERR_OK;
     /* Names are remembered a little longer than messages are kept. */
@@ -64,26 +65,24 @@ static enum err find_first(struct writer_tx *tx, struct arena *arena, struct ing
 }
 
 static enum err remember(struct hooks *hooks, struct writer_tx *tx, const struct ingest *ingest,
-                         struct str name, const uint8_t hash[static SHA256_SIZE])
+                         struct str name)
 {
     struct seen seen = {.message_id = ingest->message.id};
     if (!name.data)
         return ERR_OK;
-    memcpy(seen.body_hash, hash, SHA256_SIZE);
+    memcpy(seen.body_hash, ingest->hash, SHA256_SIZE);
     return ring_seen_put(hooks->ring, tx, ingest->message.app_id, name, &seen);
 }
 
-static enum err deliver(struct hooks *hooks, struct writer_tx *tx, struct arena *arena,
-                        const struct ingest *ingest)
+static enum err deliver(struct hooks *hooks, struct writer_tx *tx, const struct ingest *ingest)
 {
     const struct message *message = &ingest->message;
-    struct endpoint_target *targets = ARENA_ARRAY(arena, struct endpoint_target, ENDPOINTS_MAX);
-    size_t count = 0;
-    if (!targets)
-        return ERR_NOMEM;
-    enum err err = endpoint_store_targets(tx->db, arena, message->app_id, targets, &count);
-    for (size_t i = 0; !err && i < count; i++) {
-        const struct endpoint_target *target = &targets[i];
+    const struct route_targets *targets;
+    enum err err = routing_get(hooks->routing, tx, message->app_id, &targets);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_OK : err; /* nobody to tell */
+    for (size_t i = 0; !err && i < targets->count; i++) {
+        const struct endpoint_target *target = &targets->targets[i];
         struct delivery_key key = {message->app_id, target->id, message->id};
         bool is_wanted = ingest->only_endpoint_id
                              ? ingest->only_endpoint_id == target->id
@@ -95,8 +94,7 @@ static enum err deliver(struct hooks *hooks, struct writer_tx *tx, struct arena 
     return err;
 }
 
-static enum err take(struct hooks *hooks, struct writer_tx *tx, struct arena *arena,
-                     struct ingest *ingest)
+static enum err take(struct hooks *hooks, struct writer_tx *tx, struct ingest *ingest)
 {
     struct message *message = &ingest->message;
     message->id = id_next(tx->ids);
@@ -104,35 +102,34 @@ static enum err take(struct hooks *hooks, struct writer_tx *tx, struct arena *ar
     enum err err = ring_open(hooks->ring, tx, message->id);
     if (!err)
         err = message_store_put(tx->db, message);
-    return err ? err : deliver(hooks, tx, arena, ingest);
+    return err ? err : deliver(hooks, tx, ingest);
 }
 
 enum err message_take(struct hooks *hooks, struct writer_tx *tx, struct arena *arena,
                       struct ingest *ingest, enum ingest_outcome *ret_outcome)
 {
-    uint8_t hash[SHA256_SIZE];
     struct names names;
     bool is_same = false;
-    enum err err = hash_message(arena, &ingest->message, hash);
+    enum err err = message_hash(arena, ingest);
     if (!err)
         err = names_of(arena, ingest, &names);
     if (err)
         return err;
-    err = find_first(tx, arena, ingest, names.key, hash, &is_same);
+    err = find_first(tx, arena, ingest, names.key, &is_same);
     if (err != ERR_NOT_FOUND) {
         *ret_outcome = is_same ? INGEST_SAME : INGEST_OTHER_REQUEST;
         return err;
     }
-    err = find_first(tx, arena, ingest, names.event, hash, &is_same);
+    err = find_first(tx, arena, ingest, names.event, &is_same);
     if (err != ERR_NOT_FOUND) {
         *ret_outcome = is_same ? INGEST_SAME : INGEST_OTHER_EVENT;
         return err;
     }
-    err = take(hooks, tx, arena, ingest);
+    err = take(hooks, tx, ingest);
     if (!err)
-        err = remember(hooks, tx, ingest, names.key, hash);
+        err = remember(hooks, tx, ingest, names.key);
     if (!err)
-        err = remember(hooks, tx, ingest, names.event, hash);
+        err = remember(hooks, tx, ingest, names.event);
     *ret_outcome = INGEST_TAKEN;
     return err;
 }

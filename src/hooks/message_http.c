@@ -16,6 +16,7 @@
 #include "hooks/hooks_call.h"
 #include "hooks/message.h"
 #include "hooks/message_view.h"
+#include "hooks/routing.h"
 
 #define MESSAGE_BYTES_MAX (PAYLOAD_BYTES_MAX + ENVELOPE_BYTES_MAX)
 
@@ -154,28 +155,43 @@ static enum err read_message(struct call *call, struct message *message)
     return ERR_OK;
 }
 
-static enum err create_prepare(struct call *call, struct db *db)
+static enum err find_application(struct call *call, struct db *db, uint64_t *ret_app_id)
 {
     struct application application;
+    enum err err = hooks_call_application(call, db, &application);
+    if (err)
+        return err;
+    routing_learn(hooks_of(call)->routing, application.id, application.account_id);
+    *ret_app_id = application.id;
+    return ERR_OK;
+}
+
+/* On the loop when the application is known and the body not large, else on a reader. */
+static enum err create_prepare(struct call *call, struct db *db)
+{
+    uint64_t app_id = 0;
+    if (!db && (call->req->body.len > INGEST_LOOP_BYTES || !hooks_known_application(call, &app_id)))
+        return ERR_AGAIN;
     struct message_form *form = ARENA_NEW(call_arena(call), struct message_form);
     if (!form)
         return ERR_NOMEM;
     call->prepared = form;
-    enum err err = hooks_call_application(call, db, &application);
+    enum err err = db ? find_application(call, db, &app_id) : ERR_OK;
     if (err || !call_with_content(call, &form->with_content))
         return hooks_said(err);
-    form->ingest.message.app_id = application.id;
+    form->ingest.message.app_id = app_id;
     form->ingest.idempotency_key = call->idempotency_key;
     form->ingest.caller_id = call->caller->account_id;
-    call->shard = application.id;
-    return read_message(call, &form->ingest.message);
+    call->shard = app_id;
+    err = read_message(call, &form->ingest.message);
+    return err || call_is_answered(call) ? err : message_hash(call_arena(call), &form->ingest);
 }
 
 /* Meanwhile the application may be gone. */
 static enum err find_again(struct call *call, struct writer_tx *tx, uint64_t app_id)
 {
-    struct application application;
-    enum err err = application_store_get(tx->db, call_arena(call), app_id, &application);
+    const struct route_targets *targets;
+    enum err err = routing_get(hooks_of(call)->routing, tx, app_id, &targets);
     if (err == ERR_NOT_FOUND)
         problem_reply(call, PROBLEM_NOT_FOUND, "There is no such application.");
     return err;
@@ -384,7 +400,7 @@ static enum err list_read(struct call *call, struct db *db)
 const struct route message_routes[] = {
     {MESSAGE(HTTP_POST, "/msg"), .scopes = HOOKS_SCOPES, .kind = ROUTE_WRITE,
      .idempotency = IDEMPOTENCY_OWN_OPTIONAL, .rate = RATE_NONE, .body_max = MESSAGE_BYTES_MAX,
-     .prepare = create_prepare, .apply = create_apply,
+     .prepare_on_loop = true, .prepare = create_prepare, .apply = create_apply,
      .summary = "Send a message to every endpoint that wants it", .request = message_fields,
      .response = "HooksMessage", .success = 202, .problems = "409", .query = "with_content"},
     {MESSAGE(HTTP_GET, "/msg"), .scopes = HOOKS_PORTAL(VIEW), .kind = ROUTE_READ, .read = list_read,

@@ -21,7 +21,7 @@ enum err message_store_put(struct db *db, const struct message *message)
     db_bind_str(stmt, 5, message->channels);
     db_bind_blob(stmt, 6, message->payload);
     db_bind_i64(stmt, 7, message->created_at);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 #define COLUMNS      "event_type, event_id, channels, created_at"

@@ -258,12 +258,9 @@ enum err ring_sweep_before(struct writer_tx *tx, int64_t first_day)
 /* ---- eventIds ---- */
 
 #define SEEN_FIND(N)                                                                               \
-    {                                                                                              \
-        .text = "SELECT message_id, body_hash FROM event_seen_" N                                  \
-                " WHERE app_id = $1 AND event_hash = $2"                                           \
-    }
-static struct sql SQL_SEEN_FIND[SEEN_SLOTS] = {SEEN_FIND("0"), SEEN_FIND("1"), SEEN_FIND("2"),
-                                               SEEN_FIND("3")};
+    "SELECT message_id, body_hash FROM event_seen_" N " WHERE app_id = $1 AND event_hash = $2"
+SQL(SQL_SEEN_FIND, SEEN_FIND("0") " UNION ALL " SEEN_FIND("1") " UNION ALL " SEEN_FIND(
+                       "2") " UNION ALL " SEEN_FIND("3"));
 
 #define SEEN_PUT(N)                                                                                \
     {                                                                                              \
@@ -283,43 +280,32 @@ static void bind_event(struct db_stmt *stmt, uint64_t app_id, struct str event_i
     db_bind_blob(stmt, 2, str_from((const char *)hash, SHA256_SIZE));
 }
 
-static enum err seen_find_in(struct db *db, size_t slot, uint64_t app_id, struct str event_id,
-                             struct seen *ret_seen)
-{
-    uint8_t hash[SHA256_SIZE];
-    struct db_stmt *stmt = db_stmt(db, &SQL_SEEN_FIND[slot]);
-    bind_event(stmt, app_id, event_id, hash);
-    bool has_row;
-    enum err err = db_step(stmt, &has_row);
-    if (err || !has_row)
-        return err ? err : ERR_NOT_FOUND;
-    struct str body_hash = db_col_blob(stmt, 1);
-    ret_seen->message_id = (uint64_t)db_col_i64(stmt, 0);
-    bool is_whole = body_hash.len == sizeof(ret_seen->body_hash);
-    if (is_whole)
-        memcpy(ret_seen->body_hash, body_hash.data, body_hash.len);
-    db_done(stmt);
-    return is_whole ? ERR_OK : ERR_CORRUPT;
-}
-
-/* A table may still hold a period that has gone by: only what its slot says counts. */
+/* A table may still hold a period that has gone by, and a name a message that is not kept any more:
+ * only what its message's id says counts. Of two the newer, which came when the older had gone. */
 enum err ring_seen_find(struct writer_tx *tx, uint64_t app_id, struct str event_id,
                         struct seen *ret_seen)
 {
-    int64_t newest = period_of_ms(tx->now_ms);
-    for (int64_t period = newest; period > newest - SEEN_SLOTS && period > 0; period--) {
-        size_t slot = (size_t)period % SEEN_SLOTS;
-        struct slots slots = seen_slots(slot);
-        int64_t holder = 0;
-        enum err err = holder_get(tx->db, &slots, slot, &holder);
-        if (!err && holder == period)
-            err = seen_find_in(tx->db, slot, app_id, event_id, ret_seen);
-        else if (!err)
-            err = ERR_NOT_FOUND;
-        if (err != ERR_NOT_FOUND)
-            return err;
+    uint8_t hash[SHA256_SIZE];
+    struct seen found = {0};
+    struct db_stmt *stmt = db_stmt(tx->db, &SQL_SEEN_FIND);
+    bind_event(stmt, app_id, event_id, hash);
+    bool has_row, is_whole = true;
+    enum err err = db_step(stmt, &has_row);
+    for (; !err && has_row; err = db_step(stmt, &has_row)) {
+        uint64_t message_id = (uint64_t)db_col_i64(stmt, 0);
+        struct str body_hash = db_col_blob(stmt, 1);
+        if (message_id <= found.message_id || !ring_is_kept(message_id, tx->now_ms))
+            continue;
+        found.message_id = message_id;
+        is_whole = body_hash.len == sizeof(found.body_hash);
+        if (is_whole)
+            memcpy(found.body_hash, body_hash.data, body_hash.len);
     }
-    return ERR_NOT_FOUND;
+    db_done(stmt);
+    if (err || !is_whole)
+        return err ? err : ERR_CORRUPT;
+    *ret_seen = found;
+    return found.message_id ? ERR_OK : ERR_NOT_FOUND;
 }
 
 enum err ring_seen_put(struct ring *ring, struct writer_tx *tx, uint64_t app_id,
@@ -336,5 +322,5 @@ enum err ring_seen_put(struct ring *ring, struct writer_tx *tx, uint64_t app_id,
     bind_event(stmt, app_id, event_id, hash);
     db_bind_i64(stmt, 3, (int64_t)seen->message_id);
     db_bind_blob(stmt, 4, str_from((const char *)seen->body_hash, sizeof(seen->body_hash)));
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
