@@ -22,6 +22,9 @@
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define HMAC_BLOCK_SIZE 64
 
 static_assert(SHA256_SIZE == SHA256_DIGEST_LENGTH, "size of SHA-256");
 static_assert(ED25519_PUBLIC_SIZE == crypto_sign_PUBLICKEYBYTES, "size of a public key");
@@ -104,13 +107,23 @@ void crypto_sha256_2(struct str a, struct str b, uint8_t ret_hash[static SHA256_
     (void)SHA256_Final(ret_hash, &state);
 }
 
+/* RFC 2104, on the SHA-256 that uses the processor's own instructions. */
 void crypto_hmac_sha256(struct str key, struct str data, uint8_t ret_mac[static SHA256_SIZE])
 {
-    crypto_auth_hmacsha256_state state;
-    (void)crypto_auth_hmacsha256_init(&state, bytes_of(key), key.len); /* these always give 0 */
-    (void)crypto_auth_hmacsha256_update(&state, bytes_of(data), data.len);
-    (void)crypto_auth_hmacsha256_final(&state, ret_mac);
-    sodium_memzero(&state, sizeof(state));
+    uint8_t pad[HMAC_BLOCK_SIZE] = {0}, inner[SHA256_SIZE];
+    if (key.len > sizeof(pad))
+        crypto_sha256(key, pad);
+    else
+        memcpy(pad, bytes_of(key), key.len);
+    for (size_t i = 0; i < sizeof(pad); i++)
+        pad[i] ^= 0x36;
+    crypto_sha256_2(str_from((const char *)pad, sizeof(pad)), data, inner);
+    for (size_t i = 0; i < sizeof(pad); i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    crypto_sha256_2(str_from((const char *)pad, sizeof(pad)),
+                    str_from((const char *)inner, sizeof(inner)), ret_mac);
+    sodium_memzero(pad, sizeof(pad));
+    sodium_memzero(inner, sizeof(inner));
 }
 
 bool crypto_equal(const void *a, const void *b, size_t len)

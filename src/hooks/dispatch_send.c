@@ -33,9 +33,32 @@ static void pause_target(struct dispatcher *dispatcher, struct target *target, i
 
 /* --- what is sent --- */
 
+/* A spare one keeps its memory; URL and signatures are written before they are read. */
+static struct job *job_take(struct dispatcher *dispatcher)
+{
+    struct job *job = dispatcher->spares;
+    if (!job) {
+        job = calloc(1, sizeof(*job));
+        if (job)
+            arena_init(&job->arena, ARENA_MAX);
+        return job;
+    }
+    dispatcher->spares = job->next;
+    dispatcher->spare_count--;
+    struct arena arena = job->arena;
+    struct buf response = job->send.response, head = job->send.head;
+    memset(job, 0, sizeof(*job));
+    job->arena = arena;
+    job->send.response = response;
+    job->send.head = head;
+    buf_clear(&job->send.response);
+    buf_clear(&job->send.head);
+    return job;
+}
+
 static struct job *job_new(struct dispatcher *dispatcher, struct item *item)
 {
-    struct job *job = calloc(1, sizeof(*job));
+    struct job *job = job_take(dispatcher);
     if (!job)
         return NULL;
     job->dispatcher = dispatcher;
@@ -43,7 +66,6 @@ static struct job *job_new(struct dispatcher *dispatcher, struct item *item)
     job->item = item;
     job->chance = rand_u64();
     job->schedule = item->target->has_endpoint ? item->target->schedule : schedule_default;
-    arena_init(&job->arena, ARENA_MAX);
     return job;
 }
 
@@ -149,7 +171,8 @@ static void on_done(struct send *send)
     learn(target, job);
     pthread_mutex_unlock(&dispatcher->shown_lock);
     metric_observe_ns(dispatcher->seconds, send->times.total_us * 1000);
-    arena_reset(&job->arena, 0); /* a payload is not kept while its result waits */
+    arena_reset(&job->arena,
+                DISPATCH_SPARE_BYTES); /* a payload is not kept while its result waits */
     job_result(dispatcher, job);
     target_queue(dispatcher, target);
     target_show(dispatcher, target);

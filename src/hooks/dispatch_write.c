@@ -22,11 +22,37 @@
 #define HEADERS_SHOWN_MAX 64
 #define STATUS_GONE       410
 
-void job_free(struct job *job)
+static void job_release(struct job *job)
 {
     arena_release(&job->arena);
     send_release(&job->send);
     free(job);
+}
+
+/* Kept for the next one, if it is not large. */
+void job_free(struct job *job)
+{
+    struct dispatcher *dispatcher = job->dispatcher;
+    bool is_small = job->send.response.cap <= DISPATCH_SPARE_BYTES &&
+                    job->send.head.cap <= DISPATCH_SPARE_BYTES;
+    if (!is_small || dispatcher->spare_count == DISPATCH_SPARES_MAX) {
+        job_release(job);
+        return;
+    }
+    arena_reset(&job->arena, DISPATCH_SPARE_BYTES);
+    job->next = dispatcher->spares;
+    dispatcher->spares = job;
+    dispatcher->spare_count++;
+}
+
+void dispatch_free_spares(struct dispatcher *dispatcher)
+{
+    while (dispatcher->spares) {
+        struct job *job = dispatcher->spares;
+        dispatcher->spares = job->next;
+        job_release(job);
+    }
+    dispatcher->spare_count = 0;
 }
 
 void job_result(struct dispatcher *dispatcher, struct job *job)

@@ -316,6 +316,7 @@ static void acting_end(struct dispatcher *dispatcher)
     sender_free(sender);
     dispatch_drop_results(dispatcher);
     targets_free(dispatcher);
+    dispatch_free_spares(dispatcher);
     dispatcher->is_acting = false;
 }
 
@@ -451,6 +452,7 @@ enum err dispatcher_start(struct dispatcher *dispatcher)
     if (pthread_create(&dispatcher->thread, NULL, dispatcher_main, dispatcher) != 0)
         return ERR_NOMEM;
     dispatcher->is_running = true;
+    (void)pthread_setname_np(dispatcher->thread, "dispatcher"); /* a name is a convenience */
     return ERR_OK;
 }
 

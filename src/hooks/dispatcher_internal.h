@@ -141,6 +141,8 @@ struct dispatcher {
     struct heap timers; /* shard: application, id: endpoint, or 0 */
     int64_t bytes_in_flight;
     size_t batches_open;
+    struct job *spares; /* for the next attempts, with their memory */
+    size_t spare_count;
     struct batch *failed; /* to be written again */
     int64_t failed_until_ns, poll_ns, poll_all_ns;
     int64_t idle_look_ms;
@@ -224,6 +226,7 @@ void dispatch_write(struct dispatcher *dispatcher);
 /* What the writer has done with them. */
 void dispatch_landed(struct dispatcher *dispatcher);
 void job_free(struct job *job);
+void dispatch_free_spares(struct dispatcher *dispatcher);
 /* Results that could not be written: their deliveries are repeated by whoever comes next. */
 void dispatch_drop_results(struct dispatcher *dispatcher);
 

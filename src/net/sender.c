@@ -30,6 +30,8 @@
 
 #define EVENTS_MAX   256
 #define NS_PER_MS    1000000
+#define WATCHED_MIN  1024
+#define WATCHED_MAX  (1 << 20) /* the highest descriptor */
 #define TAG_CURL     (UINT64_C(1) << 32)
 #define TAG_RESOLVER (UINT64_C(2) << 32)
 #define TAG_WAKE     (UINT64_C(3) << 32)
@@ -54,6 +56,14 @@ void send_release(struct send *send)
 {
     buf_release(&send->response);
     buf_release(&send->head);
+}
+
+/* What an earlier send has left in it is written over. */
+static void buf_reuse(struct buf *buf, size_t max)
+{
+    if (!buf->data)
+        buf_init(buf, max);
+    buf_clear(buf);
 }
 
 /* --- flights --- */
@@ -214,8 +224,8 @@ enum err sender_start(struct sender *sender, struct send *send)
     send->status = 0;
     send->times = (struct send_times){-1, -1, -1, -1, -1};
     send->retry_after[0] = send->error[0] = send->address[0] = '\0';
-    buf_init(&send->response, SENDER_BODY_BYTES_KEPT);
-    buf_init(&send->head, SENDER_HEAD_BYTES_KEPT);
+    buf_reuse(&send->response, SENDER_BODY_BYTES_KEPT);
+    buf_reuse(&send->head, SENDER_HEAD_BYTES_KEPT);
     if (!flight_easy_url(flight))
         flight_end(flight, SEND_URL, "not a URL that is called");
     else
@@ -225,19 +235,67 @@ enum err sender_start(struct sender *sender, struct send *send)
 
 /* --- the loop --- */
 
+/* Of a kept connection libcurl wants to know nothing between two requests. Its socket stays in epoll
+ * all the same, so that the next request costs no call; only when something comes meanwhile (mostly its
+ * end) it is taken out. A bit each for what epoll was told. */
+#define WATCHED_IN   1u
+#define WATCHED_OUT  2u
+#define WATCHED_IDLE 4u /* libcurl does not want it now */
+
+bool sender_unwatched(struct sender *sender, int fd)
+{
+    size_t wanted = (size_t)fd + 1;
+    if (wanted > sender->watched_count) {
+        size_t count = wanted < WATCHED_MIN ? WATCHED_MIN : wanted * 2;
+        uint8_t *watched = fd < WATCHED_MAX ? realloc(sender->watched, count) : NULL;
+        if (!watched)
+            return false;
+        memset(watched + sender->watched_count, 0, count - sender->watched_count);
+        sender->watched = watched;
+        sender->watched_count = count;
+    }
+    sender->watched[fd] = 0;
+    return true;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *socket_ctx)
 {
     struct sender *sender = ctx;
     (void)easy, (void)socket_ctx;
-    struct epoll_event event = {.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) |
-                                          (what & CURL_POLL_OUT ? EPOLLOUT : 0u),
+    assert((size_t)fd < sender->watched_count); /* sender_unwatched has seen it */
+    uint8_t *watched = &sender->watched[fd];
+    if (what == CURL_POLL_REMOVE) {
+        *watched |= *watched ? WATCHED_IDLE : 0; /* or closed already */
+        return 0;
+    }
+    uint8_t wanted = (uint8_t)((what & CURL_POLL_IN ? WATCHED_IN : 0u) |
+                               (what & CURL_POLL_OUT ? WATCHED_OUT : 0u));
+    struct epoll_event event = {.events = (wanted & WATCHED_IN ? EPOLLIN : 0u) |
+                                          (wanted & WATCHED_OUT ? EPOLLOUT : 0u),
                                 .data.u64 = TAG_CURL | (uint32_t)fd};
+    bool is_there = *watched != 0, is_same = (*watched & ~WATCHED_IDLE) == wanted;
     /* One that cannot be watched ends by its deadline. */
-    if (what == CURL_POLL_REMOVE)
-        (void)epoll_ctl(sender->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    else if (epoll_ctl(sender->epoll_fd, EPOLL_CTL_MOD, fd, &event) != 0)
-        (void)epoll_ctl(sender->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    if (!is_same &&
+        epoll_ctl(sender->epoll_fd, is_there ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
+        wanted = 0;
+    *watched = wanted;
     return 0;
+}
+
+static void on_curl_event(struct sender *sender, int fd, uint32_t events)
+{
+    int running;
+    bool is_broken = events & (EPOLLERR | EPOLLHUP);
+    int what = (events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+               (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) | (is_broken ? CURL_CSELECT_ERR : 0);
+    if (sender->watched[fd] == 0)
+        return; /* closed in this round */
+    if (!(sender->watched[fd] & WATCHED_IDLE)) {
+        (void)curl_multi_socket_action(sender->multi, fd, what, &running); /* flights tell */
+        return;
+    }
+    (void)epoll_ctl(sender->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* it is there */
+    sender->watched[fd] = 0;
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *ctx)
@@ -258,7 +316,7 @@ static int earlier(int wait_ms, int64_t until_ns, int64_t now_ns)
 
 static void on_event(struct sender *sender, const struct epoll_event *event)
 {
-    int running, fd = (int)(event->data.u64 & UINT32_MAX);
+    int fd = (int)(event->data.u64 & UINT32_MAX);
     uint64_t tag = event->data.u64 & ~(uint64_t)UINT32_MAX;
     bool is_broken = event->events & (EPOLLERR | EPOLLHUP);
     if (tag == TAG_WAKE) {
@@ -268,10 +326,7 @@ static void on_event(struct sender *sender, const struct epoll_event *event)
         resolver_on_event(sender->resolver, fd, event->events & EPOLLIN || is_broken,
                           event->events & EPOLLOUT);
     } else {
-        int what = (event->events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                   (event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                   (is_broken ? CURL_CSELECT_ERR : 0);
-        (void)curl_multi_socket_action(sender->multi, fd, what, &running); /* flights tell */
+        on_curl_event(sender, fd, event->events);
     }
 }
 
@@ -431,5 +486,6 @@ void sender_free(struct sender *sender)
         close(sender->wake_fd);
     if (sender->epoll_fd >= 0)
         close(sender->epoll_fd);
+    free(sender->watched);
     free(sender);
 }

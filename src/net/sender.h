@@ -58,10 +58,11 @@ struct send {
     int status;
     struct send_times times;
     char retry_after[SENDER_RETRY_AFTER_SIZE]; /* "" when there is none */
-    struct buf response;                       /* these two: send_release */
-    struct buf head;                           /* "name: value\n" each, UTF-8, as far as it fits */
-    char error[SENDER_ERROR_TEXT_SIZE];        /* printable */
-    char address[EGRESS_ADDRESS_TEXT];         /* "" unless one was chosen */
+    /* These two: zeroed before the first send; then send_release, or another send. */
+    struct buf response;
+    struct buf head;                    /* "name: value\n" each, UTF-8, as far as it fits */
+    char error[SENDER_ERROR_TEXT_SIZE]; /* printable */
+    char address[EGRESS_ADDRESS_TEXT];  /* "" unless one was chosen */
     void *impl;
 };
 

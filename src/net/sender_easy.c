@@ -124,51 +124,43 @@ static curl_socket_t on_open(void *ctx, curlsocktype purpose, struct curl_sockad
     flight->is_denied = !is_known || !egress_is_allowed(&flight->sender->options.egress, &address);
     if (flight->is_denied)
         return CURL_SOCKET_BAD;
-    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    int fd = socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+    if (fd >= 0 && !sender_unwatched(flight->sender, fd)) {
+        close(fd);
+        return CURL_SOCKET_BAD;
+    }
+    return fd;
+}
+
+/* ctx: the sender, for a connection may outlive the flight that made it. */
+static int on_close(void *ctx, curl_socket_t fd)
+{
+    (void)!sender_unwatched(ctx, fd); /* it was watched before: there is room */
+    return close(fd);
 }
 
 /* --- the handle --- */
 
-static bool set_peer(struct flight *flight)
+/* What all requests have in common is told once to a handle, and stays. */
+static bool set_up_request(struct flight *flight)
 {
     CURL *easy = flight->easy;
-    char pin[EGRESS_ADDRESS_TEXT + 8];
-    const char *address = flight->send->address;
-    (void)snprintf(pin, sizeof(pin), strchr(address, ':') ? "::[%s]:" : "::%s:", address);
-    flight->connect_to = curl_slist_append(NULL, pin);
     const char *ca_file = flight->sender->options.ca_file;
-    return flight->connect_to && curl_easy_setopt(easy, CURLOPT_CURLU, flight->url) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CONNECT_TO, flight->connect_to) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK &&
+    return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, flight) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, flight->sender) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, PROTOCOLS) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
            (!ca_file || curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK);
 }
 
-static bool set_request(struct flight *flight)
-{
-    CURL *easy = flight->easy;
-    const struct send *send = flight->send;
-    struct curl_slist *list = curl_slist_append(NULL, NO_EXPECT);
-    for (size_t i = 0; list && i < SENDER_HEADERS_MAX && send->headers[i]; i++) {
-        struct curl_slist *longer = curl_slist_append(list, send->headers[i]);
-        if (!longer)
-            curl_slist_free_all(list);
-        list = longer;
-    }
-    flight->headers = list;
-    curl_off_t len = (curl_off_t)send->body.len;
-    return list && curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, len) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_POSTFIELDS, len > 0 ? send->body.data : "") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
-}
-
-static bool set_reader(struct flight *flight)
+static bool set_up_reader(struct flight *flight)
 {
     CURL *easy = flight->easy;
     return curl_easy_setopt(easy, CURLOPT_PRIVATE, flight) == CURLE_OK &&
@@ -179,39 +171,72 @@ static bool set_reader(struct flight *flight)
            curl_easy_setopt(easy, CURLOPT_HEADERDATA, flight) == CURLE_OK;
 }
 
+static bool set_peer(struct flight *flight)
+{
+    CURL *easy = flight->easy;
+    const char *address = flight->send->address;
+    (void)snprintf(flight->pin, sizeof(flight->pin),
+                   strchr(address, ':') ? "::[%s]:" : "::%s:", address);
+    flight->connect_to = (struct curl_slist){.data = flight->pin};
+    return curl_easy_setopt(easy, CURLOPT_CURLU, flight->url) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECT_TO, &flight->connect_to) == CURLE_OK;
+}
+
+/* The lists are ours: libcurl only reads them. */
+static struct curl_slist *list_headers(struct flight *flight)
+{
+    static char no_expect[] = NO_EXPECT;
+    struct curl_slist *list = flight->headers;
+    size_t count = 0;
+    list[count++].data = no_expect;
+    for (size_t i = 0; i < SENDER_HEADERS_MAX && flight->send->headers[i]; i++)
+        list[count++].data = (char *)(uintptr_t)flight->send->headers[i];
+    for (size_t i = 0; i < count; i++)
+        list[i].next = i + 1 < count ? &list[i + 1] : NULL;
+    return list;
+}
+
+static bool set_request(struct flight *flight)
+{
+    CURL *easy = flight->easy;
+    struct str body = flight->send->body;
+    curl_off_t len = (curl_off_t)body.len;
+    return curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list_headers(flight)) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, len) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_POSTFIELDS, len > 0 ? body.data : "") == CURLE_OK;
+}
+
 static bool set_times(struct flight *flight, int64_t left_ms)
 {
     CURL *easy = flight->easy;
     /* The addresses that are left share the time for connecting. */
     size_t others = flight->address_count - flight->address_at;
     long connect_ms = (long)(left_ms / (int64_t)(others + 1));
-    return curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
+    return curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)left_ms) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms > 0 ? connect_ms : 1) ==
                CURLE_OK;
 }
 
-static void free_lists(struct flight *flight)
-{
-    curl_slist_free_all(flight->headers);
-    curl_slist_free_all(flight->connect_to);
-    flight->headers = flight->connect_to = NULL;
-}
-
 bool flight_easy_prepare(struct flight *flight, int64_t left_ms)
 {
-    free_lists(flight); /* of the address before */
     flight->head_bytes = flight->body_bytes = 0;
     flight->is_head_over = flight->is_body_over = flight->is_denied = false;
     flight->error[0] = '\0';
-    return set_peer(flight) && set_request(flight) && set_reader(flight) &&
+    if (!flight->is_set_up)
+        flight->is_set_up = set_up_request(flight) && set_up_reader(flight);
+    return flight->is_set_up && set_peer(flight) && set_request(flight) &&
            set_times(flight, left_ms);
 }
 
+/* What belonged to this request alone; libcurl keeps a copy of its URL, too. */
 void flight_easy_clear(struct flight *flight)
 {
-    curl_easy_reset(flight->easy);
-    free_lists(flight);
+    CURL *easy = flight->easy;
+    (void)curl_easy_setopt(easy, CURLOPT_URL, NULL); /* taking away cannot fail */
+    (void)curl_easy_setopt(easy, CURLOPT_CURLU, NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECT_TO, NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
     curl_url_cleanup(flight->url);
     flight->url = NULL;
 }

@@ -24,7 +24,10 @@ struct flight {
     enum flight_state state;
     CURL *easy;
     CURLU *url;
-    struct curl_slist *headers, *connect_to;
+    bool is_set_up; /* what all requests have in common */
+    struct curl_slist headers[SENDER_HEADERS_MAX + 1],
+        connect_to; /* texts are the send's, and pin */
+    char pin[EGRESS_ADDRESS_TEXT + 8];
     char host[SENDER_HOST_SIZE]; /* a name, or an address without brackets */
     struct resolver_query *query;
     struct egress_address addresses[RESOLVER_ADDRESSES_MAX]; /* vetted */
@@ -40,12 +43,17 @@ struct sender {
     CURLM *multi;
     struct resolver *resolver;
     int epoll_fd, wake_fd;
+    uint8_t *watched; /* by descriptor of libcurl's: see sender_watch */
+    size_t watched_count;
     int64_t timer_ns;         /* when libcurl wants to be called; INT64_MAX: not */
     int64_t resolve_until_ns; /* no deadline of those that are resolving is earlier */
     struct flight *resolving, *sending, *ended, *spares;
     size_t in_flight;
 };
 
+/* A new socket of libcurl's, or one that is closed: nothing is watched of it. False: out of memory, or too
+ * many. */
+bool sender_unwatched(struct sender *sender, int fd);
 /* Reads the URL: host and what libcurl gets of it. False: not one that is called. */
 bool flight_easy_url(struct flight *flight);
 /* All set for the address that was chosen. False: out of memory. */
