@@ -102,7 +102,8 @@ struct str hooks_seed_payload(void)
     return str_from(payload, HOOKS_PAYLOAD_BYTES);
 }
 
-void hooks_seed_message(struct hooks_seed *seed, bool has_key, struct load_request *ret_request)
+void hooks_seed_message(struct hooks_seed *seed, bool has_key, struct str payload,
+                        struct load_request *ret_request)
 {
     uint64_t number = seed->next++;
     int path_len = snprintf(seed->path, sizeof(seed->path), "/api/v1/app/%s/msg",
@@ -115,8 +116,7 @@ void hooks_seed_message(struct hooks_seed *seed, bool has_key, struct load_reque
                      "Idempotency-Key: auto_%016llx-bench\r\n",
                      (unsigned long long)number * 0x9e3779b97f4a7c15);
     int body_len = snprintf(seed->body, sizeof(seed->body),
-                            "{\"eventType\":\"invoice.paid\",\"payload\":%.*s}",
-                            STR_ARG(hooks_seed_payload()));
+                            "{\"eventType\":\"invoice.paid\",\"payload\":%.*s}", STR_ARG(payload));
     *ret_request = (struct load_request){.method = "POST",
                                          .path = str_from(seed->path, (size_t)path_len),
                                          .headers = str_from(seed->headers, (size_t)headers_len),

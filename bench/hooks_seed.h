@@ -36,6 +36,7 @@ ERR_MUST_USE enum err hooks_seed_patch(struct hooks_seed *seed, const char *body
 struct str hooks_seed_payload(void);
 /* The next message, to one application after the other. has_key: with an Idempotency-Key, as the
  * official clients send one. The request borrows from the seed until the next call. */
-void hooks_seed_message(struct hooks_seed *seed, bool has_key, struct load_request *ret_request);
+void hooks_seed_message(struct hooks_seed *seed, bool has_key, struct str payload,
+                        struct load_request *ret_request);
 
 #endif

@@ -25,7 +25,7 @@
 
 #define INGEST_APPS        16
 #define INGEST_CONNECTIONS 64
-#define INGEST_DEPTH       4
+#define INGEST_DEPTH       8
 #define INGEST_SECONDS     6
 #define INGEST_RATE        30000
 #define INGEST_RATE_PGSQL  3000
@@ -52,7 +52,7 @@ struct ingest {
 static void make_next(void *ctx, struct load_request *request)
 {
     struct ingest *ingest = ctx;
-    hooks_seed_message(&ingest->seed, ingest->has_key, request);
+    hooks_seed_message(&ingest->seed, ingest->has_key, hooks_seed_payload(), request);
 }
 
 static enum err run_closed(struct ingest *ingest, struct flood *flood, bool has_key,
@@ -98,7 +98,7 @@ static enum err floor_answers(struct ingest *ingest)
 static bool make_message(void *ctx, struct load_request *request)
 {
     struct ingest *ingest = ctx;
-    hooks_seed_message(&ingest->seed, true, request);
+    hooks_seed_message(&ingest->seed, true, hooks_seed_payload(), request);
     return true;
 }
 

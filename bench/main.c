@@ -26,6 +26,7 @@ static const struct {
     {"ingest", scenario_ingest, "webhooks: durable messages per second beside the bare writer"},
     {"replay-all", scenario_replay_all,
      "webhooks: 10,000 dead letters sent again beside live messages"},
+    {"deliveries", scenario_deliveries, "webhooks: sent a second beside a bare libcurl loop"},
     {"search", scenario_search, "searches over many events in real cities at a steady rate"},
     {"slow-endpoint", scenario_slow_endpoint,
      "webhooks: an endpoint that takes 30 s, and half of them all, beside healthy ones"},
