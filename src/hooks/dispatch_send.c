@@ -254,11 +254,13 @@ static bool is_at_its_limit(const struct target *target)
            (target->in_flight > 0 && window_is_silent(&target->window, clock_mono_ns()));
 }
 
-/* Jobs have half of the window at most, so that live traffic finds a free place. It is in line again as
- * soon as one of them has ended. */
+/* Jobs have half of the window at most, so that live traffic finds a free place, and never so much that
+ * they would take the machine. It is in line again as soon as one of them has ended. */
 static bool is_share_full(const struct target *target)
 {
     size_t share = target->window.size / 2;
+    if (share > REPLAY_IN_FLIGHT_MAX)
+        share = REPLAY_IN_FLIGHT_MAX;
     return target->first->row.lane == LANE_REPLAY &&
            target->replays_in_flight >= (share > 0 ? share : 1);
 }

@@ -99,6 +99,7 @@
 #define QUEUED_COUNT_MAX 100000
 
 /* Replays. */
+#define REPLAY_IN_FLIGHT_MAX  16     /* of all jobs, to one endpoint; half of its window, if less */
 #define REPLAY_WAITING_MAX    64     /* of a job and endpoint, queued and not attempted yet */
 #define REPLAY_STEP_MAX       32     /* queued in one write */
 #define REPLAY_SCAN_MAX       2048   /* messages looked at in one step when most do not count */

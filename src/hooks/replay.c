@@ -87,8 +87,7 @@ int64_t replay_eta_s(const struct replay_pace *pace)
     if (pace->attempted >= PACE_KNOWN && pace->elapsed_ms > 0)
         return 1 + pace->left * pace->elapsed_ms / pace->attempted / 1000;
     int64_t latency_ms = pace->latency_ms >= 0 ? pace->latency_ms : LATENCY_MS_GUESS;
-    int64_t at_once = DISPATCH_WINDOW_NARROW / 2;
-    int64_t ms = pace->left * (latency_ms > 0 ? latency_ms : 1) / at_once;
+    int64_t ms = pace->left * (latency_ms > 0 ? latency_ms : 1) / REPLAY_IN_FLIGHT_MAX;
     if (pace->throttle_rate > 0 && pace->left * 1000 / pace->throttle_rate > ms)
         ms = pace->left * 1000 / pace->throttle_rate;
     return 1 + ms / 1000;

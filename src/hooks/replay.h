@@ -92,7 +92,8 @@ void replay_leg_stop(struct replay_leg *leg, size_t taken_back);
 /* Invariant 2. was: NULL when there is none. */
 bool replay_may_take(const struct replay *replay, const struct delivery *was);
 
-/* How long the rest of one endpoint's share takes: as fast as so far, or else at half of its window. */
+/* How long the rest of one endpoint's share takes: as fast as so far, or else REPLAY_IN_FLIGHT_MAX at a
+ * time. */
 struct replay_pace {
     int64_t left;
     int64_t attempted, elapsed_ms; /* so far */
