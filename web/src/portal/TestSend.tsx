@@ -13,6 +13,8 @@ export function TestSend({ ep, onSent }: { ep: string; onSent(): void }): JSX.El
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
   const chosen = name || types.data?.[0]?.name || "";
+  /* While they are coming, no other field stands in their place. */
+  const hasTypes = types.error === undefined && types.data?.length !== 0;
   const send = async (event: Event): Promise<void> => {
     event.preventDefault();
     setBusy(true);
@@ -33,9 +35,13 @@ export function TestSend({ ep, onSent }: { ep: string; onSent(): void }): JSX.El
       <form class="inline-form" onSubmit={send}>
         <label class="field">
           <span class="field-label">Event type</span>
-          {types.data && types.data.length > 0 ? (
-            <select value={chosen} onChange={(event) => setName(event.currentTarget.value)}>
-              {types.data.map((type) => (
+          {hasTypes ? (
+            <select
+              value={chosen}
+              disabled={!types.data}
+              onChange={(event) => setName(event.currentTarget.value)}
+            >
+              {types.data?.map((type) => (
                 <option key={type.name} value={type.name}>
                   {type.name}
                 </option>
