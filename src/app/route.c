@@ -8,6 +8,7 @@
 #include "app/route.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "app/problem.h"
 #include "base/clock.h"
@@ -17,6 +18,33 @@
 #define CURSOR_BYTES     16
 #define CURSOR_TEXT_MAX  32
 #define LIST_ARRAY_DEPTH 2 /* the envelope is the first, data the second */
+
+/* ---- the routes of a service ---- */
+
+enum err service_join_routes(struct service *service, const struct route_table *tables,
+                             size_t table_count)
+{
+    size_t count = 0, at = 0;
+    for (size_t i = 0; i < table_count; i++)
+        count += *tables[i].count;
+    struct route *routes = calloc(count, sizeof(*routes));
+    if (!routes)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < table_count; i++) {
+        memcpy(routes + at, tables[i].routes, *tables[i].count * sizeof(*routes));
+        at += *tables[i].count;
+    }
+    service->routes = routes;
+    service->route_count = count;
+    return ERR_OK;
+}
+
+void service_free_routes(struct service *service)
+{
+    free((void *)service->routes);
+    service->routes = NULL;
+    service->route_count = 0;
+}
 
 /* ---- answers ---- */
 

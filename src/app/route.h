@@ -149,6 +149,16 @@ struct service {
                            int64_t now_ms, struct portal_token *ret_token);
 };
 
+/* A service's routes stand in tables of its parts. */
+struct route_table {
+    const struct route *routes;
+    const size_t *count;
+};
+/* Copies them into one, which service_free_routes gives back. */
+ERR_MUST_USE enum err service_join_routes(struct service *service, const struct route_table *tables,
+                                          size_t table_count);
+void service_free_routes(struct service *service);
+
 /* One request on its way through a route. In the request's arena. */
 struct call {
     struct request *req;

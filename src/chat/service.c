@@ -11,25 +11,11 @@
 #include "chat/feed.h"
 #include "chat/retention.h"
 
-static enum err routes_join(struct chat_service *chat)
-{
-    size_t count = 0;
-#define TABLE(name) count += name##_count;
+static const struct route_table route_tables[] = {
+#define TABLE(name) {name, &name##_count},
     CHAT_ROUTE_TABLES
 #undef TABLE
-    struct route *routes = calloc(count, sizeof(*routes));
-    if (!routes)
-        return ERR_NOMEM;
-    size_t at = 0;
-#define TABLE(name)                                                                                \
-    memcpy(routes + at, name, name##_count * sizeof(*routes));                                     \
-    at += name##_count;
-    CHAT_ROUTE_TABLES
-#undef TABLE
-    chat->service.routes = routes;
-    chat->service.route_count = count;
-    return ERR_OK;
-}
+};
 
 /* A commit without an answer may have happened, and its effects have not run. */
 static void on_doubt(void *ctx)
@@ -49,7 +35,8 @@ static enum err chat_open(struct chat_service *chat)
     if (!err)
         err = chat_store_epoch(writer_db(chat->writer), &chat->log.epoch);
     if (!err)
-        err = routes_join(chat);
+        err = service_join_routes(&chat->service, route_tables,
+                                  sizeof(route_tables) / sizeof(route_tables[0]));
     if (!err)
         writer_on_doubt(chat->writer, on_doubt, chat);
     if (!err)
@@ -112,6 +99,6 @@ void chat_service_free(struct chat_service *chat)
     writer_free(chat->writer);
     feed_free(chat->feed);
     days_free(chat->days);
-    free((void *)chat->service.routes);
+    service_free_routes(&chat->service);
     free(chat);
 }

@@ -18,25 +18,11 @@
 #include "hooks/ring.h"
 #include "hooks/routing.h"
 
-static enum err routes_join(struct hooks *hooks)
-{
-    size_t count = 0;
-#define TABLE(name) count += name##_count;
+static const struct route_table route_tables[] = {
+#define TABLE(name) {name, &name##_count},
     HOOKS_ROUTE_TABLES
 #undef TABLE
-    struct route *routes = calloc(count, sizeof(*routes));
-    if (!routes)
-        return ERR_NOMEM;
-    size_t at = 0;
-#define TABLE(name)                                                                                \
-    memcpy(routes + at, name, name##_count * sizeof(*routes));                                     \
-    at += name##_count;
-    HOOKS_ROUTE_TABLES
-#undef TABLE
-    hooks->service.routes = routes;
-    hooks->service.route_count = count;
-    return ERR_OK;
-}
+};
 
 static enum err hooks_open(struct hooks *hooks)
 {
@@ -57,7 +43,8 @@ static enum err hooks_open(struct hooks *hooks)
     if (!err)
         err = replayer_new(hooks, &hooks->replayer);
     if (!err)
-        err = routes_join(hooks);
+        err = service_join_routes(&hooks->service, route_tables,
+                                  sizeof(route_tables) / sizeof(route_tables[0]));
     if (!err)
         err = writer_start(hooks->writer);
     return err;
@@ -130,6 +117,6 @@ void hooks_free(struct hooks *hooks)
     ring_free(hooks->ring);
     routing_free(hooks->routing);
     keyring_free(hooks->keyring);
-    free((void *)hooks->service.routes);
+    service_free_routes(&hooks->service);
     free(hooks);
 }

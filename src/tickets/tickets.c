@@ -24,25 +24,11 @@
 #include "tickets/ticket_key.h"
 #include "tickets/venue.h"
 
-static enum err routes_join(struct tickets *tickets)
-{
-    size_t count = 0;
-#define TABLE(name) count += name##_count;
+static const struct route_table route_tables[] = {
+#define TABLE(name) {name, &name##_count},
     TICKETS_ROUTE_TABLES
 #undef TABLE
-    struct route *routes = calloc(count, sizeof(*routes));
-    if (!routes)
-        return ERR_NOMEM;
-    size_t at = 0;
-#define TABLE(name)                                                                                \
-    memcpy(routes + at, name, name##_count * sizeof(*routes));                                     \
-    at += name##_count;
-    TICKETS_ROUTE_TABLES
-#undef TABLE
-    tickets->service.routes = routes;
-    tickets->service.route_count = count;
-    return ERR_OK;
-}
+};
 
 static void on_doubt(void *ctx)
 {
@@ -76,7 +62,8 @@ static enum err tickets_open(struct tickets *tickets)
     if (!err)
         err = search_new(config, &tickets->search);
     if (!err)
-        err = routes_join(tickets);
+        err = service_join_routes(&tickets->service, route_tables,
+                                  sizeof(route_tables) / sizeof(route_tables[0]));
     if (!err && db_is_pgsql(writer_db(tickets->writer)))
         err = tickets_follow(tickets);
     if (!err)
@@ -181,7 +168,7 @@ void tickets_free(struct tickets *tickets)
     replay_keys_free(tickets->replay_keys);
     writer_free(tickets->writer);
     inventory_free(tickets->inventory);
-    free((void *)tickets->service.routes);
+    service_free_routes(&tickets->service);
     crypto_wipe(tickets->ticket_secret_key, sizeof(tickets->ticket_secret_key));
     free(tickets);
 }
