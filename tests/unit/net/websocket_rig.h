@@ -149,7 +149,9 @@ static inline struct websocket_options rig_sockets(void)
                                       .ctx = &rig};
 }
 
-static inline void rig_start(const struct websocket_options *sockets)
+/* cert and key: NULL for cleartext. */
+static inline void rig_start_tls(const struct websocket_options *sockets, const char *cert,
+                                 const char *key)
 {
     char message[256] = "";
     struct server_options options = {.listen = "127.0.0.1:0",
@@ -158,6 +160,8 @@ static inline void rig_start(const struct websocket_options *sockets)
                                      .body_max = 65536,
                                      .request_timeout_ms = 20000,
                                      .send_timeout_ms = 20000,
+                                     .tls_cert = cert,
+                                     .tls_key = key,
                                      .on_request = rig_on_request,
                                      .websockets = sockets};
     rig = (struct ws_rig){0};
@@ -165,6 +169,11 @@ static inline void rig_start(const struct websocket_options *sockets)
     rig.hub = server_websockets(rig.server);
     assert_non_null(rig.hub);
     assert_ok(server_start(rig.server));
+}
+
+static inline void rig_start(const struct websocket_options *sockets)
+{
+    rig_start_tls(sockets, NULL, NULL);
 }
 
 static inline void rig_stop(void)
