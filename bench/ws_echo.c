@@ -276,8 +276,11 @@ static bool echo_measure(struct echo *echo, size_t connections, int64_t seconds,
     report_figure(report, "connects_per_s", opened / took_s);
     report_figure(report, "server_cpu_us_per_connect",
                   (cpu_seconds(echo->server.pid) - cpu_before) * 1e6 / opened);
-    report_figure(report, "bytes_per_idle_connection",
-                  (double)(rss_bytes(echo->server.pid) - rss_before) / opened);
+    double idle_bytes = (double)(rss_bytes(echo->server.pid) - rss_before) / opened;
+    report_figure(report, "bytes_per_idle_connection", idle_bytes);
+    report_aim(report, (struct report_aim){.what = "memory of an idle WebSocket, bytes",
+                                           .value = idle_bytes,
+                                           .at_most = 1024});
     report_figure(report, "echo_per_s_one_each", echo_run(echo, 1, seconds));
     report_latency(report, &echo->latency, names);
     cpu_before = cpu_seconds(echo->server.pid);
