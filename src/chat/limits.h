@@ -32,6 +32,11 @@
 #define SENT_DAYS        11 /* days that one table of client ids spans */
 #define SWEEP_INTERVAL_S 120
 
+/* Receipts of the stream, until they are written: see receipt.h. */
+#define RECEIPTS_INTERVAL_MS 200
+#define RECEIPTS_CHATS_MAX   65536
+#define RECEIPTS_BATCH_MAX   256 /* of a chat: members and devices */
+
 /* What nodes tell each other: see feed.h. */
 #define FEED_SPAN_MS      (10 * 60 * INT64_C(1000)) /* that one of the two tables is written */
 #define FEED_INTERVAL_MS  20

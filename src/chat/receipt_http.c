@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "chat/chat_call.h"
 #include "chat/device.h"
+#include "chat/receipt.h"
 
 struct receipt_body {
     struct str device_id;
@@ -81,50 +82,23 @@ static enum err reply_marks(struct call *call, const struct member *member)
 }
 
 /* ERR_NOT_FOUND: answered. */
-static enum err move_cursor(struct call *call, struct writer_tx *tx, const struct chat_seen *seen)
+static enum err check_device(struct call *call, struct writer_tx *tx)
 {
     const struct receipt_form *form = call->prepared;
-    bool is_there = false;
-    if (form->device_id == 0)
-        return ERR_OK;
-    enum err err = device_store_has(tx->db, seen->me.user_id, form->device_id, &is_there);
-    if (err)
-        return err;
-    if (!is_there) {
-        problem_field(call, "device_id", "is not a device of yours");
-        return ERR_NOT_FOUND;
-    }
-    return device_store_move_cursor(tx->db, seen->me.user_id, form->device_id, seen->chat.id,
-                                    form->body.delivered_seq);
-}
-
-static enum err raise_marks(struct call *call, struct writer_tx *tx, struct chat_seen *seen)
-{
-    const struct receipt_body *body = &((const struct receipt_form *)call->prepared)->body;
-    struct member *me = &seen->me;
-    bool is_higher = body->delivered_seq > me->delivered_seq || body->read_seq > me->read_seq;
+    bool is_there = true;
     enum err err = ERR_OK;
-    if (!is_higher)
-        return ERR_OK;
-    if (body->read_seq > me->read_seq) {
-        err = log_store_texts(tx->db, &seen->chat, body->read_seq, &seen->days, &me->read_texts);
-        me->read_seq = body->read_seq;
-    }
-    if (body->delivered_seq > me->delivered_seq)
-        me->delivered_seq = body->delivered_seq;
-    if (!err)
-        err = member_store_put_marks(tx->db, seen->chat.id, me);
-    struct fanout_event event = {.kind = FANOUT_RECEIPT,
-                                 .chat_id = seen->chat.id,
-                                 .epoch = chat_of(call)->log.epoch,
-                                 .members_version = seen->chat.members_version,
-                                 .member = *me};
-    return err ? err : fanout_stage(&chat_of(call)->fanout, tx, &event);
+    if (form->device_id)
+        err = device_store_has(tx->db, chat_caller(call), form->device_id, &is_there);
+    if (err || is_there)
+        return err;
+    problem_field(call, "device_id", "is not a device of yours");
+    return ERR_NOT_FOUND;
 }
 
 static enum err receipt_apply(struct call *call, struct writer_tx *tx)
 {
-    const struct receipt_body *body = &((const struct receipt_form *)call->prepared)->body;
+    const struct receipt_form *form = call->prepared;
+    const struct receipt_body *body = &form->body;
     struct chat_seen seen;
     enum err err = chat_call_seen(call, tx->db, tx->now_ms, &seen);
     if (err)
@@ -134,9 +108,13 @@ static enum err receipt_apply(struct call *call, struct writer_tx *tx)
                       "is beyond the newest entry");
         return ERR_OK;
     }
-    err = move_cursor(call, tx, &seen);
+    struct receipt receipt = {.user_id = seen.me.user_id,
+                              .device_id = form->device_id,
+                              .delivered_seq = body->delivered_seq,
+                              .read_seq = body->read_seq};
+    err = check_device(call, tx);
     if (!err)
-        err = raise_marks(call, tx, &seen);
+        err = receipt_raise(&chat_of(call)->log, tx, &seen.chat, &seen.days, &receipt, &seen.me);
     return err ? chat_said(err) : reply_marks(call, &seen.me);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "chat/feed.h"
+#include "chat/receipt.h"
 #include "chat/retention.h"
 
 static const struct route_table route_tables[] = {
@@ -34,6 +35,8 @@ static enum err chat_open(struct chat_service *chat)
         err = days_new(&chat->days);
     if (!err)
         err = chat_store_epoch(writer_db(chat->writer), &chat->log.epoch);
+    if (!err)
+        err = receipts_new(chat->writer, &chat->log, &chat->receipts);
     if (!err)
         err = service_join_routes(&chat->service, route_tables,
                                   sizeof(route_tables) / sizeof(route_tables[0]));
@@ -81,6 +84,8 @@ enum err chat_service_start(struct chat_service *chat, struct app *app)
         feed_new(chat->database_path, writer_ids(chat->writer), &chat->fanout, &chat->feed);
     if (!err)
         err = feed_start(chat->feed);
+    if (!err)
+        err = receipts_start(chat->receipts);
     return err ? err : chat_retention_start(chat, &chat->sweeper);
 }
 
@@ -89,6 +94,7 @@ void chat_service_stop(struct chat_service *chat)
     chat_retention_stop(chat->sweeper);
     chat->sweeper = NULL;
     feed_stop(chat->feed);
+    receipts_stop(chat->receipts);
     writer_stop(chat->writer);
 }
 
@@ -98,6 +104,7 @@ void chat_service_free(struct chat_service *chat)
         return;
     writer_free(chat->writer);
     feed_free(chat->feed);
+    receipts_free(chat->receipts);
     days_free(chat->days);
     service_free_routes(&chat->service);
     free(chat);

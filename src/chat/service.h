@@ -9,6 +9,7 @@
 
 struct chat_sweeper;
 struct feed;
+struct receipts;
 
 struct chat_service {
     const struct config *config;
@@ -18,7 +19,8 @@ struct chat_service {
     struct days *days;
     struct fanout fanout; /* its listener is set before chat_service_start */
     struct log log;
-    struct feed *feed; /* what other nodes write; NULL: nobody listens, or there are none */
+    struct feed *feed;         /* what other nodes write; NULL: nobody listens, or there are none */
+    struct receipts *receipts; /* of the stream, until they are written */
     struct chat_sweeper *sweeper; /* retention; see retention.c */
 };
 
