@@ -54,11 +54,12 @@ SQL(SQL_DELETE, "DELETE FROM application WHERE id = $1");
 SQL(SQL_DELETE_ENDPOINTS, "DELETE FROM endpoint WHERE app_id = $1");
 SQL(SQL_DELETE_TOKENS, "DELETE FROM portal_token WHERE app_id = $1");
 SQL(SQL_DELETE_SECRETS, "DELETE FROM endpoint_old_secret WHERE app_id = $1");
+SQL(SQL_DELETE_BACKLOG, "DELETE FROM application_backlog WHERE app_id = $1");
 
 enum err application_store_delete(struct db *db, uint64_t id)
 {
     struct sql *const deletes[] = {&SQL_DELETE_TOKENS, &SQL_DELETE_SECRETS, &SQL_DELETE_ENDPOINTS,
-                                   &SQL_DELETE};
+                                   &SQL_DELETE_BACKLOG, &SQL_DELETE};
     enum err err = ERR_OK;
     endpoint_store_changed();
     for (size_t i = 0; !err && i < sizeof(deletes) / sizeof(deletes[0]); i++) {

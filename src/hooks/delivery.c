@@ -4,6 +4,7 @@
 #include "hooks/delivery_store.h"
 #include "hooks/dispatcher.h"
 #include "hooks/hooks.h"
+#include "hooks/quota.h"
 #include "hooks/replay.h"
 #include "hooks/schedule.h"
 
@@ -58,11 +59,14 @@ enum err delivery_create(struct hooks *hooks, struct writer_tx *tx, const struct
 enum err delivery_queue_again(struct hooks *hooks, struct writer_tx *tx, struct delivery *delivery,
                               enum lane lane)
 {
+    bool waited = delivery->state == DELIVERY_PENDING;
     delivery_set_state(delivery, DELIVERY_PENDING, tx->now_ms);
     delivery->attempts = 0;
     delivery->lane = lane;
     delivery->created_at = tx->now_ms;
     enum err err = delivery_store_put(tx->db, delivery);
+    if (!err && !waited)
+        err = backlog_store_add(tx->db, delivery->key.app_id, 1);
     return err ? err : dispatcher_stage(hooks->dispatcher, tx, &delivery->key, lane);
 }
 
@@ -79,6 +83,8 @@ enum err delivery_take_back(struct hooks *hooks, struct writer_tx *tx, struct de
     } else {
         err = delivery_store_delete(tx->db, &delivery->key);
     }
+    if (!err)
+        err = backlog_store_add(tx->db, delivery->key.app_id, -1);
     /* As if something had come before it: what waits in memory is read again, without it. */
     return err ? err : dispatcher_stage(hooks->dispatcher, tx, &delivery->key, LANE_LIVE);
 }

@@ -63,7 +63,8 @@ struct delivery_end {
 /* Moves it to its next state. One that was ended by somebody else stays what it is. */
 void delivery_settle(struct delivery *delivery, const struct delivery_end *end);
 
-/* In apply, after ring_open: due at once, and handed to the dispatcher when it is committed. */
+/* In apply, after ring_open: due at once, and handed to the dispatcher when it is committed. Whoever makes
+ * some counts them as waiting (backlog_store_add). */
 ERR_MUST_USE enum err delivery_create(struct hooks *hooks, struct writer_tx *tx,
                                       const struct delivery_key *key);
 /* In apply: it is due again at once, counted from the first attempt on, whether it has ended or was

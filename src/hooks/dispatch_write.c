@@ -15,6 +15,7 @@
 #include "hooks/attempt_store.h"
 #include "hooks/endpoint_store.h"
 #include "hooks/operational.h"
+#include "hooks/quota.h"
 #include "hooks/replay.h"
 #include "hooks/ring.h"
 
@@ -168,10 +169,11 @@ static enum err endpoint_judge(struct job *job, struct writer_tx *tx)
 
 /* A delivery that its job took back, so that it is no more, comes to be when the receiver has it. */
 static enum err load_for_settling(const struct job *job, struct db *db,
-                                  struct delivery *ret_delivery)
+                                  struct delivery *ret_delivery, bool *ret_is_there)
 {
     const struct delivery *row = &job->item->row;
     enum err err = delivery_store_get(db, &row->key, ret_delivery);
+    *ret_is_there = !err;
     if (err != ERR_NOT_FOUND || !job->is_attempt || job->result != DELIVERY_TAKEN)
         return err;
     *ret_delivery = *row;
@@ -181,6 +183,7 @@ static enum err load_for_settling(const struct job *job, struct db *db,
 static enum err job_apply(struct job *job, struct writer_tx *tx)
 {
     struct delivery delivery;
+    bool is_there = false;
     const struct delivery_key *key = &job->item->row.key;
     struct delivery_end end = {.result = job->result,
                                .schedule = &job->schedule,
@@ -189,11 +192,11 @@ static enum err job_apply(struct job *job, struct writer_tx *tx)
                                .now_ms = tx->now_ms};
     job->next_at = 0;
     job->next_lane = LANE_LIVE;
-    job->is_dead = false;
+    job->is_dead = job->has_ended = false;
     struct hooks *hooks = job->dispatcher->hooks;
     enum err err = ring_open(hooks->ring, tx, key->message_id);
     if (!err)
-        err = load_for_settling(job, tx->db, &delivery);
+        err = load_for_settling(job, tx->db, &delivery, &is_there);
     if (err == ERR_NOT_FOUND) /* its day has gone meanwhile, or a cancelled job's delivery */
         return replay_settled(hooks, tx, key, DELIVERY_DEAD);
     if (err)
@@ -203,6 +206,7 @@ static enum err job_apply(struct job *job, struct writer_tx *tx)
     job->next_at = delivery.next_at;
     job->next_lane = delivery.lane;
     job->is_dead = before == DELIVERY_PENDING && delivery.state == DELIVERY_DEAD;
+    job->has_ended = is_there && before == DELIVERY_PENDING && delivery.state != DELIVERY_PENDING;
     if (before == DELIVERY_PENDING || before != delivery.state)
         err = delivery_store_put(tx->db, &delivery);
     if (!err && before == DELIVERY_PENDING && delivery.lane != LANE_LIVE)
@@ -220,9 +224,12 @@ static enum err batch_apply(struct writer_job *writer_job, struct writer_tx *tx)
 {
     struct batch *batch = container_of(writer_job, struct batch, job);
     enum err err = ERR_OK;
-    for (struct job *job = batch->jobs; !err && job; job = job->next)
+    int64_t ended = 0;
+    for (struct job *job = batch->jobs; !err && job; job = job->next) {
         err = job_apply(job, tx);
-    return err;
+        ended += job->has_ended;
+    }
+    return err ? err : backlog_store_add(tx->db, batch->job.shard, -ended);
 }
 
 static void batch_done(struct writer_job *writer_job, enum err outcome)

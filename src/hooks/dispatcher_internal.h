@@ -110,7 +110,7 @@ struct job {
     /* Set where it is written. */
     int64_t next_at;
     enum lane next_lane;
-    bool is_dead;
+    bool is_dead, has_ended;
 };
 
 struct batch {

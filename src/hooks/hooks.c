@@ -13,6 +13,7 @@
 #include "hooks/inlet.h"
 #include "hooks/keyring.h"
 #include "hooks/portal.h"
+#include "hooks/quota.h"
 #include "hooks/replay.h"
 #include "hooks/retention.h"
 #include "hooks/ring.h"
@@ -38,6 +39,8 @@ static enum err hooks_open(struct hooks *hooks)
         err = ring_new(&hooks->ring);
     if (!err)
         err = routing_new(&hooks->routing);
+    if (!err)
+        err = quota_new(config, &hooks->quota);
     if (!err)
         err = dispatcher_new(hooks, &hooks->dispatcher);
     if (!err)
@@ -114,6 +117,7 @@ void hooks_free(struct hooks *hooks)
     writer_free(hooks->writer);
     dispatcher_free(hooks->dispatcher);
     replayer_free(hooks->replayer);
+    quota_free(hooks->quota);
     ring_free(hooks->ring);
     routing_free(hooks->routing);
     keyring_free(hooks->keyring);

@@ -10,6 +10,7 @@ struct bridge_type;
 struct dispatcher;
 struct inlet;
 struct keyring;
+struct quota;
 struct replayer;
 struct ring;
 struct routing;
@@ -23,6 +24,7 @@ struct hooks {
     char database_path[CONFIG_LOCATION_MAX];
     struct ring *ring;
     struct routing *routing; /* where messages go; see routing.h */
+    struct quota *quota;
     struct keyring *keyring; /* seals secrets; see keyring.h */
     struct dispatcher *dispatcher;
     struct sweeper *sweeper;   /* retention; see retention.c */

@@ -205,7 +205,8 @@ static enum err take_one(struct inlet_job *job, struct writer_tx *tx, struct are
                          const struct bridge_message *told)
 {
     enum ingest_outcome outcome;
-    struct ingest ingest = {.message = {.app_id = job->app_id,
+    struct ingest ingest = {.is_exempt = true, /* it has happened: there is nobody to come again */
+                            .message = {.app_id = job->app_id,
                                         .event_type = told->type,
                                         .event_id = told->event_id,
                                         .channels = told->channel,

@@ -109,6 +109,10 @@
 #define REPLAY_POLL_MS        1000   /* how often jobs of other nodes are looked for */
 #define REPLAY_SWEEP_MAX      256    /* rows that go at each sweep of the ring */
 #define REPLAY_HELD_DAYS      1      /* that retention waits for a running job */
+/* Quotas: see quota.h. */
+#define QUOTA_BURST_S         10    /* of the rate may come at once */
+#define QUOTA_APPS_MAX        65536 /* whose messages are counted in memory */
+#define QUOTA_BACKLOG_RETRY_S 30    /* when to ask again while too much waits */
 
 /* What is kept of an answer. */
 #define RESPONSE_BYTES_KEPT (16u << 10)

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "hooks/delivery.h"
 #include "hooks/match.h"
+#include "hooks/quota.h"
 #include "hooks/routing.h"
 
 /* Each part with its length in front, so that no two messages read the same. */
@@ -78,6 +79,7 @@ static enum err deliver(struct hooks *hooks, struct writer_tx *tx, const struct 
 {
     const struct message *message = &ingest->message;
     const struct route_targets *targets;
+    int64_t waiting = 0;
     enum err err = routing_get(hooks->routing, tx, message->app_id, &targets);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_OK : err; /* nobody to tell */
@@ -90,8 +92,9 @@ static enum err deliver(struct hooks *hooks, struct writer_tx *tx, const struct 
                                            message->event_type, message->channels);
         if (is_wanted)
             err = delivery_create(hooks, tx, &key);
+        waiting += is_wanted;
     }
-    return err;
+    return err ? err : backlog_store_add(tx->db, message->app_id, waiting);
 }
 
 static enum err take(struct hooks *hooks, struct writer_tx *tx, struct ingest *ingest)
@@ -125,7 +128,17 @@ enum err message_take(struct hooks *hooks, struct writer_tx *tx, struct arena *a
         *ret_outcome = is_same ? INGEST_SAME : INGEST_OTHER_EVENT;
         return err;
     }
-    err = take(hooks, tx, ingest);
+    bool has_room = true;
+    if (!ingest->is_exempt)
+        err = quota_has_room(hooks->quota, tx->db, ingest->message.app_id, &has_room);
+    else
+        err = ERR_OK;
+    if (!err && !has_room) {
+        *ret_outcome = INGEST_BACKLOG;
+        return ERR_OK;
+    }
+    if (!err)
+        err = take(hooks, tx, ingest);
     if (!err)
         err = remember(hooks, tx, ingest, names.key);
     if (!err)

@@ -16,13 +16,15 @@ struct ingest {
     uint64_t only_endpoint_id;  /* 0: all that match */
     bool has_hash;              /* message_hash has run; message_take runs it else */
     uint8_t hash[SHA256_SIZE];
+    bool is_exempt; /* Foyer's own: no quota counts for it */
 };
 
 enum ingest_outcome {
     INGEST_TAKEN,
-    INGEST_SAME,         /* it came before, and is filled in as it came first */
-    INGEST_OTHER_EVENT,  /* the eventId came before, with another body */
-    INGEST_OTHER_REQUEST /* the key came before, with another body */
+    INGEST_SAME,          /* it came before, and is filled in as it came first */
+    INGEST_OTHER_EVENT,   /* the eventId came before, with another body */
+    INGEST_OTHER_REQUEST, /* the key came before, with another body */
+    INGEST_BACKLOG        /* too much waits already: nothing was stored */
 };
 
 /* Any thread: what message_take compares, when the message has a name under which it may come again. */

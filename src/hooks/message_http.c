@@ -16,6 +16,7 @@
 #include "hooks/hooks_call.h"
 #include "hooks/message.h"
 #include "hooks/message_view.h"
+#include "hooks/quota.h"
 #include "hooks/routing.h"
 
 #define MESSAGE_BYTES_MAX (PAYLOAD_BYTES_MAX + ENVELOPE_BYTES_MAX)
@@ -155,6 +156,16 @@ static enum err read_message(struct call *call, struct message *message)
     return ERR_OK;
 }
 
+/* Also of what comes again: to know that it does would cost as much as taking it. */
+static bool check_rate(struct call *call, uint64_t app_id)
+{
+    int64_t retry_s = 0;
+    if (quota_take(hooks_of(call)->quota, app_id, clock_now_ms(), &retry_s))
+        return true;
+    problem_retry(call, PROBLEM_RATE_LIMITED, "The application sends too many messages.", retry_s);
+    return false;
+}
+
 static enum err find_application(struct call *call, struct db *db, uint64_t *ret_app_id)
 {
     struct application application;
@@ -179,6 +190,8 @@ static enum err create_prepare(struct call *call, struct db *db)
     enum err err = db ? find_application(call, db, &app_id) : ERR_OK;
     if (err || !call_with_content(call, &form->with_content))
         return hooks_said(err);
+    if (!check_rate(call, app_id))
+        return ERR_OK;
     form->ingest.message.app_id = app_id;
     form->ingest.idempotency_key = call->idempotency_key;
     form->ingest.caller_id = call->caller->account_id;
@@ -214,6 +227,11 @@ static enum err reply_outcome(struct call *call, enum ingest_outcome outcome,
         return ERR_OK;
     case INGEST_OTHER_REQUEST:
         problem_reply(call, PROBLEM_IDEMPOTENCY_CONFLICT, NULL);
+        return ERR_OK;
+    case INGEST_BACKLOG:
+        problem_retry(call, PROBLEM_RATE_LIMITED,
+                      "Too many deliveries of the application wait already.",
+                      QUOTA_BACKLOG_RETRY_S);
         return ERR_OK;
     }
     return ERR_CORRUPT;
@@ -298,7 +316,7 @@ static enum err example_apply(struct call *call, struct writer_tx *tx)
         return err;
     ingest.only_endpoint_id = endpoint.id;
     err = message_take(hooks_of(call), tx, call_arena(call), &ingest, &outcome);
-    return err ? err : reply_message(call, 202, &ingest.message);
+    return err ? err : reply_outcome(call, outcome, &ingest.message, true);
 }
 
 /* ---- reading ---- */

@@ -66,7 +66,8 @@ static enum err finish(struct telling *telling)
     json_close_object(&telling->writer);
     if (telling->payload->overflow)
         return ERR_NOMEM;
-    struct ingest ingest = {.message = {.app_id = telling->app_id,
+    struct ingest ingest = {.is_exempt = true,
+                            .message = {.app_id = telling->app_id,
                                         .event_type = str_from_c(telling->type),
                                         .channels = STR(""),
                                         .payload = buf_str(telling->payload)}};

@@ -1,8 +1,8 @@
 /*
- * Operational events: what Foyer does with endpoints and deliveries is told to their owner, as messages
- * of the application of his account whose uid is "operational". He makes it, and its endpoints, if
- * he wants to know; without it nothing is made. About that application itself nothing is told, so
- * an endpoint of it that fails makes no message that fails.
+ * Operational events: what Foyer does with endpoints and deliveries is told to their owner, as
+ * messages of the application of his account whose uid is "operational". He makes it, and its
+ * endpoints, if he wants to know; without it nothing is made. About that application itself
+ * nothing is told, so an endpoint of it that fails makes no message that fails.
  *
  * All functions: in apply, in the transaction of what they tell of.
  */

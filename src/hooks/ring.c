@@ -61,7 +61,7 @@ void ring_free(struct ring *ring)
 struct slots {
     struct sql *get;
     struct sql *put;
-    struct sql *empties[3];
+    struct sql *empties[4];
     size_t empty_count;
 };
 
@@ -81,6 +81,12 @@ SQL(SQL_PERIOD_PUT, "INSERT INTO seen_slot(slot, period) VALUES($1, $2)"
 #define DELIVERIES_TRUNCATE(NN) "TRUNCATE delivery_" NN
 #define ATTEMPTS_DELETE(NN)     "DELETE FROM attempt_" NN
 #define ATTEMPTS_TRUNCATE(NN)   "TRUNCATE attempt_" NN
+/* What waits still ends with its day. */
+#define BACKLOG(NN)                                                                                \
+    "UPDATE application_backlog SET pending = pending - (SELECT count(*) FROM delivery_" NN        \
+    " d WHERE d.app_id = application_backlog.app_id AND d.next_at IS NOT NULL)"                    \
+    " WHERE app_id IN (SELECT app_id FROM delivery_" NN " WHERE next_at IS NOT NULL)"
+RING_SQL(SQL_BACKLOG, BACKLOG);
 RING_SQL_PAIR(SQL_MESSAGES_EMPTY, MESSAGES_DELETE, MESSAGES_TRUNCATE);
 RING_SQL_PAIR(SQL_DELIVERIES_EMPTY, DELIVERIES_DELETE, DELIVERIES_TRUNCATE);
 RING_SQL_PAIR(SQL_ATTEMPTS_EMPTY, ATTEMPTS_DELETE, ATTEMPTS_TRUNCATE);
@@ -94,11 +100,11 @@ static struct sql SQL_SEEN_EMPTY[SEEN_SLOTS] = {
 
 static struct slots day_slots(size_t slot)
 {
-    return (struct slots){
-        &SQL_DAY_GET,
-        &SQL_DAY_PUT,
-        {&SQL_MESSAGES_EMPTY[slot], &SQL_DELIVERIES_EMPTY[slot], &SQL_ATTEMPTS_EMPTY[slot]},
-        3};
+    return (struct slots){&SQL_DAY_GET,
+                          &SQL_DAY_PUT,
+                          {&SQL_BACKLOG[slot], &SQL_MESSAGES_EMPTY[slot],
+                           &SQL_DELIVERIES_EMPTY[slot], &SQL_ATTEMPTS_EMPTY[slot]},
+                          4};
 }
 
 static struct slots seen_slots(size_t slot)

@@ -60,6 +60,12 @@ async function assertOneEach(server, api = server.admin, after = 0) {
     return messages;
 }
 
+/* The bridge has read all that there is. */
+const isRead = (server) => until(async () => {
+    const last = Number((await server.sql('SELECT max(seq) FROM journal'))[0][0]);
+    return (await server.metric('foyer_consumer_cursor', 'bridge')) >= last;
+}, { what: 'the journal to be read' });
+
 const endpoint = async (api, url, body = {}) => ok(await api.post('/api/v1/app/tickets/endpoint', { url, ...body }), 201);
 const listening = async (server, receiver) => {
     ok(await server.admin.post('/api/v1/app', { name: 'Tickets', uid: 'tickets' }), 201);
@@ -156,6 +162,7 @@ describe('organizers', () => {
         const [one, other] = [await organizer(), await organizer()];
         const event = await sale(server, { api: one });
         const app = await appOf(one);
+        await isRead(server);
         assert.equal((await other.get(`/api/v1/app/${app.id}`)).status, 404);
         assert.deepEqual(ok(await other.get('/api/v1/app')).data, []);
         assert.deepEqual(await messagesOf(one), [], 'nobody listened');
@@ -164,6 +171,8 @@ describe('organizers', () => {
         await endpoint(one, receiver.url);
         const foreign = await sale(server, { api: other });
         await appOf(other);
+        await isRead(server);
+        assert.deepEqual(await messagesOf(one), [], 'about others');
         await endpoint(other, receiver.url);
         const buyer = await makeUser(server);
         const bookings = [await held(buyer, event.id, ['S1-R1-1']), await held(buyer, foreign.id, ['S1-R1-1'])];
@@ -177,6 +186,7 @@ describe('organizers', () => {
         const one = await organizer();
         const events = [await sale(server, { api: one }), await sale(server, { api: one })];
         await appOf(one);
+        await isRead(server);
         const [all, single] = [await Receiver.start(), await Receiver.start()];
         await endpoint(one, all.url, { eventTypes: ['booking.*'] });
         await endpoint(one, single.url, { channels: [events[1].id] });
@@ -194,6 +204,7 @@ describe('organizers', () => {
         const one = await organizer();
         const event = await sale(server, { api: one });
         const app = await appOf(one);
+        await isRead(server);
         ok(await one.delete(`/api/v1/app/${app.id}`), 204);
         await held(await makeUser(server), event.id, ['S1-R1-1']);
         assert.notEqual((await appOf(one)).id, app.id);
