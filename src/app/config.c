@@ -55,6 +55,9 @@ const struct key config_keys[] = {
      KEY_INTEGER, 0, AT(hooks_ingest_rate), 0, 1000000},
     {"hooks-backlog-max", "1000000", "N", "deliveries of an application that may wait; 0: no limit",
      KEY_INTEGER, 0, AT(hooks_backlog_max), 0, 1000000000},
+    {"hooks-unknown-types", "allow", "allow|refuse",
+     "messages of event types that their owner has not described", KEY_TEXT, 0,
+     AT(hooks_unknown_types)},
     {"tls-cert", "", "FILE", "PEM certificate chain; serves https", KEY_TEXT, 0, AT(tls_cert)},
     {"tls-key", "", "FILE", "PEM private key", KEY_TEXT, 0, AT(tls_key)},
     {"admin-key", "", "sk_...", "admin key of the first start", KEY_TEXT, KEY_SECRET | KEY_ENV_ONLY,
@@ -274,6 +277,9 @@ static void check(struct loading *loading)
     if (!config->tls_cert[0] != !config->tls_key[0])
         config_fail(loading, "%s: tls-cert and tls-key must be given together",
                     config->tls_cert[0] ? "tls-cert" : "tls-key");
+    if (strcmp(config->hooks_unknown_types, "allow") != 0 &&
+        strcmp(config->hooks_unknown_types, "refuse") != 0)
+        config_fail(loading, "hooks-unknown-types: must be allow or refuse");
     check_services(loading);
     check_payments(loading);
     check_admin_key(loading);

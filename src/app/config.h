@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 #define CONFIG_TEXT_MAX 512
-#define CONFIG_KEYS_MAX 32
+#define CONFIG_KEYS_MAX 40
 
 enum config_source {
     CONFIG_FROM_DEFAULT,
@@ -34,6 +34,7 @@ struct config {
     char mail_from[CONFIG_TEXT_MAX];
     char hooks_key[CONFIG_TEXT_MAX];        /* 64 hex digits; "": DATA/hooks.key */
     char hooks_allow_cidr[CONFIG_TEXT_MAX]; /* networks with a comma between them */
+    char hooks_unknown_types[CONFIG_TEXT_MAX]; /* allow, refuse */
     int64_t hooks_timeout_ms;
     int64_t hooks_ingest_rate; /* messages a second of an application; 0: no limit */
     int64_t hooks_backlog_max; /* deliveries of an application that wait; 0: no limit */

@@ -21,6 +21,9 @@ ERR_MUST_USE enum err event_type_store_delete(struct db *db, uint64_t account_id
 /* ERR_NOT_FOUND */
 ERR_MUST_USE enum err event_type_store_get(struct db *db, struct arena *arena, uint64_t account_id,
                                            struct str name, struct event_type *ret_type);
+/* Whether there is one, and not archived. */
+ERR_MUST_USE enum err event_type_store_is_known(struct db *db, uint64_t account_id, struct str name,
+                                                bool *ret_is_known);
 
 struct event_type_query {
     uint64_t account_id;

@@ -93,6 +93,21 @@ enum err event_type_store_get(struct db *db, struct arena *arena, uint64_t accou
     return arena->overflow ? ERR_NOMEM : ERR_OK;
 }
 
+SQL(SQL_KNOWN, "SELECT count(*) FROM event_type WHERE account_id = $1 AND name = $2"
+               " AND is_archived = 0");
+
+enum err event_type_store_is_known(struct db *db, uint64_t account_id, struct str name,
+                                   bool *ret_is_known)
+{
+    int64_t count = 0;
+    struct db_stmt *stmt = db_stmt(db, &SQL_KNOWN);
+    db_bind_i64(stmt, 1, (int64_t)account_id);
+    db_bind_str(stmt, 2, name);
+    enum err err = db_get_i64(stmt, &count);
+    *ret_is_known = count > 0;
+    return err;
+}
+
 /* Before every name is '', behind every name '~': names have no byte beyond 'z'. */
 SQL(SQL_UP, "SELECT " COLUMNS " FROM event_type WHERE account_id = $1 AND name > $2"
             " AND is_archived <= $3 ORDER BY name LIMIT $4");

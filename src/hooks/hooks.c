@@ -59,6 +59,7 @@ enum err hooks_new(const struct config *config, struct hooks **ret_hooks)
     if (!hooks)
         return ERR_NOMEM;
     hooks->config = config;
+    hooks->refuses_unknown_types = strcmp(config->hooks_unknown_types, "refuse") == 0;
     enum err err = hooks_open(hooks);
     if (err) {
         hooks_free(hooks);

@@ -25,6 +25,7 @@ struct hooks {
     struct ring *ring;
     struct routing *routing; /* where messages go; see routing.h */
     struct quota *quota;
+    bool refuses_unknown_types;
     struct keyring *keyring; /* seals secrets; see keyring.h */
     struct dispatcher *dispatcher;
     struct sweeper *sweeper;   /* retention; see retention.c */

@@ -140,6 +140,19 @@ static bool check_message(struct call *call, const struct message_body *body)
     return hooks_check_printable(call, "eventId", body->event_id);
 }
 
+/* Answers 422 where the setting refuses what the application's account has not described. */
+static enum err check_known(struct call *call, struct db *db, const struct application *application,
+                            struct str event_type)
+{
+    bool is_known = true;
+    enum err err = ERR_OK;
+    if (hooks_of(call)->refuses_unknown_types)
+        err = event_type_store_is_known(db, application->account_id, event_type, &is_known);
+    if (!err && !is_known)
+        problem_field(call, "eventType", "is no event type that has been described");
+    return err;
+}
+
 static enum err read_message(struct call *call, struct message *message)
 {
     struct message_body body = {0};
@@ -166,37 +179,43 @@ static bool check_rate(struct call *call, uint64_t app_id)
     return false;
 }
 
-static enum err find_application(struct call *call, struct db *db, uint64_t *ret_app_id)
+static enum err find_application(struct call *call, struct db *db, struct application *ret_found)
 {
-    struct application application;
-    enum err err = hooks_call_application(call, db, &application);
-    if (err)
-        return err;
-    routing_learn(hooks_of(call)->routing, application.id, application.account_id);
-    *ret_app_id = application.id;
-    return ERR_OK;
+    enum err err = hooks_call_application(call, db, ret_found);
+    if (!err)
+        routing_learn(hooks_of(call)->routing, ret_found->id, ret_found->account_id);
+    return err;
 }
 
-/* On the loop when the application is known and the body not large, else on a reader. */
+/* Without the database: the application is known, its types are not asked for, the body is small. */
+static bool is_for_the_loop(struct call *call, uint64_t *ret_app_id)
+{
+    return call->req->body.len <= INGEST_LOOP_BYTES && !hooks_of(call)->refuses_unknown_types &&
+           hooks_known_application(call, ret_app_id);
+}
+
+/* On the loop where that is possible, else on a reader. */
 static enum err create_prepare(struct call *call, struct db *db)
 {
-    uint64_t app_id = 0;
-    if (!db && (call->req->body.len > INGEST_LOOP_BYTES || !hooks_known_application(call, &app_id)))
+    struct application application = {0};
+    if (!db && !is_for_the_loop(call, &application.id))
         return ERR_AGAIN;
     struct message_form *form = ARENA_NEW(call_arena(call), struct message_form);
     if (!form)
         return ERR_NOMEM;
     call->prepared = form;
-    enum err err = db ? find_application(call, db, &app_id) : ERR_OK;
+    enum err err = db ? find_application(call, db, &application) : ERR_OK;
     if (err || !call_with_content(call, &form->with_content))
         return hooks_said(err);
-    if (!check_rate(call, app_id))
+    if (!check_rate(call, application.id))
         return ERR_OK;
-    form->ingest.message.app_id = app_id;
+    form->ingest.message.app_id = application.id;
     form->ingest.idempotency_key = call->idempotency_key;
     form->ingest.caller_id = call->caller->account_id;
-    call->shard = app_id;
+    call->shard = application.id;
     err = read_message(call, &form->ingest.message);
+    if (!err && db && !call_is_answered(call))
+        err = check_known(call, db, &application, form->ingest.message.event_type);
     return err || call_is_answered(call) ? err : message_hash(call_arena(call), &form->ingest);
 }
 
@@ -310,6 +329,9 @@ static enum err example_apply(struct call *call, struct writer_tx *tx)
         problem_reply(call, PROBLEM_CONFLICT, "The endpoint is disabled.");
         return ERR_OK;
     }
+    err = check_known(call, tx->db, &application, body->event_type);
+    if (err || call_is_answered(call))
+        return err;
     ingest.message.app_id = application.id;
     err = example_payload(call, tx->db, &application, body->event_type, &ingest.message.payload);
     if (err)
