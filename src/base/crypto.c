@@ -144,6 +144,14 @@ void crypto_ed25519_keypair(uint8_t ret_public[static ED25519_PUBLIC_SIZE],
     (void)crypto_sign_keypair(ret_public, ret_secret); /* always 0 */
 }
 
+void crypto_ed25519_from_seed(const uint8_t seed[static ED25519_SEED_SIZE],
+                              uint8_t ret_public[static ED25519_PUBLIC_SIZE],
+                              uint8_t ret_secret[static ED25519_SECRET_SIZE])
+{
+    require_library();
+    (void)crypto_sign_seed_keypair(ret_public, ret_secret, seed); /* always 0 */
+}
+
 void crypto_ed25519_sign(struct str data, const uint8_t secret[static ED25519_SECRET_SIZE],
                          uint8_t ret_sig[static ED25519_SIG_SIZE])
 {

@@ -7,6 +7,7 @@
 #define SHA256_SIZE         32
 #define ED25519_PUBLIC_SIZE 32
 #define ED25519_SECRET_SIZE 64
+#define ED25519_SEED_SIZE   32
 #define ED25519_SIG_SIZE    64
 #define PASSWORD_HASH_SIZE  128
 
@@ -21,6 +22,10 @@ bool crypto_equal(const void *a, const void *b, size_t len);  /* constant time *
 void crypto_wipe(void *data, size_t len);
 void crypto_ed25519_keypair(uint8_t ret_public[static ED25519_PUBLIC_SIZE],
                             uint8_t ret_secret[static ED25519_SECRET_SIZE]);
+/* The pair of this seed, which is the secret key's first half; the public key is its second. */
+void crypto_ed25519_from_seed(const uint8_t seed[static ED25519_SEED_SIZE],
+                              uint8_t ret_public[static ED25519_PUBLIC_SIZE],
+                              uint8_t ret_secret[static ED25519_SECRET_SIZE]);
 void crypto_ed25519_sign(struct str data, const uint8_t secret[static ED25519_SECRET_SIZE],
                          uint8_t ret_sig[static ED25519_SIG_SIZE]);
 bool crypto_ed25519_verify(struct str data, const uint8_t sig[static ED25519_SIG_SIZE],

@@ -37,14 +37,16 @@ static enum err add_secret(const struct keyring *keyring, struct arena *arena, s
                            int64_t until_ms, struct endpoint *endpoint)
 {
     struct endpoint_secret *secret = &endpoint->secrets[endpoint->secret_count];
-    struct str key;
-    enum err err = keyring_open(keyring, arena, sealed, &key);
+    struct str stored;
+    enum err err = keyring_open(keyring, arena, sealed, &stored);
     if (err)
         return err;
+    struct str key = endpoint_secret_key(stored);
     if (key.len > sizeof(secret->key))
         return ERR_CORRUPT;
+    secret->kind = secret_kind_of(stored);
     memcpy(secret->key, key.data, key.len);
-    crypto_wipe((char *)(uintptr_t)key.data, key.len); /* the arena's, which is ours to write */
+    crypto_wipe((char *)(uintptr_t)stored.data, stored.len); /* the arena's: ours to write */
     secret->len = key.len;
     secret->until_ms = until_ms;
     endpoint->secret_count++;

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "hooks/limits.h"
+#include "hooks/endpoint_secret.h"
 #include "store/db.h"
 
 struct keyring;
@@ -26,6 +27,7 @@ struct endpoint_header {
 };
 
 struct endpoint_secret {
+    enum secret_kind kind;
     uint8_t key[SECRET_BYTES_MAX];
     size_t len;
     int64_t until_ms; /* INT64_MAX: the current one */
@@ -48,6 +50,7 @@ struct endpoint {
     int64_t delays_ms[ATTEMPTS_MAX]; /* retry schedule: the wait before each attempt */
     size_t delay_count;              /* 0: the default schedule */
     enum signature_format signature_format;
+    enum secret_kind secret_kind; /* of the current secret */
     int64_t created_at, updated_at;
     struct endpoint_header headers[ENDPOINT_HEADERS_MAX];
     size_t header_count;

@@ -1,8 +1,6 @@
 /* Endpoints of an application. What is sealed of them has routes of its own: endpoint_secret_http.c. */
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/ids.h"
-#include "base/rand.h"
 #include "hooks/delivery_list_store.h"
 #include "hooks/dispatcher.h"
 #include "hooks/endpoint_input.h"
@@ -42,23 +40,14 @@ static enum err form_prepare(struct call *call, struct db *db)
 
 /* ---- create ---- */
 
-static struct str new_secret(struct arena *arena)
-{
-    uint8_t bytes[SECRET_BYTES_DEFAULT];
-    rand_bytes(bytes, sizeof(bytes));
-    struct str secret = arena_str_dup(arena, str_from((const char *)bytes, sizeof(bytes)));
-    crypto_wipe(bytes, sizeof(bytes));
-    return secret;
-}
-
-static enum err add(struct call *call, struct writer_tx *tx, const struct endpoint *endpoint)
+static enum err add(struct call *call, struct writer_tx *tx, const struct endpoint *endpoint,
+                    struct str secret)
 {
     const struct endpoint_form *form = call->prepared;
     const struct keyring *keyring = hooks_of(call)->keyring;
-    struct str secret = form->secret.data ? form->secret : new_secret(call_arena(call));
     struct str sealed_secret = keyring_seal(keyring, call_arena(call), secret);
     struct str sealed_headers = keyring_seal(keyring, call_arena(call), form->headers);
-    if (!secret.data || !sealed_secret.data || !sealed_headers.data)
+    if (!sealed_secret.data || !sealed_headers.data)
         return ERR_NOMEM;
     return endpoint_store_add(tx->db, endpoint, sealed_headers, sealed_secret);
 }
@@ -83,8 +72,12 @@ static enum err create(struct call *call, struct writer_tx *tx, uint64_t app_id,
                                 .uid = uid,
                                 .created_at = tx->now_ms,
                                 .updated_at = tx->now_ms};
+    struct str secret;
     endpoint_form_apply(call, call->prepared, &endpoint);
-    err = add(call, tx, &endpoint);
+    err = endpoint_form_secret(call, call->prepared, true, &endpoint, &secret);
+    if (err)
+        return err == ERR_INVALID ? ERR_OK : err;
+    err = add(call, tx, &endpoint, secret);
     if (err == ERR_CONFLICT) {
         reply_uid_taken(call);
         return ERR_OK;
@@ -106,7 +99,8 @@ static enum err create_apply(struct call *call, struct writer_tx *tx)
 /* ---- change ---- */
 
 /* A body may bring headers and a secret, too; the secret counts at once, without a grace period. */
-static enum err set_sealed(struct call *call, struct writer_tx *tx, const struct endpoint *endpoint)
+static enum err set_sealed(struct call *call, struct writer_tx *tx, const struct endpoint *endpoint,
+                           struct str secret)
 {
     const struct endpoint_form *form = call->prepared;
     const struct keyring *keyring = hooks_of(call)->keyring;
@@ -117,8 +111,8 @@ static enum err set_sealed(struct call *call, struct writer_tx *tx, const struct
                                                        sealed, tx->now_ms)
                           : ERR_NOMEM;
     }
-    if (!err && form->secret.data) {
-        struct str sealed = keyring_seal(keyring, call_arena(call), form->secret);
+    if (!err && secret.data) {
+        struct str sealed = keyring_seal(keyring, call_arena(call), secret);
         err = sealed.data ? endpoint_store_set_secret(tx->db, endpoint->app_id, endpoint->id,
                                                       sealed, tx->now_ms)
                           : ERR_NOMEM;
@@ -141,6 +135,7 @@ static enum err update_apply(struct call *call, struct writer_tx *tx)
     const struct endpoint_body *body = &((const struct endpoint_form *)call->prepared)->body;
     struct application application;
     struct endpoint endpoint;
+    struct str secret;
     enum err err = hooks_call_application(call, tx->db, &application);
     if (err)
         return hooks_said(err);
@@ -154,13 +149,16 @@ static enum err update_apply(struct call *call, struct writer_tx *tx)
     bool was_disabled = endpoint.disabled_by != DISABLED_NOT;
     endpoint_form_apply(call, call->prepared, &endpoint);
     endpoint.updated_at = tx->now_ms;
+    err = endpoint_form_secret(call, call->prepared, false, &endpoint, &secret);
+    if (err)
+        return err == ERR_INVALID ? ERR_OK : err;
     err = endpoint_store_update(tx->db, &endpoint);
     if (err == ERR_CONFLICT) {
         reply_uid_taken(call);
         return ERR_OK;
     }
     if (!err)
-        err = set_sealed(call, tx, &endpoint);
+        err = set_sealed(call, tx, &endpoint, secret);
     if (!err)
         err = dispatcher_stage_change(hooks_of(call)->dispatcher, tx, endpoint.app_id, endpoint.id);
     if (!err)

@@ -6,7 +6,6 @@
  */
 #include "hooks/endpoint_input.h"
 
-#include "base/crypto.h"
 #include "hooks/match.h"
 
 #define AT(member)  .offset = offsetof(struct endpoint_body, member)
@@ -58,7 +57,8 @@ static const char *const formats[] = {[SIGNATURE_BOTH] = "both",
          AT(secret),                                                                               \
          HAS(has_secret),                                                                          \
          .max = 128,                                                                               \
-         .doc = "whsec_ and base64 of 24 to 64 bytes; made when absent"},                          \
+         .doc = "whsec_ and base64 of 24 to 64 bytes, or whsk_ and base64 of an Ed25519 key; "     \
+                "made when absent"},                                                               \
         {.name = "metadata", .kind = JSON_OBJECT, AT(metadata), .doc = "texts by name"},           \
         {.name = "headers", .kind = JSON_OBJECT, AT(headers), .doc = "sent with every delivery"},  \
         {.name = "throttleRate",                                                                   \
@@ -86,6 +86,12 @@ static const char *const formats[] = {[SIGNATURE_BOTH] = "both",
          AT(signature_format),                                                                     \
          HAS(has_format),                                                                          \
          .one_of = formats},                                                                       \
+        {.name = "signatureAlgorithm",                                                             \
+         .kind = JSON_STR,                                                                         \
+         AT(algorithm),                                                                            \
+         HAS(has_algorithm),                                                                       \
+         .one_of = secret_kind_names,                                                              \
+         .doc = "of the secret that is made; hmac when absent"},                                   \
     {                                                                                              \
         0                                                                                          \
     }
@@ -191,34 +197,6 @@ bool endpoint_headers_read(struct call *call, const struct json_node *object, st
     return hooks_texts(call, "headers", object, ENDPOINT_HEADERS_MAX, METADATA_BYTES_MAX, ret_json);
 }
 
-/* ---- secrets ---- */
-
-#define SECRET_PREFIX "whsec_"
-
-enum err endpoint_secret_parse(struct arena *arena, struct str text, struct str *ret_secret)
-{
-    size_t len = 0;
-    uint8_t bytes[SECRET_BYTES_MAX];
-    if (!str_starts_with(text, STR(SECRET_PREFIX)))
-        return ERR_INVALID;
-    struct str encoded = str_sub(text, strlen(SECRET_PREFIX), text.len);
-    if (base64_decode(encoded, bytes, sizeof(bytes), &len) != ERR_OK || len < SECRET_BYTES_MIN)
-        return ERR_INVALID;
-    *ret_secret = arena_str_dup(arena, str_from((const char *)bytes, len));
-    crypto_wipe(bytes, sizeof(bytes));
-    return ret_secret->data ? ERR_OK : ERR_NOMEM;
-}
-
-struct str endpoint_secret_format(struct arena *arena, struct str secret)
-{
-    struct buf *buf = buf_new_in(arena, 128);
-    if (!buf)
-        return STR_NONE;
-    buf_append_str(buf, STR(SECRET_PREFIX));
-    base64_append(buf, secret.data, secret.len);
-    return buf_str(buf);
-}
-
 /* ---- the rest ---- */
 
 static bool check_event_types(struct call *call, const char *field, const struct json_strs *names)
@@ -287,13 +265,25 @@ static bool read_rules(struct call *call, struct endpoint_form *form)
     return true;
 }
 
+enum secret_kind endpoint_algorithm_of(struct str name)
+{
+    return str_eq(name, str_from_c(secret_kind_names[SECRET_ED25519])) ? SECRET_ED25519
+                                                                       : SECRET_HMAC;
+}
+
 static bool read_secret(struct call *call, struct endpoint_form *form)
 {
-    if (!form->body.has_secret)
+    const struct endpoint_body *body = &form->body;
+    if (!body->has_secret)
         return true;
-    if (endpoint_secret_parse(call_arena(call), form->body.secret, &form->secret) == ERR_OK)
+    if (endpoint_secret_parse(call_arena(call), body->secret, &form->secret) != ERR_OK) {
+        problem_field(call, "secret", SECRET_RULE);
+        return false;
+    }
+    if (!body->has_algorithm ||
+        endpoint_algorithm_of(body->algorithm) == secret_kind_of(form->secret))
         return true;
-    problem_field(call, "secret", "must be whsec_ and base64 of 24 to 64 bytes");
+    problem_field(call, "signatureAlgorithm", "is another than the secret's");
     return false;
 }
 
@@ -379,4 +369,30 @@ void endpoint_form_apply(const struct call *call, const struct endpoint_form *fo
     endpoint->throttle_rate = form->rules.throttle_rate;
     endpoint->signature_format = form->rules.signature_format;
     copy_schedule(&form->rules, endpoint);
+}
+
+bool endpoint_check_signing(struct call *call, const struct endpoint *endpoint, const char *field)
+{
+    if (endpoint->secret_kind != SECRET_ED25519 ||
+        endpoint->signature_format != SIGNATURE_TIMESTAMPED)
+        return true;
+    problem_field(call, field, "does not go together: only the standard form has Ed25519");
+    return false;
+}
+
+enum err endpoint_form_secret(struct call *call, const struct endpoint_form *form, bool is_new,
+                              struct endpoint *endpoint, struct str *ret_secret)
+{
+    const struct endpoint_body *body = &form->body;
+    enum secret_kind kind =
+        body->has_algorithm ? endpoint_algorithm_of(body->algorithm) : endpoint->secret_kind;
+    *ret_secret = form->secret;
+    if (!form->secret.data && (is_new || kind != endpoint->secret_kind)) {
+        *ret_secret = endpoint_secret_make(call_arena(call), kind);
+        if (!ret_secret->data)
+            return ERR_NOMEM;
+    }
+    if (ret_secret->data)
+        endpoint->secret_kind = secret_kind_of(*ret_secret);
+    return endpoint_check_signing(call, endpoint, "signatureFormat") ? ERR_OK : ERR_INVALID;
 }

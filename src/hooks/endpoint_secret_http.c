@@ -4,9 +4,7 @@
  * Rotation keeps the secret that it takes away for a grace period, in which deliveries are signed with
  * both. The new one counts from the commit on.
  */
-#include "base/crypto.h"
 #include "base/ids.h"
-#include "base/rand.h"
 #include "hooks/dispatcher.h"
 #include "hooks/endpoint_input.h"
 #include "hooks/endpoint_store.h"
@@ -33,16 +31,16 @@ static enum err secret_read(struct call *call, struct db *db)
     struct json_writer writer;
     json_begin(&writer, body);
     json_open_object(&writer);
-    json_put_str(&writer, "key", endpoint_secret_format(arena, secret));
+    json_put_str(&writer, "key", endpoint_secret_show(arena, secret));
     json_close_object(&writer);
     reply_json(call, 200, body);
     return ERR_OK;
 }
 
 struct rotate_body {
-    struct str key;
+    struct str key, algorithm;
     int64_t grace_s;
-    bool has_key;
+    bool has_key, has_algorithm;
 };
 
 static const struct json_field rotate_fields[] = {
@@ -51,7 +49,14 @@ static const struct json_field rotate_fields[] = {
      .offset = offsetof(struct rotate_body, key),
      .has_offset = offsetof(struct rotate_body, has_key),
      .max = 128,
-     .doc = "whsec_ and base64 of 24 to 64 bytes; made when absent"},
+     .doc = "whsec_ and base64 of 24 to 64 bytes, or whsk_ and base64 of an Ed25519 key; made when "
+            "absent"},
+    {.name = "signatureAlgorithm",
+     .kind = JSON_STR,
+     .offset = offsetof(struct rotate_body, algorithm),
+     .has_offset = offsetof(struct rotate_body, has_algorithm),
+     .one_of = secret_kind_names,
+     .doc = "of the secret that is made; as it was when absent"},
     {.name = "gracePeriodSeconds",
      .kind = JSON_I64,
      .offset = offsetof(struct rotate_body, grace_s),
@@ -62,7 +67,9 @@ static const struct json_field rotate_fields[] = {
 };
 
 struct rotation {
-    struct str secret;
+    struct str secret; /* as it is stored; STR_NONE: to be made */
+    bool has_kind;
+    enum secret_kind kind; /* has_kind: what is to be made */
     int64_t grace_s;
 };
 
@@ -75,18 +82,29 @@ static enum err rotate_prepare(struct call *call, struct db *db)
         return ERR_NOMEM;
     if (!call_decode(call, &body))
         return ERR_OK;
-    uint8_t bytes[SECRET_BYTES_DEFAULT];
-    rand_bytes(bytes, sizeof(bytes));
-    rotation->secret =
-        arena_str_dup(call_arena(call), str_from((const char *)bytes, sizeof(bytes)));
-    crypto_wipe(bytes, sizeof(bytes));
+    rotation->has_kind = body.has_algorithm;
+    rotation->kind = endpoint_algorithm_of(body.algorithm);
     rotation->grace_s = body.grace_s;
     call->prepared = rotation;
     hooks_call_shard(call);
-    if (body.has_key &&
-        endpoint_secret_parse(call_arena(call), body.key, &rotation->secret) == ERR_INVALID)
-        problem_field(call, "key", "must be whsec_ and base64 of 24 to 64 bytes");
-    return ERR_OK;
+    if (!body.has_key)
+        return ERR_OK;
+    enum err err = endpoint_secret_parse(call_arena(call), body.key, &rotation->secret);
+    if (err == ERR_INVALID)
+        problem_field(call, "key", SECRET_RULE);
+    else if (!err && body.has_algorithm && secret_kind_of(rotation->secret) != rotation->kind)
+        problem_field(call, "signatureAlgorithm", "is another than the key's");
+    return err == ERR_INVALID ? ERR_OK : err;
+}
+
+/* Given, or made: of the kind that is asked for, or that it was. */
+static struct str new_secret(struct call *call, const struct endpoint *endpoint)
+{
+    const struct rotation *rotation = call->prepared;
+    if (rotation->secret.data)
+        return rotation->secret;
+    return endpoint_secret_make(call_arena(call),
+                                rotation->has_kind ? rotation->kind : endpoint->secret_kind);
 }
 
 static enum err keep_old(struct call *call, struct writer_tx *tx, const struct endpoint *endpoint)
@@ -104,12 +122,17 @@ static enum err keep_old(struct call *call, struct writer_tx *tx, const struct e
 
 static enum err rotate_apply(struct call *call, struct writer_tx *tx)
 {
-    const struct rotation *rotation = call->prepared;
     struct endpoint endpoint;
     enum err err = hooks_call_both(call, tx->db, &endpoint);
     if (err)
         return hooks_said(err);
-    struct str sealed = keyring_seal(hooks_of(call)->keyring, call_arena(call), rotation->secret);
+    struct str secret = new_secret(call, &endpoint);
+    struct str sealed = STR_NONE;
+    endpoint.secret_kind = secret_kind_of(secret);
+    if (!endpoint_check_signing(call, &endpoint, "signatureAlgorithm"))
+        return ERR_OK;
+    if (secret.data)
+        sealed = keyring_seal(hooks_of(call)->keyring, call_arena(call), secret);
     if (!sealed.data)
         return ERR_NOMEM;
     err = keep_old(call, tx, &endpoint);

@@ -14,9 +14,12 @@ enum err endpoint_sign(const struct endpoint *endpoint, uint64_t message_id, int
         .is_standard = endpoint->signature_format != SIGNATURE_TIMESTAMPED,
         .is_timestamped = endpoint->signature_format != SIGNATURE_STANDARD,
     };
-    for (size_t i = 0; i < endpoint->secret_count; i++)
-        if (endpoint->secrets[i].until_ms > at_ms)
-            signing.keys[signing.key_count++] =
-                str_from((const char *)endpoint->secrets[i].key, endpoint->secrets[i].len);
+    for (size_t i = 0; i < endpoint->secret_count; i++) {
+        const struct endpoint_secret *secret = &endpoint->secrets[i];
+        if (secret->until_ms <= at_ms)
+            continue;
+        signing.is_ed25519[signing.key_count] = secret->kind == SECRET_ED25519;
+        signing.keys[signing.key_count++] = str_from((const char *)secret->key, secret->len);
+    }
     return signing_headers_make(&signing, ret_headers);
 }

@@ -7,7 +7,7 @@
 #define COLUMNS                                                                                    \
     "e.app_id, e.id, e.version, e.uid, e.url, e.description, e.disabled_by, e.failing_since,"      \
     " e.event_types, e.channels, e.metadata, e.throttle_rate, e.retry_schedule,"                   \
-    " e.signature_format, e.created_at, e.updated_at, a.throttle_rate"
+    " e.signature_format, e.created_at, e.updated_at, a.throttle_rate, length(e.secret)"
 #define FROM " FROM endpoint e JOIN application a ON a.id = e.app_id"
 
 #define SCHEDULE_TEXT_MAX (ATTEMPTS_MAX * 8)
@@ -133,7 +133,8 @@ static void read_row(struct db_stmt *stmt, struct arena *arena, struct endpoint 
         .signature_format = (enum signature_format)db_col_i64(stmt, 13),
         .created_at = db_col_i64(stmt, 14),
         .updated_at = db_col_i64(stmt, 15),
-        .app_throttle_rate = db_col_i64(stmt, 16)};
+        .app_throttle_rate = db_col_i64(stmt, 16),
+        .secret_kind = secret_kind_of_sealed(db_col_i64(stmt, 17))};
     schedule_read(db_col_str(stmt, 12), endpoint);
 }
 

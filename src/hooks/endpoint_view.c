@@ -40,6 +40,8 @@ void endpoint_write_members(struct json_writer *writer, const struct endpoint *e
     hooks_put_rate(writer, endpoint->throttle_rate);
     write_schedule(writer, endpoint);
     json_put_str(writer, "signatureFormat", str_from_c(formats[endpoint->signature_format]));
+    json_put_str(writer, "signatureAlgorithm",
+                 str_from_c(secret_kind_names[endpoint->secret_kind]));
     json_put_time(writer, "createdAt", endpoint->created_at);
     json_put_time(writer, "updatedAt", endpoint->updated_at);
 }

@@ -30,14 +30,22 @@ static void add_line(struct signing_headers *headers, const char *name, struct s
                    STR_ARG(value));
 }
 
-/* "v1,<base64> v1,<base64>" */
+/* "v1,<base64> v1a,<base64>" */
 static void standard_signatures(const struct signing *signing, struct str text, struct buf *value)
 {
     for (size_t i = 0; i < signing->key_count; i++) {
-        uint8_t mac[SHA256_SIZE];
-        crypto_hmac_sha256(signing->keys[i], text, mac);
-        buf_append_str(value, i > 0 ? STR(" v1,") : STR("v1,"));
-        base64_append(value, mac, sizeof(mac));
+        uint8_t mac[SHA256_SIZE], signature[ED25519_SIG_SIZE];
+        if (i > 0)
+            buf_append_char(value, ' ');
+        if (signing->is_ed25519[i]) {
+            crypto_ed25519_sign(text, (const uint8_t *)signing->keys[i].data, signature);
+            buf_append_str(value, STR("v1a,"));
+            base64_append(value, signature, sizeof(signature));
+        } else {
+            crypto_hmac_sha256(signing->keys[i], text, mac);
+            buf_append_str(value, STR("v1,"));
+            base64_append(value, mac, sizeof(mac));
+        }
     }
 }
 
@@ -68,6 +76,8 @@ static enum err add_timestamped(const struct signing *signing, struct str time_t
     buf_append_str(&value, STR("t="));
     buf_append_str(&value, time_text);
     for (size_t i = 0; i < signing->key_count; i++) {
+        if (signing->is_ed25519[i])
+            continue;
         uint8_t mac[SHA256_SIZE];
         char secret[SIGNING_SECRET_TEXT_MAX];
         signing_secret_text(signing->keys[i], secret);
@@ -88,9 +98,18 @@ static bool is_valid(const struct signing *signing)
     if (signing->key_count == 0 || signing->key_count > SIGNING_KEYS_MAX)
         return false;
     for (size_t i = 0; i < signing->key_count; i++)
-        if (signing->keys[i].len > SIGNING_KEY_BYTES_MAX)
+        if (signing->keys[i].len > SIGNING_KEY_BYTES_MAX ||
+            (signing->is_ed25519[i] && signing->keys[i].len != ED25519_SECRET_SIZE))
             return false;
     return signing->message_id.len <= SIGNED_HEAD_MAX / 2;
+}
+
+static bool has_hmac(const struct signing *signing)
+{
+    for (size_t i = 0; i < signing->key_count; i++)
+        if (!signing->is_ed25519[i])
+            return true;
+    return false;
 }
 
 enum err signing_headers_make(const struct signing *signing, struct signing_headers *ret_headers)
@@ -114,7 +133,7 @@ enum err signing_headers_make(const struct signing *signing, struct signing_head
     struct str whole = buf_str(&text);
     if (!err && signing->is_standard)
         err = add_standard(signing, time, whole, ret_headers);
-    if (!err && signing->is_timestamped)
+    if (!err && signing->is_timestamped && has_hmac(signing))
         err = add_timestamped(signing, time, str_sub(whole, time_at, whole.len), ret_headers);
     buf_release(&text);
     return err;

@@ -2,9 +2,11 @@
  * Signatures of deliveries, made afresh for each attempt over the very bytes that are sent.
  *
  *  standard     Standard Webhooks: webhook-id, webhook-timestamp, and webhook-signature, a list of
- *               "v1," and base64 of HMAC-SHA256 over "<id>.<timestamp>.<body>"; the same three again
- *               under the names of Svix, which its older libraries look for.
- *  timestamped  Foyer-Signature: "t=<timestamp>,v1=<hex>,..." over "<timestamp>.<body>".
+ *               "v1," and base64 of HMAC-SHA256 over "<id>.<timestamp>.<body>", or "v1a," and base64 of
+ *               its Ed25519 signature; the same three again under the names of Svix, which its older
+ *               libraries look for.
+ *  timestamped  Foyer-Signature: "t=<timestamp>,v1=<hex>,..." over "<timestamp>.<body>". HMAC only:
+ *               without such a key it is left out.
  *
  * Each key signs (a new one and, for its grace period, the old one). Pure; any thread.
  */
@@ -25,6 +27,7 @@ struct signing {
     struct str body;
     bool is_standard, is_timestamped;
     struct str keys[SIGNING_KEYS_MAX]; /* bytes, newest first */
+    bool is_ed25519[SIGNING_KEYS_MAX]; /* the key is a private one of 64 bytes */
     size_t key_count;
 };
 

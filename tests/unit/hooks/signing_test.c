@@ -110,12 +110,54 @@ static void formats_and_limits(void **state)
     assert_err(signing_headers_make(&signing, &headers), ERR_INVALID);
 }
 
+/* RFC 8032, 7.1, test 1: its key pair. */
+static void key_pairs_sign_the_standard_form_alone(void **state)
+{
+    (void)state;
+    static const char seed[] = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+    static const char public_hex[] =
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+    uint8_t bytes[32], public_key[32], secret[64], expected[32], signature[64];
+    size_t len;
+    assert_ok(hex_decode(str_from_c(seed), bytes, sizeof(bytes), &len));
+    assert_ok(hex_decode(str_from_c(public_hex), expected, sizeof(expected), &len));
+    crypto_ed25519_from_seed(bytes, public_key, secret);
+    assert_memory_equal(public_key, expected, sizeof(expected));
+    struct signing signing = {.message_id = STR("msg_1"),
+                              .at_ms = 1700000000000,
+                              .body = STR("{}"),
+                              .is_standard = true,
+                              .is_timestamped = true,
+                              .keys = {str_from((const char *)secret, sizeof(secret))},
+                              .is_ed25519 = {true},
+                              .key_count = 1};
+    struct signing_headers headers;
+    assert_ok(signing_headers_make(&signing, &headers));
+    assert_int_equal(headers.count, SIGNING_HEADERS_MAX - 1);
+    struct str value = str_from_c(line(&headers, "webhook-signature"));
+    assert_true(str_starts_with(value, STR("v1a,")));
+    assert_ok(base64_decode(str_sub(value, 4, value.len), signature, sizeof(signature), &len));
+    assert_true(crypto_ed25519_verify(STR("msg_1.1700000000.{}"), signature, public_key));
+    assert_false(crypto_ed25519_verify(STR("msg_1.1700000000.{ }"), signature, public_key));
+    /* All of the keys that there may be have room, and one that is cut is refused. */
+    for (size_t i = 0; i < SIGNING_KEYS_MAX; i++) {
+        signing.keys[i] = signing.keys[0];
+        signing.is_ed25519[i] = true;
+    }
+    signing.key_count = SIGNING_KEYS_MAX;
+    assert_ok(signing_headers_make(&signing, &headers));
+    assert_int_equal(strlen(line(&headers, "webhook-signature")), SIGNING_KEYS_MAX * 93 - 1);
+    signing.keys[2].len--;
+    assert_err(signing_headers_make(&signing, &headers), ERR_INVALID);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_published_vector),
         cmocka_unit_test(both_keys_sign_while_one_is_rotated),
         cmocka_unit_test(formats_and_limits),
+        cmocka_unit_test(key_pairs_sign_the_standard_form_alone),
     };
     return crypto_init() == ERR_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }
