@@ -40,14 +40,24 @@ static void grow(struct window *window, const struct window_answer *answer)
         window->size--;
 }
 
+/* It waited long, and nothing at all has succeeded meanwhile. */
+static bool is_lost(const struct window *window, const struct window_answer *answer)
+{
+    return answer->took_us > DISPATCH_STALL_MS * 1000 &&
+           window->good_ns < answer->now_ns - answer->took_us * 1000;
+}
+
 void window_record(struct window *window, const struct window_answer *answer)
 {
     window->heard_ns = answer->now_ns;
     if (answer->end == WINDOW_GOOD) {
         if (answer->took_us <= DISPATCH_STALL_MS * 1000)
             window->prompt_ns = answer->now_ns;
+        window->good_ns = answer->now_ns;
         learn_usual(window, answer);
         grow(window, answer);
+    } else if (answer->end == WINDOW_STUCK && is_lost(window, answer)) {
+        window->size = 1;
     } else if (window->size > DISPATCH_WINDOW_NARROW) {
         window->size = DISPATCH_WINDOW_NARROW;
     } else if (answer->end == WINDOW_STUCK && window->size > 1) {

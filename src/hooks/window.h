@@ -6,7 +6,8 @@
  * grows on, to DISPATCH_WINDOW_WIDE, while more than half of it is used and answers take at most twice
  * as long as they usually do when no more than the narrow window is under way. So an endpoint that is
  * slow and can do much at once has it, and one that more at once only makes slower goes back: two for each
- * answer that took longer. What it does not use it loses, too. Whoever is stuck (a time-out, a refused connection, 429, 503) has half.
+ * answer that took longer. What it does not use it loses, too. Whoever is stuck (a time-out, a refused connection, 429, 503) has half; and
+ * one of which nothing has succeeded while a request waited in vain has a single one, until it answers.
  */
 #ifndef HOOKS_WINDOW_H
 #define HOOKS_WINDOW_H
@@ -20,7 +21,8 @@ struct window {
     int64_t
         usual_us; /* an answer takes, with no more than the narrow window under way; 0: unknown */
     int64_t
-        heard_ns; /* the last answer or failure, or the first request since none was under way */
+        heard_ns;    /* the last answer or failure, or the first request since none was under way */
+    int64_t good_ns; /* the last success */
     int64_t prompt_ns; /* the last success that came within DISPATCH_STALL_MS */
 };
 

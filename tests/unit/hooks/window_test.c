@@ -118,9 +118,9 @@ static void one_that_is_stuck_has_half(void **state)
     struct window window;
     window_init(&window);
     rounds(&window, 20, always_100_ms);
-    record(&window, WINDOW_STUCK, 15000, 20);
+    record(&window, WINDOW_STUCK, 15000, 20); /* others have succeeded meanwhile */
     assert_int_equal(window.size, DISPATCH_WINDOW_NARROW);
-    record(&window, WINDOW_STUCK, 15000, 20);
+    record(&window, WINDOW_STUCK, 10, 20);
     assert_int_equal(window.size, DISPATCH_WINDOW_NARROW / 2);
     record(&window, WINDOW_BAD, 10, 20); /* a refusal says nothing about how much at once */
     assert_int_equal(window.size, DISPATCH_WINDOW_NARROW / 2);
@@ -128,6 +128,23 @@ static void one_that_is_stuck_has_half(void **state)
         record(&window, WINDOW_STUCK, 15000, 20);
     assert_int_equal(window.size, 1);
     assert_int_equal(window.usual_us, 100 * MS_US); /* what fails says nothing about answers */
+}
+
+static void one_that_answers_nothing_while_a_request_waits_has_one(void **state)
+{
+    (void)state;
+    struct window window;
+    window_init(&window);
+    rounds(&window, 20, always_100_ms);
+    now_ns += 15 * SECOND_NS;
+    record(&window, WINDOW_STUCK, 14999, 20);
+    assert_int_equal(window.size, 1);
+    record(&window, WINDOW_GOOD, 100, 1);
+    record(&window, WINDOW_GOOD, 100, 2);
+    assert_int_equal(window.size, 3);
+    now_ns += SECOND_NS;
+    record(&window, WINDOW_STUCK, 10, 3); /* refused: half */
+    assert_int_equal(window.size, 1);
 }
 
 static void silence_is_measured_by_what_is_usual(void **state)
@@ -218,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup(one_that_more_at_once_makes_slower_goes_back, set_up),
         cmocka_unit_test_setup(what_is_not_used_is_lost, set_up),
         cmocka_unit_test_setup(one_that_is_stuck_has_half, set_up),
+        cmocka_unit_test_setup(one_that_answers_nothing_while_a_request_waits_has_one, set_up),
         cmocka_unit_test_setup(silence_is_measured_by_what_is_usual, set_up),
         cmocka_unit_test_setup(prompt_is_who_has_answered_at_once_and_lately, set_up),
         cmocka_unit_test_setup(nobody_fills_the_places_alone_nor_do_many_together, set_up),
