@@ -52,6 +52,7 @@ static char booking_id[ID_TEXT_SIZE], ticket_id[ID_TEXT_SIZE];
 static struct hooks *hooks;
 static struct {
     char app[ID_TEXT_SIZE], endpoint[ID_TEXT_SIZE], message[ID_TEXT_SIZE], attempt[ID_TEXT_SIZE];
+    char replay[ID_TEXT_SIZE], dead[ID_TEXT_SIZE];
 } hooked;
 
 static void stop(void)
@@ -95,6 +96,7 @@ static enum err attempt_apply(struct writer_job *job, struct writer_tx *tx)
     require(id_parse2(endpoint, "ep", &attempt.app_id, &attempt.endpoint_id) == ERR_OK);
     require(id_parse2(message, "msg", &attempt.app_id, &attempt.message_id) == ERR_OK);
     (void)id_format2(hooked.attempt, "atmpt", attempt.app_id, attempt.id);
+    (void)id_format2(hooked.dead, "dl", attempt.message_id, attempt.endpoint_id);
     return attempt_store_add(tx->db, &attempt);
 }
 
@@ -110,6 +112,8 @@ static void make_hooked(void)
     (void)snprintf(path, sizeof(path), "/api/v1/app/%s/msg", hooked.app);
     make(HTTP_POST, path, "{\"eventType\":\"a.b\",\"payload\":{\"n\":1.0}}", "id", hooked.message,
          sizeof(hooked.message));
+    (void)snprintf(path, sizeof(path), "/api/v1/app/%s/replay", hooked.app);
+    make(HTTP_POST, path, "{\"dead_only\":false}", "id", hooked.replay, sizeof(hooked.replay));
     (void)snprintf(path, sizeof(path), "/api/v1/auth/app-portal-access/%s", hooked.app);
     make(HTTP_POST, path, "{}", "token", portal_key, sizeof(portal_key));
     make(HTTP_PUT, "/api/v1/event-type/a.b", "{\"description\":\"d\"}", "name", path, sizeof(path));
@@ -162,6 +166,8 @@ static const char *known_id(struct str pattern, struct str name)
                  {"{msg}", hooked.message},
                  {"{attempt}", hooked.attempt},
                  {"{name}", "a.b"}};
+    if (str_starts_with(pattern, STR("/api/")) && str_eq(name, STR("{id}")))
+        return str_ends_with(pattern, STR("/replay/{id}")) ? hooked.replay : hooked.dead;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (str_eq(name, str_from_c(names[i].name)))
             return names[i].id;
@@ -346,7 +352,7 @@ static void ask(struct str rest)
         check_answer(&sent, &answer);
         bool may_be_gone =
             request->method == HTTP_DELETE || str_starts_with(request->path, STR("/api/v1/auth/"));
-        if (may_be_gone && answer.status == 204)
+        if (may_be_gone && answer.status < 300)
             make_hooked();
     }
     arena_release(&arena);

@@ -118,16 +118,16 @@ static void test_deliveries_by_endpoint_and_dead_letters(void **state)
     struct history history = make_history(rig);
     struct delivery found[100];
     assert_ok(rig_run(rig, kill_some, &history));
-    struct delivery_query all = {.endpoint_id = rig->all_id};
+    struct delivery_query all = {.endpoint_id = rig->all_id, .state = DELIVERY_ANY};
     assert_int_equal(list_deliveries(rig, all, found), 2 * DAYS);
     assert_int_equal(found[0].key.message_id, history.ids[2 * DAYS - 1]);
     assert_int_equal(found[0].state, DELIVERY_DEAD);
     assert_int_equal(found[1].state, DELIVERY_PENDING);
     assert_true(found[1].next_at > 0);
     assert_int_equal(found[0].next_at, 0);
-    struct delivery_query paid = {.endpoint_id = rig->paid_id};
+    struct delivery_query paid = {.endpoint_id = rig->paid_id, .state = DELIVERY_ANY};
     assert_int_equal(list_deliveries(rig, paid, found), DAYS);
-    struct delivery_query dead = {.is_dead_only = true};
+    struct delivery_query dead = {.state = DELIVERY_DEAD};
     assert_int_equal(list_deliveries(rig, dead, found), 4);
     assert_int_equal(found[3].key.message_id, history.ids[0]);
     assert_int_equal(found[3].key.endpoint_id, rig->all_id);
@@ -143,8 +143,14 @@ static void test_deliveries_by_endpoint_and_dead_letters(void **state)
     assert_int_equal(list_deliveries(rig, dead, found), 0);
     struct delivery_query span = {
         .endpoint_id = rig->all_id,
+        .state = DELIVERY_ANY,
         .span = {.since_ms = history.times[2], .until_ms = history.times[4]}};
     assert_int_equal(list_deliveries(rig, span, found), 2);
+    struct delivery_query waiting = {.endpoint_id = rig->all_id, .state = DELIVERY_PENDING};
+    size_t count = list_deliveries(rig, waiting, found);
+    assert_true(count > 0 && count < (size_t)2 * DAYS);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(found[i].state, DELIVERY_PENDING);
 }
 
 static void test_deliveries_are_counted(void **state)
