@@ -27,6 +27,7 @@ enum err service_join_routes(struct service *service, const struct route_table *
     size_t count = 0, at = 0;
     for (size_t i = 0; i < table_count; i++)
         count += *tables[i].count;
+    assert(count > 0);
     struct route *routes = calloc(count, sizeof(*routes));
     if (!routes)
         return ERR_NOMEM;
