@@ -75,7 +75,7 @@
 #define DISPATCH_COST              4096       /* of a delivery, besides its payload's bytes */
 #define DISPATCH_SPARES_MAX        1024       /* of attempts, their memory of some 16 KiB each */
 #define DISPATCH_SPARE_BYTES       4096       /* of one, of payload and answer */
-#define DISPATCH_BATCH_MAX         64         /* results in one write */
+#define DISPATCH_BATCH_MAX         256        /* results in one write */
 #define DISPATCH_ROUND_MAX         256        /* sends begun before the network is looked at */
 #define DISPATCH_STALL_MS                                                                          \
     1000 /* no answer for that long: nothing more is sent until there is one */
