@@ -23,7 +23,7 @@
 #include "store.h"
 #include "store/db.h"
 
-#define DELIVERIES_APPS       16
+#define DELIVERIES_APPS       32
 #define DELIVERIES_BACKLOG    60000
 #define DELIVERIES_PER_S      20000
 #define DELIVERIES_RATE       2000
