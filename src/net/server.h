@@ -25,7 +25,7 @@ struct server_options {
     const char *tls_key;
     void (*on_request)(struct request *request, void *ctx);
     void *ctx;
-    const struct websocket_options *websockets; /* NULL: none; see net/websocket.h */
+    const struct websocket_options *websockets; /* NULL: none; copied; see net/websocket.h */
 };
 
 struct server_stats {
