@@ -102,6 +102,8 @@
 #define REPLAY_IN_FLIGHT_MAX  16     /* of all jobs, to one endpoint; half of its window, if less */
 #define REPLAY_WAITING_MAX    64     /* of a job and endpoint, queued and not attempted yet */
 #define REPLAY_STEP_MAX       32     /* queued in one write */
+#define REPLAY_YIELD_JOBS     32     /* that wait for the writer: replays queue nothing now */
+#define REPLAY_YIELD_MS       50     /* then they look again */
 #define REPLAY_SCAN_MAX       2048   /* messages looked at in one step when most do not count */
 #define REPLAY_ROUND_MAX      64     /* legs in one round of the worker */
 #define REPLAY_RUNNING_MAX    16     /* jobs of one application */

@@ -29,7 +29,7 @@ enum err replay_store_add(struct db *db, const struct replay *replay)
     db_bind_i64(stmt, 9, replay->created_at);
     db_bind_i64(stmt, 10, replay->updated_at);
     bind_or_null(stmt, 11, replay->ended_at);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 SQL(SQL_SET_STATE, "UPDATE replay SET state = $3, updated_at = $4, ended_at = $5"
@@ -43,7 +43,7 @@ enum err replay_store_set_state(struct db *db, const struct replay *replay)
     db_bind_i64(stmt, 3, replay->state);
     db_bind_i64(stmt, 4, replay->updated_at);
     bind_or_null(stmt, 5, replay->ended_at);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 #define COLUMNS                                                                                    \
@@ -192,7 +192,7 @@ enum err replay_store_add_leg(struct db *db, const struct replay_leg *leg)
     bind_leg(stmt, leg);
     db_bind_i64(stmt, 10, (int64_t)leg->until_id);
     db_bind_i64(stmt, 11, leg->total);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 SQL(SQL_SET_LEG, "UPDATE replay_endpoint SET state = $4, position = $5, queued = $6, waiting = $7,"
@@ -203,7 +203,7 @@ enum err replay_store_set_leg(struct db *db, const struct replay_leg *leg)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_SET_LEG);
     bind_leg(stmt, leg);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 #define LEG_COLUMNS                                                                                \
@@ -308,7 +308,7 @@ enum err replay_store_put_link(struct db *db, const struct replay_link *link)
     db_bind_i64(stmt, 8, link->was.created_at);
     db_bind_i64(stmt, 9, link->was.ended_at);
     db_bind_i64(stmt, 10, link->is_begun);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 #define LINK_COLUMNS                                                                               \
@@ -356,7 +356,7 @@ enum err replay_store_delete_link(struct db *db, const struct delivery_key *key)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_DELETE_LINK);
     bind_key(stmt, key);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }
 
 SQL(SQL_WAITING, "SELECT " LINK_COLUMNS " FROM replay_delivery"

@@ -87,34 +87,49 @@ static enum err leg_step(struct replayer *replayer, const struct replay_leg *leg
     return writer_run_internal(replayer->hooks->writer, &mine.job);
 }
 
-/* True: there was something to do. */
-static bool round_once(struct replayer *replayer)
+/* Others' writes wait: messages, and results of live deliveries. They go first. */
+static bool must_yield(const struct replayer *replayer)
+{
+    struct writer_stats stats;
+    writer_stats(replayer->hooks->writer, &stats);
+    return stats.queue_length > REPLAY_YIELD_JOBS;
+}
+
+/* How long to wait for news before the next round. */
+static int64_t round_once(struct replayer *replayer)
 {
     struct replay_leg legs[REPLAY_ROUND_MAX];
-    size_t count = 0;
+    size_t count = 0, done = 0;
     if (!writer_is_steward(replayer->hooks->writer))
-        return false;
+        return REPLAY_POLL_MS;
     bool is_whole = replayer->behind.app_id == 0;
     enum err err = replay_store_hungry(replayer->db, &replayer->behind, legs, &count);
-    for (size_t i = 0; !err && i < count; i++)
-        err = leg_step(replayer, &legs[i]);
-    replayer->behind = count == REPLAY_ROUND_MAX ? legs[count - 1] : (struct replay_leg){0};
+    while (!err && done < count && !must_yield(replayer))
+        err = leg_step(replayer, &legs[done++]);
+    if (done > 0 && (done < count || count == REPLAY_ROUND_MAX))
+        replayer->behind = legs[done - 1];
+    else if (done == count)
+        replayer->behind = (struct replay_leg){0};
     if (err && err != ERR_CLOSED)
         log_warn("a replay could not go on", "why=\"%s\"", err_name(err));
-    return !err && (count > 0 || !is_whole);
+    if (err)
+        return REPLAY_POLL_MS;
+    if (done < count)
+        return REPLAY_YIELD_MS;
+    return count > 0 || !is_whole ? 0 : REPLAY_POLL_MS;
 }
 
 /* --- the thread --- */
 
 /* False: stopping. */
-static bool wait_for_turn(struct replayer *replayer, bool is_busy)
+static bool wait_for_turn(struct replayer *replayer, int64_t wait_ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* always there */
-    until.tv_sec += REPLAY_POLL_MS / 1000;
-    int result = is_busy ? ETIMEDOUT : 0;
+    int64_t until_ns = clock_mono_ns() + wait_ms * 1000000;
+    struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = until_ns % 1000000000};
+    int result = wait_ms == 0 ? ETIMEDOUT : 0;
     (void)pthread_mutex_lock(&replayer->lock);
-    while (!replayer->is_stopping && !replayer->is_woken && result == 0)
+    while (!replayer->is_stopping && (!replayer->is_woken || wait_ms == REPLAY_YIELD_MS) &&
+           result == 0)
         result = pthread_cond_timedwait(&replayer->wakeup, &replayer->lock, &until);
     replayer->is_woken = false;
     bool goes_on = !replayer->is_stopping;
@@ -125,9 +140,9 @@ static bool wait_for_turn(struct replayer *replayer, bool is_busy)
 static void *replayer_main(void *ctx)
 {
     struct replayer *replayer = ctx;
-    bool is_busy = true;
-    while (wait_for_turn(replayer, is_busy))
-        is_busy = round_once(replayer);
+    int64_t wait_ms = 0;
+    while (wait_for_turn(replayer, wait_ms))
+        wait_ms = round_once(replayer);
     return NULL;
 }
 
