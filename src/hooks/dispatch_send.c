@@ -3,8 +3,7 @@
  *
  * An endpoint's window says how many requests may be under way to it, and while it is silent nothing
  * more is sent (window.h), so that one that hangs holds few places. What it may have besides is a share
- * of the places that are left (window_share): nobody fills them alone, nor do many together, and the
- * last DISPATCH_RESERVE are for those that answer at once.
+ * of the places that are left (window_share): nobody fills them alone, nor do many together.
  * While its breaker is open nothing is sent, no attempt is counted, and nothing of it waits in memory;
  * only what is older than a day is given up.
  */

@@ -57,15 +57,16 @@
 
 /* The dispatcher. */
 #define DISPATCH_IN_FLIGHT_MAX     4096
-#define DISPATCH_RESERVE           1024 /* of these, for endpoints that answer at once */
+#define DISPATCH_RESERVE           1024 /* of these, one each for endpoints that answer at once */
 #define DISPATCH_SHARE             24   /* an endpoint has at most this part of what is left, */
-#define DISPATCH_APP_IN_FLIGHT_MAX 512
-#define DISPATCH_APP_SHARE         3           /* and this of what its application has left */
-#define DISPATCH_WINDOW            4           /* of an endpoint, to begin with; see window.h */
-#define DISPATCH_WINDOW_NARROW     32          /* for whoever answers */
-#define DISPATCH_WINDOW_WIDE       128         /* for whoever can do so much at once */
-#define DISPATCH_BYTES_MAX         (256 << 20) /* of payloads in flight */
-#define DISPATCH_READ_MAX          16          /* deliveries of an endpoint that wait in memory */
+#define DISPATCH_APP_IN_FLIGHT_MAX 640
+#define DISPATCH_APP_RESERVE       ENDPOINTS_MAX /* of these, one for each of its endpoints */
+#define DISPATCH_APP_SHARE         3             /* and this of what its application has left */
+#define DISPATCH_WINDOW            4             /* of an endpoint, to begin with; see window.h */
+#define DISPATCH_WINDOW_NARROW     32            /* for whoever answers */
+#define DISPATCH_WINDOW_WIDE       128           /* for whoever can do so much at once */
+#define DISPATCH_BYTES_MAX         (256 << 20)   /* of payloads in flight */
+#define DISPATCH_READ_MAX          16            /* deliveries of an endpoint that wait in memory */
 #define DISPATCH_KNOWN_MAX         256 /* of an endpoint, with those whose result is being written */
 #define DISPATCH_DRAIN_MS          500        /* of a stop: what is in flight may end by itself */
 #define DISPATCH_WAITING_MAX       (1 << 18)  /* of all */

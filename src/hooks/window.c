@@ -80,11 +80,13 @@ bool window_is_prompt(const struct window *window, int64_t now_ns)
 
 size_t window_share(const struct window_room *room)
 {
-    size_t reserved = room->is_prompt ? 0 : DISPATCH_RESERVE;
-    size_t share = room->left > reserved ? (room->left - reserved) / DISPATCH_SHARE : 0;
-    size_t app_share = room->app_left / DISPATCH_APP_SHARE;
-    if (app_share < share)
-        share = app_share;
-    bool has_one = room->is_prompt && room->left > 0 && room->app_left > 0;
+    if (room->left == 0 || room->app_left == 0)
+        return 0;
+    size_t free = room->left > DISPATCH_RESERVE ? room->left - DISPATCH_RESERVE : 0;
+    size_t app_free =
+        room->app_left > DISPATCH_APP_RESERVE ? room->app_left - DISPATCH_APP_RESERVE : 0;
+    size_t share = free / DISPATCH_SHARE, app_share = app_free / DISPATCH_APP_SHARE;
+    share = app_share < share ? app_share : share;
+    bool has_one = free > 0 || room->is_prompt;
     return share == 0 && has_one ? 1 : share;
 }

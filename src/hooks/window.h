@@ -54,7 +54,9 @@ struct window_room {
     bool is_prompt;
 };
 /* So many of them one endpoint may have under way, whatever its window: a part of what is left, so
- * that the more hold on to theirs the less each has, and some is always left for the next. */
+ * that the more hold on to theirs the less each has. The last ones are for endpoints that have nothing
+ * under way, one each: of an application so many that all of its endpoints have one, of all
+ * DISPATCH_RESERVE for those that are prompt. */
 size_t window_share(const struct window_room *room);
 
 #endif

@@ -176,53 +176,90 @@ static void prompt_is_who_has_answered_at_once_and_lately(void **state)
     assert_false(window_is_prompt(&window, now_ns + DISPATCH_PROVEN_MS * INT64_C(1000000)));
 }
 
-/* As many as want places take them one by one, each as many as it may; what is left for the next. */
-static size_t left_by(size_t endpoints, size_t apps, size_t window, bool is_prompt)
+static struct window_room room_of(size_t left, size_t app_left, bool is_prompt)
 {
-    struct window_room room = {DISPATCH_IN_FLIGHT_MAX, 0, is_prompt};
-    size_t app_left[64], held[4096] = {0};
+    return (struct window_room){.left = left, .app_left = app_left, .is_prompt = is_prompt};
+}
+
+struct crowd {
+    size_t endpoints, apps;
+    size_t window, at_once; /* an endpoint takes so many in its turn */
+    bool is_prompt;
+    /* Found. */
+    size_t left, app_left[64], held[8192];
+};
+
+/* As many as want places take them in turn, each as many as it may. */
+static void fill(struct crowd *crowd)
+{
     bool has_changed = true;
-    for (size_t i = 0; i < apps; i++)
-        app_left[i] = DISPATCH_APP_IN_FLIGHT_MAX;
+    crowd->left = DISPATCH_IN_FLIGHT_MAX;
+    for (size_t i = 0; i < crowd->apps; i++)
+        crowd->app_left[i] = DISPATCH_APP_IN_FLIGHT_MAX;
     while (has_changed) {
         has_changed = false;
-        for (size_t i = 0; i < endpoints; i++) {
-            room.app_left = app_left[i % apps];
-            if (held[i] >= window || held[i] >= window_share(&room))
+        for (size_t i = 0; i < crowd->endpoints * crowd->at_once; i++) {
+            size_t who = i / crowd->at_once, *app_left = &crowd->app_left[who % crowd->apps];
+            struct window_room room = room_of(crowd->left, *app_left, crowd->is_prompt);
+            if (crowd->held[who] >= crowd->window || crowd->held[who] >= window_share(&room))
                 continue;
-            held[i]++;
-            room.left--;
-            app_left[i % apps]--;
+            crowd->held[who]++;
+            crowd->left--;
+            --*app_left;
             has_changed = true;
         }
     }
-    return room.left;
 }
 
 static void nobody_fills_the_places_alone_nor_do_many_together(void **state)
 {
     (void)state;
-    const size_t all = DISPATCH_IN_FLIGHT_MAX, wide = DISPATCH_WINDOW_WIDE;
-    assert_in_range(all - left_by(1, 1, wide, false), 100, DISPATCH_WINDOW_WIDE);
-    /* An application leaves places to its own others. */
-    assert_in_range(all - left_by(90, 1, wide, false), 300, DISPATCH_APP_IN_FLIGHT_MAX - 10);
-    /* And whoever does not answer at once leaves the reserve. */
-    assert_in_range(left_by(100, 50, wide, false), DISPATCH_RESERVE + 500, 2000);
-    assert_in_range(left_by(1000, 50, wide, false), DISPATCH_RESERVE, DISPATCH_RESERVE + 200);
-    assert_in_range(left_by(4000, 50, wide, false), DISPATCH_RESERVE, DISPATCH_RESERVE + 30);
-    assert_in_range(left_by(1000, 50, wide, true), 50, 200);
+    static const size_t at_once[] = {1, 16, 128};
+    static const size_t wide = DISPATCH_WINDOW_WIDE;
+    for (size_t i = 0; i < 3; i++) {
+        struct crowd one = {.endpoints = 1, .apps = 1, .window = wide, .at_once = at_once[i]};
+        fill(&one);
+        assert_in_range(one.held[0], 100, wide);
+        struct crowd hundred = {
+            .endpoints = 100, .apps = 50, .window = wide, .at_once = at_once[i]};
+        fill(&hundred);
+        assert_in_range(hundred.left, DISPATCH_RESERVE + 20, 2000);
+        struct crowd many = {.endpoints = 4000, .apps = 50, .window = wide, .at_once = at_once[i]};
+        fill(&many);
+        assert_int_equal(many.left, DISPATCH_RESERVE); /* for those who answer at once */
+    }
+}
+
+static void each_endpoint_of_an_application_has_a_place(void **state)
+{
+    (void)state;
+    static const size_t at_once[] = {1, 16, 128};
+    for (size_t i = 0; i < 3; i++) {
+        struct crowd crowd = {.endpoints = ENDPOINTS_MAX - 1,
+                              .apps = 1,
+                              .window = DISPATCH_WINDOW_WIDE,
+                              .at_once = at_once[i],
+                              .is_prompt = i == 1};
+        fill(&crowd);
+        struct window_room room = room_of(crowd.left, crowd.app_left[0], false);
+        assert_true(window_share(&room) >= 1);
+        for (size_t k = 0; k < crowd.endpoints; k++)
+            assert_true(crowd.held[k] >= 1);
+    }
 }
 
 static void in_the_last_places_each_that_answers_at_once_has_one(void **state)
 {
     (void)state;
-    struct window_room room = {1, 1, true};
+    struct window_room room = room_of(DISPATCH_RESERVE, DISPATCH_APP_IN_FLIGHT_MAX, true);
     assert_int_equal(window_share(&room), 1);
-    room.is_prompt = false;
+    room = room_of(1, 1, true);
+    assert_int_equal(window_share(&room), 1);
+    room = room_of(DISPATCH_RESERVE, DISPATCH_APP_IN_FLIGHT_MAX, false);
     assert_int_equal(window_share(&room), 0);
-    room = (struct window_room){0, 1, true};
+    room = room_of(0, 1, true);
     assert_int_equal(window_share(&room), 0);
-    room = (struct window_room){1, 0, true};
+    room = room_of(1, 0, true);
     assert_int_equal(window_share(&room), 0);
 }
 
@@ -239,6 +276,7 @@ int main(void)
         cmocka_unit_test_setup(silence_is_measured_by_what_is_usual, set_up),
         cmocka_unit_test_setup(prompt_is_who_has_answered_at_once_and_lately, set_up),
         cmocka_unit_test_setup(nobody_fills_the_places_alone_nor_do_many_together, set_up),
+        cmocka_unit_test_setup(each_endpoint_of_an_application_has_a_place, set_up),
         cmocka_unit_test_setup(in_the_last_places_each_that_answers_at_once_has_one, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
