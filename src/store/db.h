@@ -20,7 +20,7 @@
 #include "base/arena.h"
 #include "base/str.h"
 
-#define DB_STATEMENTS_MAX 2048
+#define DB_STATEMENTS_MAX 4096
 
 struct db;
 struct db_stmt;
