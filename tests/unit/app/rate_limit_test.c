@@ -120,7 +120,7 @@ static void policies_are_true(void **state)
         char name[32];
         int quota, window_s;
         const struct rate_class_limits *limits = &rate_classes[i];
-        assert_int_equal(sscanf(limits->policy, "\"%31[a-z]\";q=%d;w=%d", name, &quota, &window_s),
+        assert_int_equal(sscanf(limits->policy, "\"%31[a-z-]\";q=%d;w=%d", name, &quota, &window_s),
                          3);
         assert_string_equal(name, limits->name);
         assert_int_equal(quota, limits->burst);
