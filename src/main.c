@@ -22,6 +22,7 @@
 #include "app/commands.h"
 #include "app/data_dir.h"
 #include "base/crypto.h"
+#include "chat/audit.h"
 #include "chat/service.h"
 #include "hooks/audit.h"
 #include "hooks/hooks.h"
@@ -268,7 +269,7 @@ static int command_serve(int argc, char *const *argv)
     return status;
 }
 
-static const struct audit_part *const audit_parts[] = {&tickets_audit, &hooks_audit};
+static const struct audit_part *const audit_parts[] = {&tickets_audit, &hooks_audit, &chat_audit};
 #define AUDIT_PARTS (sizeof(audit_parts) / sizeof(audit_parts[0]))
 
 static int command_audit(int argc, char *const *argv)

@@ -589,6 +589,56 @@ describe('time', () => {
     });
 });
 
+describe('the audit', () => {
+    /* [what is done to the rows, what must be named]; all of it is taken back by a new server each time. */
+    const DAMAGE = [
+        ['DELETE FROM {log} WHERE seq = 3', 'chat-log'],
+        ['UPDATE chat SET last_seq = last_seq + 1 WHERE type = 1', 'chat-log'],
+        ['UPDATE chat SET texts = texts - 1 WHERE type = 1', 'chat-log'],
+        ['UPDATE log_slot SET day = day + 1', 'chat-ring'],
+        ['UPDATE chat SET day_bits = 0 WHERE type = 1', 'chat-row'],
+        ['UPDATE chat SET member_count = 3 WHERE type = 1', 'chat-members'],
+        ['UPDATE chat_member SET role = 0', 'chat-members'],
+        ['DELETE FROM direct_chat', 'chat-direct'],
+        ['UPDATE chat_member SET read_seq = read_seq + 1', 'chat-marks'],
+        ['UPDATE chat_member SET delivered_seq = 100', 'chat-marks'],
+    ];
+
+    test('is clean after all kinds of work, and names what is damaged', async () => {
+        const own = await Foyer.start({ args: BOTH });
+        const [x, y] = [await makeUser(own), await makeUser(own)];
+        const two = await direct(x, y);
+        const chat = await group(x, [y]);
+        for (const id of [two.id, chat.id]) for (let i = 0; i < 4; i++) await sent(i % 2 ? x : y, id, `m${i}`);
+        const message = await sent(x, chat.id, 'edited');
+        ok(await x.patch(`/v1/messages/${message.id}`, { body: 'EDITED' }), 200);
+        ok(await y.put(`/v1/messages/${message.id}/reactions/x`), 200);
+        ok(await y.post(`/v1/chats/${chat.id}/receipts`, { read_seq: 5 }), 200);
+        const audit = async () => {
+            const { stdout } = await run(['audit', '--data', own.dir, '--json']);
+            return JSON.parse(stdout);
+        };
+        const clean = await audit();
+        assert.deepEqual(clean.findings, []);
+        assert.deepEqual([clean.totals.chat_chats, clean.totals.chat_entries], [2, 12]);
+        const day = Math.floor((await own.now()) / DAY);
+        const tables = ['chat', 'direct_chat', 'chat_member', 'log_slot', `message_${String(day % 33).padStart(2, '0')}`];
+        for (const table of tables) await own.sql(`CREATE TABLE kept_${table} AS SELECT * FROM ${table}`, 'chat');
+        for (const [damage, check] of DAMAGE) {
+            await own.sql(damage.replace('{log}', tables.at(-1)), 'chat');
+            const found = (await audit()).findings.map((finding) => finding.check);
+            assert.ok(found.includes(check), `${damage}: ${found}`);
+            for (const table of tables) {
+                await own.sql(`DELETE FROM ${table}`, 'chat');
+                await own.sql(`INSERT INTO ${table} SELECT * FROM kept_${table}`, 'chat');
+            }
+        }
+        for (const table of tables) await own.sql(`DROP TABLE kept_${table}`, 'chat');
+        assert.deepEqual((await audit()).findings, []);
+        await own.stop();
+    });
+});
+
 describe('two nodes', { skip: !isPostgres && 'nodes share PostgreSQL' }, () => {
     test('send into one chat: seqs have no gap, and the order is the same everywhere', async () => {
         const cluster = await Postgres.start();
