@@ -74,13 +74,6 @@ static bool check_send(struct call *call, struct send_form *form)
     return true;
 }
 
-/* By user, network and chat. */
-static bool check_rates(struct call *call, uint64_t chat_id)
-{
-    return call_rate_limit_also(call, RATE_CHAT_SEND_NETWORK, 0) &&
-           call_rate_limit_also(call, RATE_CHAT_ROOM, chat_id);
-}
-
 static enum err send_prepare(struct call *call, struct db *db)
 {
     (void)db;
@@ -88,8 +81,9 @@ static enum err send_prepare(struct call *call, struct db *db)
     if (!form)
         return ERR_NOMEM;
     call->prepared = form;
-    if (!call_param_id(call, "id", "cht", &form->chat_id) || !check_rates(call, form->chat_id) ||
-        !call_decode(call, &form->body) || !check_send(call, form))
+    if (!call_param_id(call, "id", "cht", &form->chat_id) ||
+        !call_rate_limit_also(call, RATE_CHAT_SEND_NETWORK, 0) || !call_decode(call, &form->body) ||
+        !check_send(call, form))
         return ERR_OK;
     struct str whole = arena_printf(call_arena(call), "%lld:%.*s", (long long)form->reply_to.number,
                                     STR_ARG(form->body.body));
@@ -197,7 +191,12 @@ static enum err send_apply(struct call *call, struct writer_tx *tx)
     err = chat_check_block(call, tx->db, &seen.chat);
     if (!err)
         err = check_reply(call, tx, &seen);
-    return err ? chat_said(err) : append_message(call, tx, &seen);
+    if (err)
+        return chat_said(err);
+    /* Here, so that nobody uses up the allowance of a chat who may not write to it. */
+    if (!call_rate_limit_also(call, RATE_CHAT_ROOM, form->chat_id))
+        return ERR_OK;
+    return append_message(call, tx, &seen);
 }
 
 /* ---- reading ---- */
