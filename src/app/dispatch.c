@@ -357,9 +357,8 @@ static bool take_allowance(struct call *call, enum rate_class rate_class, uint64
     bool is_exempt = caller && caller->key_id && (caller->scopes & SCOPE_ADMIN);
     if (!call->app->limiter || !limits->policy || is_exempt)
         return true;
-    struct rate_verdict verdict =
-        rate_limiter_take(call->app->limiter, rate_class, who ? who : who_is_limited(call, limits),
-                          clock_now_ms());
+    struct rate_verdict verdict = rate_limiter_take(
+        call->app->limiter, rate_class, who ? who : who_is_limited(call, limits), clock_now_ms());
     if (is_routes_own || !verdict.is_allowed)
         rate_limit_headers(call, limits, &verdict);
     if (verdict.is_allowed)

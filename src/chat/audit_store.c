@@ -15,15 +15,17 @@
 #define PART(NN)                                                                                   \
     "SELECT chat_id, MIN(seq) AS first, MAX(seq) AS last, COUNT(*) AS n, MAX(texts) AS texts "     \
     "FROM message_" NN " GROUP BY chat_id"
-#define ALSO(NN) " UNION ALL " PART(NN)
-#define PARTS                                                                                      \
+#define ALSO(A, B, C, D)                                                                           \
+    " UNION ALL " PART(A) " UNION ALL " PART(B) " UNION ALL " PART(C) " UNION ALL " PART(D)
+#define PARTS_00_16                                                                                \
     PART("00")                                                                                     \
-    ALSO("01")                                                                                     \
-    ALSO("02") ALSO("03") ALSO("04") ALSO("05") ALSO("06") ALSO("07") ALSO("08") ALSO("09")        \
-        ALSO("10") ALSO("11") ALSO("12") ALSO("13") ALSO("14") ALSO("15") ALSO("16") ALSO("17")    \
-            ALSO("18") ALSO("19") ALSO("20") ALSO("21") ALSO("22") ALSO("23") ALSO("24")           \
-                ALSO("25") ALSO("26") ALSO("27") ALSO("28") ALSO("29") ALSO("30") ALSO("31")       \
-                    ALSO("32")
+    ALSO("01", "02", "03", "04")                                                                   \
+    ALSO("05", "06", "07", "08") ALSO("09", "10", "11", "12") ALSO("13", "14", "15", "16")
+#define PARTS_17_32                                                                                \
+    ALSO("17", "18", "19", "20")                                                                   \
+    ALSO("21", "22", "23", "24")                                                                   \
+    ALSO("25", "26", "27", "28") ALSO("29", "30", "31", "32")
+#define PARTS PARTS_00_16 PARTS_17_32
 
 struct audit_check chat_checks[CHAT_CHECKS] = {
     {"chat-log",
