@@ -17,12 +17,15 @@ browse
 purchases
 expiry
 idle
+ingest
+deliveries
 replay-all
 ws-echo
 holds@postgres
 purchases@postgres
 refused@postgres
 expiry@postgres
+ingest@postgres
 search --events ${SEARCH_EVENTS:-200000}${SEARCH_DATA:+ --data $SEARCH_DATA}
 slow-endpoint --minutes 1 --seconds 8
 failover"
