@@ -9,8 +9,9 @@
 static enum err disable(struct rig *rig, struct writer_tx *tx, void *ctx)
 {
     uint64_t *endpoint_id = ctx;
-    return endpoint_store_disable(tx->db, rig->app_id, *endpoint_id, DISABLED_BY_CALLER,
-                                  tx->now_ms);
+    bool is_new;
+    return endpoint_store_disable(tx->db, rig->app_id, *endpoint_id, DISABLED_BY_CALLER, tx->now_ms,
+                                  &is_new);
 }
 
 static enum err disable_and_fail(struct rig *rig, struct writer_tx *tx, void *ctx)
