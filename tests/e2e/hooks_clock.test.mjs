@@ -200,6 +200,8 @@ describe('the breaker', () => {
         code = 200;
         await server.advance(61 * SECOND);
         await states('closed');
+        /* The waits count from when a result is written: the clock is not moved before that. */
+        await until(async () => (await outcomes(server, app, sent)).every(({ attempts }) => attempts > 0), { what: 'the results' });
         await server.advance(12 * HOUR); /* when those that failed are due */
         await until(async () => (await outcomes(server, app, sent)).every(({ status }) => status === SUCCESS), { what: 'all of them' });
         assert.equal((await health()).next_probe_at, null);
