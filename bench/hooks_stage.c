@@ -1,6 +1,7 @@
 /* The stage of webhook scenarios; see hooks_stage.h. */
 #include "hooks_stage.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -39,6 +40,7 @@ static enum err create_endpoint(struct hooks_stage *stage, size_t i)
 {
     char url[RECEIVER_URL_SIZE], path[128], body[512];
     struct hooks_endpoint *endpoint = &stage->endpoints[i];
+    assert(stage->app_count > 0);
     endpoint->app = i % stage->app_count;
     receiver_url(&stage->receiver, i, url);
     snprintf(path, sizeof(path), "/api/v1/app/%s/endpoint", stage->apps[endpoint->app]);

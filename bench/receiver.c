@@ -113,7 +113,7 @@ static size_t answer_text(int status, char *ret_text, size_t size, size_t *ret_h
                         status, status < 300 ? "OK" : "No", sizeof(BODY) - 1);
     int len = snprintf(ret_text + head, size - (size_t)head, "%s", BODY);
     *ret_head = (size_t)head;
-    return (size_t)(head + len);
+    return (size_t)head + (size_t)len;
 }
 
 /* Sends the answer as far as that byte; 0: to its end. An answer is small: it always fits. */

@@ -104,7 +104,7 @@ static enum err call(const struct replay_all *run, const char *method, const cha
 static void read_progress(struct progress *progress, struct str body)
 {
     static const char running[] = "\"state\":\"running\"";
-    if (hooks_number(body, "total") < 0)
+    if (!body.data || hooks_number(body, "total") < 0)
         return;
     *progress = (struct progress){
         .total = hooks_number(body, "total"),

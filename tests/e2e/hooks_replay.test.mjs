@@ -391,6 +391,26 @@ describe('across a crash', () => {
             receiver.stop();
         });
 
+    /* Ids go on above all that may have been given out before, so for some seconds they are ahead of the clock. */
+    test('what came right after the new start counts, too', async () => {
+        const server = await startHooks();
+        const receiver = await startReceiver();
+        const app = await makeApp(server);
+        const endpoint = await makeEndpoint(server, app, receiver.url, ONCE_A_DAY);
+        await server.kill9();
+        await server.start();
+        await makeLetters(server, app, endpoint, 5);
+        const all = (await letters(server, app)).length;
+        assert.equal((await replay(server, app, { preview: true })).total, all);
+        const job = await replay(server, app);
+        assert.ok(all >= 5 && job.total === all, JSON.stringify(job));
+        receiver.goesUp();
+        const end = await ended(server, app, job);
+        assert.deepEqual([end.queued, end.total], [all, all]);
+        await server.stop();
+        receiver.stop();
+    });
+
     test('what a cancelled replay had under way is no more after it', async () => {
         const server = await startHooks();
         const receiver = await startReceiver();
