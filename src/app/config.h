@@ -32,8 +32,8 @@ struct config {
     char stripe_api[CONFIG_TEXT_MAX]; /* default https://api.stripe.com */
     char mail[CONFIG_TEXT_MAX];       /* --mail dir | smtp://user:pass@host:port | smtps://... */
     char mail_from[CONFIG_TEXT_MAX];
-    char hooks_key[CONFIG_TEXT_MAX];        /* 64 hex digits; "": DATA/hooks.key */
-    char hooks_allow_cidr[CONFIG_TEXT_MAX]; /* networks with a comma between them */
+    char hooks_key[CONFIG_TEXT_MAX];           /* 64 hex digits; "": DATA/hooks.key */
+    char hooks_allow_cidr[CONFIG_TEXT_MAX];    /* networks with a comma between them */
     char hooks_unknown_types[CONFIG_TEXT_MAX]; /* allow, refuse */
     int64_t hooks_timeout_ms;
     int64_t hooks_ingest_rate; /* messages a second of an application; 0: no limit */

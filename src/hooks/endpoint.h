@@ -3,8 +3,8 @@
 #define HOOKS_ENDPOINT_H
 
 #include "base/json.h"
-#include "hooks/limits.h"
 #include "hooks/endpoint_secret.h"
+#include "hooks/limits.h"
 #include "store/db.h"
 
 struct keyring;

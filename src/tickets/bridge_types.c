@@ -34,14 +34,12 @@
     "\"seats\":{\"type\":\"array\",\"items\":" OBJECT(                                             \
         "\"id\",\"label\",\"section\",\"row\",\"number\",\"category\",\"price\"",                  \
         "\"id\":" TEXT ",\"label\":" TEXT ",\"section\":" TEXT ",\"row\":" TEXT                    \
-        ",\"number\":" TEXT                                                                        \
-        ",\"category\":" TEXT ",\"price\":" WHOLE) "},\"areas\":{\"type\":\"array\","              \
-                                                   "\"items\":" OBJECT("\"quantity\",\"price\"",   \
-                                                                       "\"area_id\":" TEXT         \
-                                                                       ",\"name\":" TEXT           \
-                                                                       ",\"category\":" TEXT       \
-                                                                       ",\"quantity\":" WHOLE      \
-                                                                       ",\"price\":" WHOLE) "}"
+        ",\"number\":" TEXT ",\"category\":" TEXT                                                  \
+        ",\"price\":" WHOLE) "},\"areas\":{\"type\":\"array\","                                    \
+                             "\"items\":" OBJECT("\"quantity\",\"price\"",                         \
+                                                 "\"area_id\":" TEXT ",\"name\":" TEXT             \
+                                                 ",\"category\":" TEXT ",\"quantity\":" WHOLE      \
+                                                 ",\"price\":" WHOLE) "}"
 #define PLACES_EXAMPLE                                                                             \
     "\"seats\":[{\"id\":\"S1-R1-4\",\"label\":\"Stalls, 1-4\",\"section\":\"Stalls\","             \
     "\"row\":\"1\",\"number\":\"4\",\"category\":\"front\",\"price\":5000}],\"areas\":[]"
