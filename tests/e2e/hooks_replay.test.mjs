@@ -123,7 +123,8 @@ describe('a replay', () => {
         assert.ok(end.ended_at);
         const order = receiver.deliveries.map(({ id }) => id);
         assert.equal(order.length, count);
-        for (const [i, { id }] of sent.entries()) assert.ok(Math.abs(order.indexOf(id) - i) <= WAITING_MAX, `message ${i} came as number ${order.indexOf(id)}`);
+        /* None before all but the last of those that went before it; one whose answer is slow may come as late as it likes. */
+        for (const [i, { id }] of sent.entries()) assert.ok(order.indexOf(id) >= i - WAITING_MAX, `message ${i} came as number ${order.indexOf(id)}`);
         assert.deepEqual(await letters(server, app), []);
         assert.equal((await stats(server, app, endpoint)).success, count);
         assert.equal(await links(server), 0);
