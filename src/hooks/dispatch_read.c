@@ -107,6 +107,19 @@ static int by_time(const void *a, const void *b)
                : left->key.message_id > right->key.message_id;
 }
 
+/* One that is known is passed over. Somebody may have sent it again behind its result, which memory has
+ * not heard of yet: then this row is nobody's news any more. */
+static bool is_known(const struct dispatcher *dispatcher, const struct delivery *row)
+{
+    uintptr_t value = 0;
+    if (!map_get(&dispatcher->known, item_key(&row->key), &value))
+        return false;
+    struct item *item = (struct item *)value;
+    item->is_outrun |= row->next_at != item->row.next_at || row->lane != item->row.lane ||
+                       row->created_at != item->row.created_at;
+    return true;
+}
+
 /* Adds the unknown rows of one slot that are among the first so far. */
 static enum err read_slot(struct dispatcher *dispatcher, struct target *target,
                           const struct delivery_wait *wait, struct reading *reading)
@@ -120,7 +133,7 @@ static enum err read_slot(struct dispatcher *dispatcher, struct target *target,
         target->slots[wait->lane] &= ~(UINT64_C(1) << wait->slot);
     reading->is_cut |= count == wait->limit;
     for (size_t i = 0; i < count && reading->count < ROWS_MAX; i++)
-        if (!map_has(&dispatcher->known, item_key(&rows[i].key)))
+        if (!is_known(dispatcher, &rows[i]))
             reading->rows[reading->count++] = rows[i];
     qsort(reading->rows, reading->count, sizeof(rows[0]), by_time);
     if (reading->count > DISPATCH_READ_MAX + 1) {

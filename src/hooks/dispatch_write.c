@@ -347,7 +347,7 @@ static void job_landed(struct dispatcher *dispatcher, struct job *job)
         target_timer(dispatcher, target, job->next_at);
     }
     /* It ended while this one was under way, and what waited was read without it. */
-    target->is_stale |= job->next_at && target_is_over(target);
+    target->is_stale |= (job->next_at && target_is_over(target)) || job->item->is_outrun;
     item_forget(dispatcher, job->item);
     job_free(job);
     if (target->is_stale || target->first) /* it may have waited for room */

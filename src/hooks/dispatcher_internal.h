@@ -28,6 +28,7 @@ struct item {
     struct item *next;
     struct target *target;
     struct delivery row;
+    bool is_outrun; /* the database has it otherwise: its target reads on when it is forgotten */
 };
 
 /* An endpoint with something to do. */

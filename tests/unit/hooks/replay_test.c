@@ -337,6 +337,87 @@ static void earlier_lanes_are_read_first_and_push_later_ones_out(void **state)
     targets_free(dispatcher);
 }
 
+/* --- results that land --- */
+
+/* The first message waits for the endpoint, in this lane; it is sent. */
+static struct job *send_first_of(struct rig *rig, struct work *work, enum lane lane)
+{
+    struct dispatcher *dispatcher = rig->hooks->dispatcher;
+    struct target *target;
+    assert_ok(target_find(dispatcher, rig->app_id, rig->all_id, &target));
+    target->slots[lane] = UINT64_C(1) << ring_slot_of(work->ids[0]);
+    assert_ok(target_read(dispatcher, target));
+    struct job *job = calloc(1, sizeof(*job));
+    assert_non_null(job);
+    arena_init(&job->arena, 4096);
+    job->dispatcher = dispatcher;
+    job->target = target;
+    job->item = target_take(target);
+    assert_int_equal(job->item->row.key.message_id, work->ids[0]);
+    job->is_attempt = true;
+    job->schedule = schedule_default;
+    job->started_ms = clock_now_ms();
+    return job;
+}
+
+static void put_down(struct rig *rig)
+{
+    struct dispatcher *dispatcher = rig->hooks->dispatcher;
+    targets_free(dispatcher);
+    dispatch_free_spares(dispatcher);
+    dispatcher->db = NULL;
+}
+
+static enum err wait_live(struct rig *rig, struct writer_tx *tx, void *ctx)
+{
+    struct delivery delivery = {.key = {rig->app_id, rig->all_id, ((struct work *)ctx)->ids[0]},
+                                .state = DELIVERY_PENDING,
+                                .next_at = tx->now_ms - 1000,
+                                .created_at = tx->now_ms - 1000};
+    return delivery_store_put(tx->db, &delivery);
+}
+
+/* Its result, and then the wish of somebody to have it once more, in one commit: news of that come first. */
+static enum err take_and_send_again(struct rig *rig, struct writer_tx *tx, void *ctx)
+{
+    struct work *work = ctx;
+    struct delivery delivery = {.key = {rig->app_id, rig->all_id, work->ids[0]},
+                                .attempts = 1,
+                                .created_at = tx->now_ms - 1000,
+                                .ended_at = tx->now_ms};
+    assert_ok(delivery_store_put(tx->db, &delivery));
+    return send_one_by_hand(rig, tx, ctx);
+}
+
+static void what_is_sent_again_before_its_result_has_landed_is_not_forgotten(void **state)
+{
+    struct rig *rig = *state;
+    struct work work = {0};
+    struct dispatcher *dispatcher = rig->hooks->dispatcher;
+    assert_ok(rig_run(rig, make_letters, &work));
+    assert_ok(rig_run(rig, wait_live, &work));
+    dispatcher->db = rig->db;
+    struct job *job = send_first_of(rig, &work, LANE_LIVE);
+    struct target *target = job->target;
+    assert_ok(rig_run(rig, take_and_send_again, &work));
+    target->slots[LANE_MANUAL] = target->slots[LANE_LIVE];
+    target_news(dispatcher, target, LANE_MANUAL);
+    assert_ok(target_read(dispatcher, target));
+    assert_null(target->first); /* it is known */
+    target_drop(target);
+    struct batch *batch = calloc(1, sizeof(*batch));
+    assert_non_null(batch);
+    *batch = (struct batch){.dispatcher = dispatcher, .customer = target->customer, .jobs = job};
+    dispatcher->batches_open = 1;
+    dispatcher->landed = batch;
+    dispatch_landed(dispatcher);
+    assert_true(target->is_stale && target->is_in_line);
+    assert_ok(target_read(dispatcher, target));
+    assert_non_null(target->first);
+    assert_int_equal(target->first->row.lane, LANE_MANUAL);
+    put_down(rig);
+}
+
 #define on_tables(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(void)
@@ -353,6 +434,7 @@ int main(void)
         on_tables(types_and_counts_are_those_of_the_scan),
         on_tables(retention_waits_a_day_for_a_running_job),
         on_tables(earlier_lanes_are_read_first_and_push_later_ones_out),
+        on_tables(what_is_sent_again_before_its_result_has_landed_is_not_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
