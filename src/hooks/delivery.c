@@ -25,7 +25,7 @@ void delivery_settle(struct delivery *delivery, const struct delivery_end *end)
     int64_t due_ms;
     if (delivery->state == DELIVERY_DEAD && end->result == DELIVERY_TAKEN) {
         /* An attempt was under way when it was given up: the receiver has it all the same. */
-        delivery->attempts++;
+        delivery->attempts += delivery->attempts < ATTEMPTS_MAX; /* a job's was one more */
         delivery_set_state(delivery, DELIVERY_SUCCESS, end->now_ms);
     }
     if (delivery->state != DELIVERY_PENDING)

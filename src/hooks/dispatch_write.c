@@ -207,7 +207,12 @@ static enum err job_apply(struct job *job, struct writer_tx *tx)
     job->next_lane = delivery.lane;
     job->is_dead = before == DELIVERY_PENDING && delivery.state == DELIVERY_DEAD;
     job->has_ended = is_there && before == DELIVERY_PENDING && delivery.state != DELIVERY_PENDING;
-    if (before == DELIVERY_PENDING || before != delivery.state)
+    /* Under way as its job was cancelled: it was sent anew, and counts less attempts than it has. */
+    bool is_again =
+        job->is_attempt && before != DELIVERY_PENDING && job->item->row.lane > delivery.lane;
+    if (is_again)
+        delivery.lane = job->item->row.lane;
+    if (before == DELIVERY_PENDING || before != delivery.state || is_again)
         err = delivery_store_put(tx->db, &delivery);
     if (!err && before == DELIVERY_PENDING && delivery.lane != LANE_LIVE)
         err = replay_settled(hooks, tx, key, delivery.state);

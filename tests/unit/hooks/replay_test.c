@@ -137,7 +137,7 @@ static enum err make_letters(struct rig *rig, struct writer_tx *tx, void *ctx)
                                   .created_at = tx->now_ms};
         struct delivery delivery = {.key = {rig->app_id, rig->all_id, message.id},
                                     .state = DELIVERY_DEAD,
-                                    .attempts = 5,
+                                    .attempts = ATTEMPTS_MAX,
                                     .created_at = tx->now_ms - 60000,
                                     .ended_at = tx->now_ms - 60000};
         work->ids[i] = message.id;
@@ -360,6 +360,16 @@ static struct job *send_first_of(struct rig *rig, struct work *work, enum lane l
     return job;
 }
 
+static void land(struct dispatcher *dispatcher)
+{
+    dispatch_write(dispatcher);
+    while (dispatcher->batches_open > 0) {
+        usleep(1000);
+        dispatch_landed(dispatcher);
+    }
+    assert_null(dispatcher->failed);
+}
+
 static void put_down(struct rig *rig)
 {
     struct dispatcher *dispatcher = rig->hooks->dispatcher;
@@ -418,6 +428,35 @@ static void what_is_sent_again_before_its_result_has_landed_is_not_forgotten(voi
     put_down(rig);
 }
 
+/* Twelve attempts, and the job's is under way when it is cancelled. */
+static void what_was_under_way_when_its_job_was_cancelled_counts_as_sent_again(void **state)
+{
+    struct rig *rig = *state;
+    struct work work = {0};
+    struct dispatcher *dispatcher = rig->hooks->dispatcher;
+    static const enum delivery_result results[] = {DELIVERY_REFUSED, DELIVERY_TAKEN};
+    assert_ok(rig_run(rig, make_letters, &work));
+    dispatcher->db = rig->db;
+    for (size_t i = 0; i < 2; i++) {
+        struct work again = work;
+        assert_ok(rig_run(rig, make_replay, &again));
+        look(rig, &again);
+        assert_ok(rig_run(rig, do_step, &again));
+        struct job *job = send_first_of(rig, &again, LANE_REPLAY);
+        assert_ok(rig_run(rig, do_cancel, &again));
+        assert_int_equal(get(rig, work.ids[0]).lane, i == 0 ? LANE_LIVE : LANE_REPLAY);
+        job->result = results[i];
+        job_result(dispatcher, job);
+        target_unread(dispatcher, job->target);
+        land(dispatcher);
+        struct delivery after = get(rig, work.ids[0]);
+        assert_int_equal(after.state, i == 0 ? DELIVERY_DEAD : DELIVERY_SUCCESS);
+        assert_int_equal(after.attempts, ATTEMPTS_MAX);
+        assert_int_equal(after.lane, LANE_REPLAY); /* the audit does not count its attempts */
+    }
+    put_down(rig);
+}
+
 #define on_tables(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(void)
@@ -435,6 +474,7 @@ int main(void)
         on_tables(retention_waits_a_day_for_a_running_job),
         on_tables(earlier_lanes_are_read_first_and_push_later_ones_out),
         on_tables(what_is_sent_again_before_its_result_has_landed_is_not_forgotten),
+        on_tables(what_was_under_way_when_its_job_was_cancelled_counts_as_sent_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
