@@ -17,6 +17,17 @@
         .text = question                                                                           \
     }
 
+#define WAITS(NN) "SELECT app_id FROM delivery_" NN " WHERE next_at IS NOT NULL"
+#define ALSO(NN)  " UNION ALL " WAITS(NN)
+#define ALSO_OF(A, B, C, D, E, F, G, H)                                                            \
+    ALSO(A) ALSO(B) ALSO(C) ALSO(D) ALSO(E) ALSO(F) ALSO(G) ALSO(H)
+#define WAITS_ALL                                                                                  \
+    WAITS("00")                                                                                    \
+    ALSO_OF("01", "02", "03", "04", "05", "06", "07", "08")                                        \
+    ALSO_OF("09", "10", "11", "12", "13", "14", "15", "16")                                        \
+    ALSO_OF("17", "18", "19", "20", "21", "22", "23", "24")                                        \
+    ALSO_OF("25", "26", "27", "28", "29", "30", "31", "32")
+
 struct audit_check hooks_row_checks[HOOKS_ROW_CHECKS] = {
     {"hooks-ring",
      ASK("SELECT 'slot ' || slot || ' cannot hold day ' || day FROM ring_slot WHERE slot NOT "
@@ -37,6 +48,12 @@ struct audit_check hooks_row_checks[HOOKS_ROW_CHECKS] = {
     {"hooks-endpoint-twice",
      ASK("SELECT 'endpoint ' || id || ' is of ' || COUNT(*) || ' applications' FROM endpoint GROUP "
          "BY id HAVING COUNT(*) > 1 LIMIT $1")},
+    {"hooks-backlog",
+     ASK("SELECT 'application ' || a.id || ' counts ' || COALESCE(b.pending, 0) || ' deliveries "
+         "that wait, and has ' || COALESCE(w.n, 0) FROM application a LEFT JOIN "
+         "application_backlog b ON b.app_id = a.id LEFT JOIN (SELECT app_id, COUNT(*) AS n FROM "
+         "(" WAITS_ALL ") AS waiting GROUP BY app_id) w ON w.app_id = a.id WHERE "
+         "COALESCE(b.pending, 0) <> COALESCE(w.n, 0) LIMIT $1")},
 };
 
 #define DAYS(NN)                                                                                   \

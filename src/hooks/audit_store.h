@@ -7,7 +7,7 @@
 #include "hooks/ring.h"
 
 /* Of tables that there is one of. */
-#define HOOKS_ROW_CHECKS 4
+#define HOOKS_ROW_CHECKS 5
 extern struct audit_check hooks_row_checks[HOOKS_ROW_CHECKS];
 
 /* Of each day's tables. */
