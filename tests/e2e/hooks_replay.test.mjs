@@ -177,7 +177,7 @@ describe('a replay', () => {
 
     test('cancelled, stops at once and gives back what it has not begun', async () => {
         const count = 200;
-        const { app, endpoint, sent } = await world(count, { throttleRate: 50 });
+        const { app, endpoint, sent } = await world(count, { throttleRate: 10 });
         const job = await replay(server, app);
         await receiver.count(10);
         const at = await cancel(server, app, job);
@@ -219,7 +219,7 @@ describe('a replay', () => {
         await replay(server, app);
         await receiver.count(1);
         const live = await sendMessage(server, app, { live: true });
-        const letOne = setInterval(() => receiver.held.shift()?.writeHead(204).end(), 20);
+        const letOne = setInterval(() => receiver.held.shift()?.writeHead(204).end(), 100);
         await receiver.delivery(({ id }) => id === live.id);
         clearInterval(letOne);
         const before = receiver.deliveries.findIndex(({ id }) => id === live.id);
