@@ -13,22 +13,31 @@
     "(" LINES " = '' OR " POSITION "(" CHAR "(10) || " LINES " || " CHAR "(10), " CHAR             \
     "(10) || " NAME " || " CHAR "(10)) > 0)"
 
-/* $5: 0 when what was delivered counts, too. */
-#define ENDED(NN, POSITION, CHAR)                                                                  \
-    " FROM delivery_" NN " d WHERE d.app_id = $1 AND d.endpoint_id = $2 AND d.message_id > $3"     \
-    " AND d.message_id < $4 AND (d.state = 2 OR ($5 = 0 AND d.state = 0)) AND d.ended_at < $6"     \
-    " AND ($7 = '' OR EXISTS (SELECT 1 FROM message_" NN " m WHERE m.app_id = d.app_id"            \
-    " AND m.id = d.message_id AND " IS_AMONG("$7", "m.event_type", POSITION, CHAR) "))"
-#define NEXT(NN, POSITION, CHAR)                                                                   \
-    "SELECT d.message_id" ENDED(NN, POSITION, CHAR) " ORDER BY d.message_id LIMIT $8"
-#define COUNT(NN, POSITION, CHAR)                                                                  \
-    "SELECT count(*) FROM (SELECT 1" ENDED(NN, POSITION, CHAR) " LIMIT $8) t"
-#define NEXT_LITE(NN)   NEXT(NN, "instr", "char")
-#define NEXT_PGSQL(NN)  NEXT(NN, "strpos", "chr")
-#define COUNT_LITE(NN)  COUNT(NN, "instr", "char")
-#define COUNT_PGSQL(NN) COUNT(NN, "strpos", "chr")
+/* Dead letters have an index of their own, which is by message: the + keeps from the way over all
+ * deliveries of the endpoint. */
+#define OF_DEAD  "+d.endpoint_id = $2 AND d.state = 2"
+#define OF_ENDED "d.endpoint_id = $2 AND d.state IN (0, 2)"
+#define ENDED(NN, WHICH, POSITION, CHAR)                                                           \
+    " FROM delivery_" NN " d WHERE d.app_id = $1 AND " WHICH " AND d.message_id > $3"              \
+    " AND d.message_id < $4 AND d.ended_at < $5"                                                   \
+    " AND ($6 = '' OR EXISTS (SELECT 1 FROM message_" NN " m WHERE m.app_id = d.app_id"            \
+    " AND m.id = d.message_id AND " IS_AMONG("$6", "m.event_type", POSITION, CHAR) "))"
+#define NEXT(NN, WHICH, POSITION, CHAR)                                                            \
+    "SELECT d.message_id" ENDED(NN, WHICH, POSITION, CHAR) " ORDER BY d.message_id LIMIT $7"
+#define COUNT(NN, WHICH, POSITION, CHAR)                                                           \
+    "SELECT count(*) FROM (SELECT 1" ENDED(NN, WHICH, POSITION, CHAR) " LIMIT $7) t"
+#define NEXT_LITE(NN)        NEXT(NN, OF_ENDED, "instr", "char")
+#define NEXT_PGSQL(NN)       NEXT(NN, OF_ENDED, "strpos", "chr")
+#define NEXT_DEAD_LITE(NN)   NEXT(NN, OF_DEAD, "instr", "char")
+#define NEXT_DEAD_PGSQL(NN)  NEXT(NN, OF_DEAD, "strpos", "chr")
+#define COUNT_LITE(NN)       COUNT(NN, OF_ENDED, "instr", "char")
+#define COUNT_PGSQL(NN)      COUNT(NN, OF_ENDED, "strpos", "chr")
+#define COUNT_DEAD_LITE(NN)  COUNT(NN, OF_DEAD, "instr", "char")
+#define COUNT_DEAD_PGSQL(NN) COUNT(NN, OF_DEAD, "strpos", "chr")
 RING_SQL_PAIR(SQL_NEXT, NEXT_LITE, NEXT_PGSQL);
+RING_SQL_PAIR(SQL_NEXT_DEAD, NEXT_DEAD_LITE, NEXT_DEAD_PGSQL);
 RING_SQL_PAIR(SQL_COUNT, COUNT_LITE, COUNT_PGSQL);
+RING_SQL_PAIR(SQL_COUNT_DEAD, COUNT_DEAD_LITE, COUNT_DEAD_PGSQL);
 
 /* Whether the endpoint has a delivery of it that was tried or is under way. */
 #define MESSAGES(NN, POSITION, CHAR)                                                               \
@@ -62,10 +71,9 @@ static void bind_ended(struct db_stmt *stmt, const struct replay_scan *scan, int
     db_bind_i64(stmt, 2, (int64_t)scan->endpoint_id);
     db_bind_i64(stmt, 3, (int64_t)scan->position);
     db_bind_i64(stmt, 4, (int64_t)scan->until_id);
-    db_bind_i64(stmt, 5, replay->kind == REPLAY_DEAD);
-    db_bind_i64(stmt, 6, replay->created_at);
-    db_bind_str(stmt, 7, replay->event_types);
-    db_bind_i64(stmt, 8, limit);
+    db_bind_i64(stmt, 5, replay->created_at);
+    db_bind_str(stmt, 6, replay->event_types);
+    db_bind_i64(stmt, 7, limit);
 }
 
 /* is_at_end of the step: of this slot. */
@@ -73,7 +81,8 @@ static enum err next_ended(struct db *db, const struct replay_scan *scan, size_t
                            struct replay_step *step)
 {
     size_t room = REPLAY_STEP_MAX - step->count;
-    struct db_stmt *stmt = db_stmt(db, &SQL_NEXT[slot]);
+    struct sql *ring = scan->replay->kind == REPLAY_DEAD ? SQL_NEXT_DEAD : SQL_NEXT;
+    struct db_stmt *stmt = db_stmt(db, &ring[slot]);
     bind_ended(stmt, scan, (int64_t)room);
     bool has_row;
     enum err err = db_step(stmt, &has_row);
@@ -203,7 +212,8 @@ enum err replay_scan_count(struct db *db, const struct replay_scan *scan, int64_
         if (scan->replay->kind == REPLAY_MISSING) {
             err = count_missing(db, scan, slot, limit - total, &count);
         } else {
-            struct db_stmt *stmt = db_stmt(db, &SQL_COUNT[slot]);
+            bool is_dead = scan->replay->kind == REPLAY_DEAD;
+            struct db_stmt *stmt = db_stmt(db, is_dead ? &SQL_COUNT_DEAD[slot] : &SQL_COUNT[slot]);
             bind_ended(stmt, scan, limit - total + 1);
             err = db_get_i64(stmt, &count);
         }
