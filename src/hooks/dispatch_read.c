@@ -196,6 +196,7 @@ enum err target_read(struct dispatcher *dispatcher, struct target *target)
     static _Thread_local struct reading reading;
     enum err err = ERR_OK;
     target->is_stale = false;
+    target->line_read_ms = clock_now_ms();
     for (enum lane lane = LANE_LIVE; lane < LANE_COUNT && !target->is_stale; lane++) {
         if (target->slots[lane] == 0)
             continue;

@@ -295,6 +295,13 @@ static bool is_outdated(const struct target *target)
            target->read_at_ms < clock_now_ms();
 }
 
+/* Another node may have cancelled the job meanwhile, of which no news come. */
+static bool is_of_a_job_of_old(const struct dispatcher *dispatcher, const struct target *target)
+{
+    return target->first && target->first->row.lane == LANE_REPLAY && db_is_pgsql(dispatcher->db) &&
+           clock_now_ms() - target->line_read_ms >= DISPATCH_POLL_MS;
+}
+
 static const char *reason_to_give_up(const struct target *target, const struct item *item)
 {
     if (target->is_gone)
@@ -352,6 +359,8 @@ enum send_try target_try(struct dispatcher *dispatcher, struct target *target)
     if (must_wait(dispatcher, target))
         return TRY_NOTHING;
     enum err err = ERR_OK;
+    if (is_of_a_job_of_old(dispatcher, target))
+        target_unread(dispatcher, target);
     if (target->first || target->is_stale)
         err = target_load(dispatcher, target);
     if (!err && !target->first && target->is_stale)

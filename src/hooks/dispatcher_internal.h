@@ -47,6 +47,7 @@ struct target {
     struct window window;
     uint64_t slots[LANE_COUNT]; /* of the ring, that may hold something that waits in this lane */
     bool is_stale;              /* there may be more in the database that is due */
+    int64_t line_read_ms;       /* when what waits in memory was read */
     int64_t timer_ms;
     int64_t paused_until_ms;
     int64_t queued_at_ms; /* when it got in line last */

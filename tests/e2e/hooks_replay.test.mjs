@@ -496,3 +496,27 @@ describe('nodes', { skip: !isPostgres && 'about a shared database' }, () => {
         receiver.stop();
     });
 });
+
+test('a replay that is cancelled at another node ends at the one that sends, too', { skip: !isPostgres && 'nodes share PostgreSQL' }, async () => {
+    const env = { FOYER_HOOKS_KEY: '5a'.repeat(32) };
+    const steward = await startHooks({ env });
+    const other = await startHooks({ env, store: storeOf(steward.dir) });
+    const receiver = await startReceiver();
+    const app = await makeApp(steward);
+    const endpoint = await makeEndpoint(steward, app, receiver.url, ONCE_A_DAY);
+    await makeLetters(steward, app, endpoint, 40);
+    receiver.goesUp();
+    receiver.holds = true;
+    const job = await replay(steward, app);
+    await until(() => receiver.held.length > 0, { what: 'one to be under way' });
+    assert.equal((await cancel(other, app, job)).state, 'cancelled');
+    await new Promise((resolve) => setTimeout(resolve, 1500)); /* longer than what waits in memory is believed */
+    const before = receiver.deliveries.length;
+    receiver.release();
+    await until(async () => (await letters(steward, app)).length <= 40 - before, { what: 'what was under way to arrive' });
+    await new Promise((resolve) => setTimeout(resolve, 500)); /* others would come now */
+    assert.equal(receiver.deliveries.length, before);
+    await other.stop();
+    await steward.stop();
+    receiver.stop();
+});
