@@ -106,6 +106,7 @@
 #define REPLAY_YIELD_JOBS     32     /* that wait for the writer: replays queue nothing now */
 #define REPLAY_YIELD_MS       50     /* then they look again */
 #define REPLAY_SCAN_MAX       2048   /* messages looked at in one step when most do not count */
+#define REPLAY_LOOK_MAX       500000 /* messages looked at to count what was never tried */
 #define REPLAY_ROUND_MAX      64     /* legs in one round of the worker */
 #define REPLAY_RUNNING_MAX    16     /* jobs of one application */
 #define REPLAY_DELIVERIES_MAX 500000 /* of one job */

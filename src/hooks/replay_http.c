@@ -143,7 +143,8 @@ static enum err count(struct call *call, struct db *db, struct replay_form *form
     }
     enum err err = endpoint ? count_leg(call, db, form, endpoint) : count_all(call, db, form);
     if (!err && form->total > REPLAY_DELIVERIES_MAX)
-        problem_field(call, "since", "lets more than 500000 deliveries through");
+        problem_field(call, "since",
+                      "lets more than 500000 through, of deliveries or of messages to look at");
     return err;
 }
 

@@ -184,8 +184,9 @@ enum err replay_scan_next(struct db *db, const struct replay_scan *scan,
     return err;
 }
 
+/* looked_at: of all days. With too many of them there are as good as too many that count. */
 static enum err count_missing(struct db *db, const struct replay_scan *scan, size_t slot,
-                              int64_t limit, int64_t *count)
+                              int64_t limit, int64_t *looked_at, int64_t *count)
 {
     struct missing missing = {.is_cut = true};
     struct replay_scan part = *scan;
@@ -193,6 +194,9 @@ static enum err count_missing(struct db *db, const struct replay_scan *scan, siz
     while (!err && missing.is_cut && *count <= limit) {
         err = look_at_messages(db, &part, slot, NULL, &missing);
         *count += missing.count;
+        *looked_at += (int64_t)missing.looked_at;
+        if (*looked_at > REPLAY_LOOK_MAX)
+            *count = limit + 1;
         part.position = missing.last_id;
     }
     return err;
@@ -202,7 +206,7 @@ enum err replay_scan_count(struct db *db, const struct replay_scan *scan, int64_
                            int64_t *ret_count)
 {
     struct ring_slots slots;
-    int64_t total = 0;
+    int64_t total = 0, looked_at = 0;
     enum err err = slots_of(db, scan, &slots);
     for (size_t i = 0; !err && i < slots.count && total <= limit; i++) {
         int64_t day = slots.items[i].day, count = 0;
@@ -210,7 +214,7 @@ enum err replay_scan_count(struct db *db, const struct replay_scan *scan, int64_
             continue;
         size_t slot = slots.items[i].slot;
         if (scan->replay->kind == REPLAY_MISSING) {
-            err = count_missing(db, scan, slot, limit - total, &count);
+            err = count_missing(db, scan, slot, limit - total, &looked_at, &count);
         } else {
             bool is_dead = scan->replay->kind == REPLAY_DEAD;
             struct db_stmt *stmt = db_stmt(db, is_dead ? &SQL_COUNT_DEAD[slot] : &SQL_COUNT[slot]);

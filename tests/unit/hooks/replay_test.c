@@ -457,6 +457,47 @@ static void what_was_under_way_when_its_job_was_cancelled_counts_as_sent_again(v
     put_down(rig);
 }
 
+#define FILL(NN)                                                                                   \
+    "INSERT INTO message_" NN "(app_id, id, event_type, channels, payload, created_at)"            \
+    " WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < $3)"      \
+    " SELECT $1, $2 + n, 'other', '', $4, 1 FROM number"
+RING_SQL(SQL_FILL, FILL);
+
+/* Messages that the endpoint does not want, of this moment. */
+static enum err fill(struct rig *rig, struct writer_tx *tx, void *ctx)
+{
+    uint64_t first = id_next(tx->ids);
+    assert_ok(ring_open(rig->hooks->ring, tx, first));
+    struct db_stmt *stmt = db_stmt(tx->db, &SQL_FILL[ring_slot_of(first)]);
+    db_bind_i64(stmt, 1, (int64_t)rig->app_id);
+    db_bind_i64(stmt, 2, (int64_t)first);
+    db_bind_i64(stmt, 3, *(int64_t *)ctx);
+    db_bind_blob(stmt, 4, STR("{}"));
+    return db_exec(stmt);
+}
+
+static void counting_what_is_missing_has_an_end(void **state)
+{
+    struct rig *rig = *state;
+    struct replay replay = {.app_id = rig->app_id,
+                            .kind = REPLAY_MISSING,
+                            .event_types = STR(""),
+                            .created_at = clock_now_ms()};
+    struct replay_scan scan = {.replay = &replay,
+                               .endpoint_id = rig->all_id,
+                               .wanted_types = STR("wanted"),
+                               .wanted_channels = STR(""),
+                               .until_id = (uint64_t)INT64_MAX,
+                               .now_ms = clock_now_ms()};
+    int64_t count = -1, few = 2 * REPLAY_SCAN_MAX, many = REPLAY_LOOK_MAX;
+    assert_ok(rig_run(rig, fill, &few));
+    assert_ok(replay_scan_count(rig->db, &scan, REPLAY_DELIVERIES_MAX, &count));
+    assert_int_equal(count, 0);
+    assert_ok(rig_run(rig, fill, &many));
+    assert_ok(replay_scan_count(rig->db, &scan, REPLAY_DELIVERIES_MAX, &count));
+    assert_true(count > REPLAY_DELIVERIES_MAX);
+}
+
 #define on_tables(name) cmocka_unit_test_setup_teardown(name, rig_set_up, rig_tear_down)
 
 int main(void)
@@ -469,6 +510,7 @@ int main(void)
         cmocka_unit_test(a_job_takes_what_had_ended_before_it),
         cmocka_unit_test(how_long_it_takes_is_guessed_and_then_measured),
         on_tables(no_step_is_done_twice),
+        on_tables(counting_what_is_missing_has_an_end),
         on_tables(cancelling_gives_back_what_was_but_not_what_was_sent_by_hand),
         on_tables(types_and_counts_are_those_of_the_scan),
         on_tables(retention_waits_a_day_for_a_running_job),
