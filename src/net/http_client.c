@@ -229,14 +229,18 @@ static void land_flight(struct http_client *client, struct flight *flight, CURLc
 {
     struct http_call *call = flight->call;
     const char *message = "";
-    long status = 0;
+    long status = 0; /* stays 0 when it cannot be had */
     enum err err = result_of(call, code);
     if (err == ERR_OK)
-        (void)curl_easy_getinfo(flight->easy, CURLINFO_RESPONSE_CODE,
-                                &status); /* 0 when it fails */
+        (void)curl_easy_getinfo(flight->easy, CURLINFO_RESPONSE_CODE, &status);
     else
         message = flight->error[0] ? flight->error : curl_easy_strerror(code);
-    call->status = (int)status;
+    /* "HTTP/2 2" is a status to libcurl; RFC 9110 has three digits. */
+    if (err == ERR_OK && (status < 100 || status > 999)) {
+        err = ERR_IO;
+        message = "the answer has no valid status";
+    }
+    call->status = err == ERR_OK ? (int)status : 0;
     end_flight(client, flight);
     finish_call(call, err, message); /* the text is still there: a spare is not cleared */
 }

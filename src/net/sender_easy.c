@@ -312,9 +312,11 @@ enum send_outcome flight_easy_read(struct flight *flight, CURLcode code)
     (void)curl_easy_getinfo(flight->easy, CURLINFO_RESPONSE_CODE, &status); /* 0 when it fails */
     read_times(flight);
     bool is_answered = code == CURLE_OK || (code == CURLE_WRITE_ERROR && flight->is_body_over);
-    flight->send->status = status >= 200 || is_answered ? (int)status : 0;
+    bool is_status =
+        status >= 100 && status <= 999; /* libcurl takes "HTTP/2 2", RFC 9110 does not */
+    flight->send->status = is_status && (status >= 200 || is_answered) ? (int)status : 0;
     if (is_answered)
-        return SEND_ANSWERED;
+        return is_status ? SEND_ANSWERED : SEND_PROTOCOL;
     flight->is_head_over |= is_line_over(flight->easy, code);
     return flight->is_head_over ? SEND_HEAD_SIZE : outcome_of(flight, code);
 }
@@ -327,5 +329,7 @@ const char *flight_easy_error(const struct flight *flight, enum send_outcome out
         return "the head of the answer is too large";
     if (outcome == SEND_DENIED)
         return "the host's address is not one that may be called";
+    if (outcome == SEND_PROTOCOL && code == CURLE_OK)
+        return "the answer has no valid status";
     return flight->error[0] ? flight->error : curl_easy_strerror(code);
 }

@@ -1,6 +1,7 @@
 /* The HTTP client against the project's own server. */
 #include "net/http_client.h"
 
+#include "net/receiver.h"
 #include "net/rig.h"
 
 #define CALLS 200
@@ -158,6 +159,30 @@ static void test_refused_connection_and_bad_urls(void **state)
     }
 }
 
+static void no_status(struct receiver *receiver, int fd)
+{
+    if (receiver_read(receiver, fd))
+        (void)receiver_say(fd, "HTTP/2 2\n");
+}
+
+static void test_a_status_has_three_digits(void **state)
+{
+    (void)state;
+    static struct receiver receiver;
+    struct asked asked;
+    char url[64];
+    receiver_start(&receiver, no_status);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", receiver.port);
+    prepare(&asked, "GET", "/");
+    asked.call.url = url;
+    ask(&asked);
+    assert_err(asked.call.err, ERR_IO);
+    assert_int_equal(asked.call.status, 0);
+    assert_string_equal(asked.call.message, "the answer has no valid status");
+    http_call_release(&asked.call);
+    receiver_stop(&receiver);
+}
+
 static void test_redirects_are_not_followed(void **state)
 {
     (void)state;
@@ -291,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_response_over_its_maximum, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_connection_and_bad_urls, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_status_has_three_digits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_redirects_are_not_followed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_calls_wait_for_room_in_flight, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_many_calls, set_up, tear_down),

@@ -343,6 +343,12 @@ static void no_http(struct receiver *bad, int fd)
     (void)receiver_say(fd, "SSH-2.0-OpenSSH_9.2\r\nand what not\r\n\r\n");
 }
 
+static void no_status(struct receiver *bad, int fd)
+{
+    (void)receiver_read(bad, fd);
+    (void)receiver_say(fd, "HTTP/2 2\n");
+}
+
 static void no_tls(struct receiver *bad, int fd)
 {
     char byte;
@@ -392,6 +398,7 @@ static void broken_answers_fail(void **state)
     suffer(half_close_in_the_body, "http", LONG_MS, SEND_BROKEN);
     suffer(bad_chunks, "http", LONG_MS, SEND_BROKEN);
     suffer(no_http, "http", LONG_MS, SEND_PROTOCOL);
+    suffer(no_status, "http", LONG_MS, SEND_PROTOCOL);
     suffer(no_tls, "https", LONG_MS, SEND_TLS);
 }
 
