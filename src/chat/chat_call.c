@@ -10,14 +10,21 @@ static enum err not_found(struct call *call, const char *detail)
     return ERR_NOT_FOUND;
 }
 
-enum err chat_load_seen(struct call *call, struct db *db, uint64_t id, int64_t now_ms,
-                        struct chat_seen *ret_seen, bool *ret_is_member)
+enum err chat_seen_load(struct db *db, struct arena *arena, uint64_t id, uint64_t user_id,
+                        int64_t now_ms, struct chat_seen *ret_seen, bool *ret_is_member)
 {
-    enum err err = chat_store_get(db, call_arena(call), id, chat_caller(call), &ret_seen->chat,
-                                  &ret_seen->me, ret_is_member);
+    enum err err =
+        chat_store_get(db, arena, id, user_id, &ret_seen->chat, &ret_seen->me, ret_is_member);
     if (!err)
         chat_days(&ret_seen->chat, now_ms, &ret_seen->days);
     return err;
+}
+
+enum err chat_load_seen(struct call *call, struct db *db, uint64_t id, int64_t now_ms,
+                        struct chat_seen *ret_seen, bool *ret_is_member)
+{
+    return chat_seen_load(db, call_arena(call), id, chat_caller(call), now_ms, ret_seen,
+                          ret_is_member);
 }
 
 enum err chat_find_seen(struct call *call, struct db *db, uint64_t id, int64_t now_ms,
@@ -88,17 +95,23 @@ void chat_reply_limit(struct call *call, const char *field, const char *what, in
     problem_fields_as(call, PROBLEM_LIMIT_EXCEEDED, &errors);
 }
 
-bool chat_check_text(struct call *call, const char *field, struct str text, bool has_lines)
+bool chat_is_text(struct str text, bool has_lines)
 {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
         bool is_layout = has_lines && (c == '\n' || c == '\r' || c == '\t');
-        if ((c >= 0x20 && c != 0x7F) || is_layout)
-            continue;
-        problem_field(call, field, "must not have control characters");
-        return false;
+        if ((c < 0x20 && !is_layout) || c == 0x7F)
+            return false;
     }
     return true;
+}
+
+bool chat_check_text(struct call *call, const char *field, struct str text, bool has_lines)
+{
+    bool is_text = chat_is_text(text, has_lines);
+    if (!is_text)
+        problem_field(call, field, "must not have control characters");
+    return is_text;
 }
 
 void chat_set_shard(struct call *call, uint64_t chat_id)

@@ -39,6 +39,10 @@ ERR_MUST_USE enum err chat_find_seen(struct call *call, struct db *db, uint64_t 
  * answer. */
 ERR_MUST_USE enum err chat_load_seen(struct call *call, struct db *db, uint64_t id, int64_t now_ms,
                                      struct chat_seen *ret_seen, bool *ret_is_member);
+/* The same without a request. */
+ERR_MUST_USE enum err chat_seen_load(struct db *db, struct arena *arena, uint64_t id,
+                                     uint64_t user_id, int64_t now_ms, struct chat_seen *ret_seen,
+                                     bool *ret_is_member);
 
 /* Id of a message: msg_ with its chat and its number (log.h). */
 struct message_id {
@@ -59,7 +63,9 @@ ERR_MUST_USE enum err chat_check_block(struct call *call, struct db *db, const s
 /* 422 limit-exceeded: "MAX WHAT are the most". */
 void chat_reply_limit(struct call *call, const char *field, const char *what, int64_t max);
 
-/* A text of people: printable, and lines and tabs where they are allowed. Answers 422. */
+/* A text of people: printable, and lines and tabs where they are allowed. */
+bool chat_is_text(struct str text, bool has_lines);
+/* Answers 422. */
 bool chat_check_text(struct call *call, const char *field, struct str text, bool has_lines);
 
 /* prepare of routes on a chat, a message and nothing else to prepare: sets the shard. */
@@ -79,6 +85,13 @@ struct message_extra {
 };
 void chat_write_message(struct json_writer *writer, const struct message *message,
                         const struct message_extra *extra);
+/* The same as members of an open object. */
+void chat_put_message(struct json_writer *writer, const struct message *message,
+                      const struct message_extra *extra);
+/* What belongs to these messages of one chat, in order of seq, as the member seen->me sees it. */
+ERR_MUST_USE enum err chat_load_extras(struct db *db, struct arena *arena,
+                                       const struct chat_seen *seen, const struct message *messages,
+                                       size_t count, struct message_extra *ret_extras);
 /* One message and all that belongs to it. status 200 or 201. */
 ERR_MUST_USE enum err chat_reply_message(struct call *call, struct db *db, int status,
                                          const struct chat_seen *seen,

@@ -57,10 +57,9 @@ static void put_reactions(struct json_writer *writer, const struct message_extra
     json_close_array(writer);
 }
 
-void chat_write_message(struct json_writer *writer, const struct message *message,
-                        const struct message_extra *extra)
+void chat_put_message(struct json_writer *writer, const struct message *message,
+                      const struct message_extra *extra)
 {
-    json_open_object(writer);
     json_put_id2(writer, "id", "msg", message->chat_id, (uint64_t)message_number(message));
     json_put_id(writer, "chat_id", "cht", message->chat_id);
     json_put_i64(writer, "seq", message->seq);
@@ -82,28 +81,35 @@ void chat_write_message(struct json_writer *writer, const struct message *messag
         put_reactions(writer, extra);
     }
     json_put_time(writer, "created_at", message->created_at);
+}
+
+void chat_write_message(struct json_writer *writer, const struct message *message,
+                        const struct message_extra *extra)
+{
+    json_open_object(writer);
+    chat_put_message(writer, message, extra);
     json_close_object(writer);
 }
 
 /* ---- with all that belongs to them ---- */
 
-static enum err load_target(struct call *call, struct db *db, const struct chat_seen *seen,
-                            const struct message *edit, struct message **ret_target)
+static enum err load_target(struct db *db, struct arena *arena, const struct chat_seen *seen,
+                            const struct message *edit, const struct message **ret_target)
 {
     size_t slot;
-    struct message *target = ARENA_NEW(call_arena(call), struct message);
+    struct message *target = ARENA_NEW(arena, struct message);
     *ret_target = NULL;
     if (!target)
         return ERR_NOMEM;
-    enum err err = log_store_get(db, call_arena(call), edit->chat_id, number_seq(edit->target),
-                                 &seen->days, target, &slot);
+    enum err err = log_store_get(db, arena, edit->chat_id, number_seq(edit->target), &seen->days,
+                                 target, &slot);
     if (!err && target->seq > seen->me.joined_seq)
         *ret_target = target;
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
 /* Reactions of all the messages, in order of seq; none are looked for when no message has any. */
-static enum err load_reactions(struct call *call, struct db *db, const struct chat_seen *seen,
+static enum err load_reactions(struct db *db, struct arena *arena, const struct chat_seen *seen,
                                const struct message *messages, size_t count,
                                struct reaction **ret_reactions, size_t *ret_count)
 {
@@ -113,39 +119,52 @@ static enum err load_reactions(struct call *call, struct db *db, const struct ch
         has_any = has_any || messages[i].reactions > 0;
     if (!has_any)
         return ERR_OK;
-    struct reaction *reactions =
-        ARENA_ARRAY(call_arena(call), struct reaction, REACTIONS_SHOWN_MAX);
+    struct reaction *reactions = ARENA_ARRAY(arena, struct reaction, REACTIONS_SHOWN_MAX);
     if (!reactions)
         return ERR_NOMEM;
     *ret_reactions = reactions;
-    return reaction_store_list(db, call_arena(call), seen->chat.id, messages[0].seq,
-                               messages[count - 1].seq, chat_caller(call), &seen->days,
-                               REACTIONS_SHOWN_MAX, reactions, ret_count);
+    return reaction_store_list(db, arena, seen->chat.id, messages[0].seq, messages[count - 1].seq,
+                               seen->me.user_id, &seen->days, REACTIONS_SHOWN_MAX, reactions,
+                               ret_count);
+}
+
+enum err chat_load_extras(struct db *db, struct arena *arena, const struct chat_seen *seen,
+                          const struct message *messages, size_t count,
+                          struct message_extra *ret_extras)
+{
+    struct reaction *reactions = NULL;
+    size_t reaction_count = 0, at = 0;
+    enum err err = load_reactions(db, arena, seen, messages, count, &reactions, &reaction_count);
+    for (size_t i = 0; !err && i < count; i++) {
+        const struct message *message = &messages[i];
+        struct message_extra extra = {0};
+        if (message->type == ENTRY_EDIT)
+            err = load_target(db, arena, seen, message, &extra.target);
+        while (at < reaction_count && reactions[at].seq < message->seq)
+            at++;
+        size_t end = at;
+        while (end < reaction_count && reactions[end].seq == message->seq)
+            end++;
+        if (message->deleted_at == 0 && end > at) {
+            extra.reactions = &reactions[at];
+            extra.reaction_count = end - at;
+        }
+        ret_extras[i] = extra;
+        at = end;
+    }
+    return err;
 }
 
 enum err chat_write_messages(struct call *call, struct db *db, struct json_writer *writer,
                              const struct chat_seen *seen, const struct message *messages,
                              size_t count)
 {
-    struct reaction *reactions = NULL;
-    size_t reaction_count = 0, at = 0;
-    enum err err = load_reactions(call, db, seen, messages, count, &reactions, &reaction_count);
-    for (size_t i = 0; !err && i < count; i++) {
-        const struct message *message = &messages[i];
-        struct message *target = NULL;
-        if (message->type == ENTRY_EDIT)
-            err = load_target(call, db, seen, message, &target);
-        while (at < reaction_count && reactions[at].seq < message->seq)
-            at++;
-        size_t end = at;
-        while (end < reaction_count && reactions[end].seq == message->seq)
-            end++;
-        bool is_shown = message->deleted_at == 0 && end > at;
-        struct message_extra extra = {target, is_shown ? &reactions[at] : NULL,
-                                      is_shown ? end - at : 0};
-        chat_write_message(writer, message, &extra);
-        at = end;
-    }
+    struct message_extra *extras = ARENA_ARRAY(call_arena(call), struct message_extra, count);
+    if (count > 0 && !extras)
+        return ERR_NOMEM;
+    enum err err = chat_load_extras(db, call_arena(call), seen, messages, count, extras);
+    for (size_t i = 0; !err && i < count; i++)
+        chat_write_message(writer, &messages[i], &extras[i]);
     return err;
 }
 

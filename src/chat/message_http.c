@@ -1,13 +1,8 @@
-/*
- * Messages: sent and read.
- *
- * A message is known by its sender's client id for as long as it is kept: who asks again gets the same one,
- * and the same seq, whatever has happened to the chat since. Only authentication and the rate come before
- * that.
- */
+/* Messages over HTTP: sent and read. */
 #include "base/clock.h"
 #include "base/ids.h"
 #include "chat/chat_call.h"
+#include "chat/message_send.h"
 
 /* ---- sending ---- */
 
@@ -41,162 +36,70 @@ static const struct json_field send_fields[] = {
 };
 
 struct send_form {
+    struct call *call;
     struct send_body body;
-    uint64_t chat_id;
-    struct message_id reply_to; /* number 0: none */
-    struct sent sent;
-    struct message message;
+    struct message_send send;
+    struct send_result result;
 };
 
-static bool is_client_id(struct str text)
+static bool take_room(struct message_send *send)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] <= 0x20 || text.data[i] >= 0x7F)
-            return false;
-    }
-    return true;
+    const struct send_form *form = container_of(send, struct send_form, send);
+    return call_rate_limit_also(form->call, RATE_CHAT_ROOM, send->chat_id);
 }
 
-static bool check_send(struct call *call, struct send_form *form)
+static enum err reply_refusal(struct call *call, const struct send_refusal *refusal)
 {
-    const struct send_body *body = &form->body;
-    if (!is_client_id(body->client_id)) {
-        problem_field(call, "client_id", "must be visible ASCII characters");
-        return false;
-    }
-    if (!chat_check_text(call, "body", body->body, true))
-        return false;
-    if (body->has_reply && (!message_id_parse(body->reply_to, &form->reply_to) ||
-                            form->reply_to.chat_id != form->chat_id)) {
-        problem_field(call, "reply_to", "is not a message of this chat");
-        return false;
-    }
-    return true;
+    if (refusal->field)
+        problem_field(call, refusal->field, refusal->detail);
+    else
+        problem_reply(call, refusal->problem, refusal->detail);
+    return ERR_OK;
 }
 
 static enum err send_prepare(struct call *call, struct db *db)
 {
     (void)db;
     struct send_form *form = ARENA_NEW(call_arena(call), struct send_form);
+    uint64_t chat_id;
     if (!form)
         return ERR_NOMEM;
     call->prepared = form;
-    if (!call_param_id(call, "id", "cht", &form->chat_id) ||
-        !call_rate_limit_also(call, RATE_CHAT_SEND_NETWORK, 0) || !call_decode(call, &form->body) ||
-        !check_send(call, form))
+    form->call = call;
+    if (!call_param_id(call, "id", "cht", &chat_id) ||
+        !call_rate_limit_also(call, RATE_CHAT_SEND_NETWORK, 0) || !call_decode(call, &form->body))
         return ERR_OK;
-    struct str whole = arena_printf(call_arena(call), "%lld:%.*s", (long long)form->reply_to.number,
-                                    STR_ARG(form->body.body));
-    if (!whole.data)
-        return ERR_NOMEM;
-    form->sent = (struct sent){.chat_id = form->chat_id, .sender_id = chat_caller(call)};
-    crypto_sha256(form->body.client_id, form->sent.client_hash);
-    crypto_sha256(whole, form->sent.body_hash);
-    call->shard = form->chat_id;
+    form->send =
+        (struct message_send){.chat_id = chat_id,
+                              .sender_id = chat_caller(call),
+                              .client_id = form->body.client_id,
+                              .body = form->body.body,
+                              .reply_to_id = form->body.has_reply ? form->body.reply_to : STR_NONE,
+                              .take_room = take_room};
+    if (!message_send_check(&form->send, &form->result.refusal))
+        return reply_refusal(call, &form->result.refusal);
+    call->shard = chat_id;
     return ERR_OK;
-}
-
-static enum err reply_no_chat(struct call *call)
-{
-    problem_reply(call, PROBLEM_NOT_FOUND, "There is no such chat.");
-    return ERR_OK;
-}
-
-/* What was sent under the client id: answers. ERR_NOT_FOUND: nothing that is kept. */
-static enum err reply_original(struct call *call, struct writer_tx *tx,
-                               const struct chat_seen *seen)
-{
-    const struct send_form *form = call->prepared;
-    struct sent sent = form->sent;
-    struct message original;
-    size_t slot;
-    enum err err = days_sent_find(tx, seen->chat.created_at, &sent);
-    if (err)
-        return err;
-    err = log_store_get(tx->db, call_arena(call), form->chat_id, sent.seq, &seen->days, &original,
-                        &slot);
-    if (err)
-        return err;
-    if (original.sender_id != sent.sender_id || !str_eq(original.client_id, form->body.client_id))
-        return ERR_NOT_FOUND; /* a row of long ago */
-    if (memcmp(sent.body_hash, form->sent.body_hash, SENT_HASH_SIZE) != 0) {
-        problem_reply(call, PROBLEM_IDEMPOTENCY_CONFLICT,
-                      "Another message of yours has this client_id.");
-        return ERR_OK;
-    }
-    return chat_reply_message(call, tx->db, 200, seen, &original);
-}
-
-/* ERR_NOT_FOUND: answered. */
-static enum err check_reply(struct call *call, struct writer_tx *tx, const struct chat_seen *seen)
-{
-    const struct send_form *form = call->prepared;
-    struct message target;
-    size_t slot;
-    int64_t number = form->reply_to.number;
-    if (number == 0)
-        return ERR_OK;
-    enum err err = log_store_get(tx->db, call_arena(call), form->chat_id, number_seq(number),
-                                 &seen->days, &target, &slot);
-    if (!err && (message_number(&target) != number || target.seq <= seen->me.joined_seq ||
-                 !entry_is_message(target.type)))
-        err = ERR_NOT_FOUND;
-    if (err == ERR_NOT_FOUND)
-        problem_field(call, "reply_to", "is not a message of this chat");
-    return err;
-}
-
-/* Who sends has read what came before. */
-static enum err mark_read(struct writer_tx *tx, const struct chat_seen *seen)
-{
-    struct member marks = {.user_id = seen->me.user_id,
-                           .delivered_seq = seen->chat.last_seq,
-                           .read_seq = seen->chat.last_seq,
-                           .read_texts = seen->chat.texts};
-    return member_store_put_marks(tx->db, seen->chat.id, &marks);
-}
-
-static enum err append_message(struct call *call, struct writer_tx *tx, struct chat_seen *seen)
-{
-    struct send_form *form = call->prepared;
-    form->message = (struct message){.type = ENTRY_TEXT,
-                                     .sender_id = chat_caller(call),
-                                     .client_id = form->body.client_id,
-                                     .body = form->body.body,
-                                     .reply_to = form->reply_to.number};
-    enum err err = log_append(&chat_of(call)->log, tx, &seen->chat, &form->message);
-    struct sent sent = form->sent;
-    sent.seq = form->message.seq;
-    if (!err)
-        err = days_sent_put(chat_of(call)->days, tx, &sent);
-    if (!err)
-        err = mark_read(tx, seen);
-    return err ? err : chat_reply_message(call, tx->db, 201, seen, &form->message);
 }
 
 static enum err send_apply(struct call *call, struct writer_tx *tx)
 {
-    const struct send_form *form = call->prepared;
-    struct chat_seen seen;
-    bool is_member = false;
-    enum err err = chat_load_seen(call, tx->db, form->chat_id, tx->now_ms, &seen, &is_member);
-    if (err == ERR_NOT_FOUND)
-        return reply_no_chat(call);
-    if (!err)
-        err = reply_original(call, tx, &seen);
-    if (err != ERR_NOT_FOUND)
-        return err;
-    if (!is_member)
-        return reply_no_chat(call);
-    err = chat_check_block(call, tx->db, &seen.chat);
-    if (!err)
-        err = check_reply(call, tx, &seen);
+    struct send_form *form = call->prepared;
+    struct send_result *result = &form->result;
+    enum err err = message_send_apply(chat_of(call), tx, call_arena(call), &form->send, result);
     if (err)
-        return chat_said(err);
-    /* Here, so that nobody uses up the allowance of a chat who may not write to it. */
-    if (!call_rate_limit_also(call, RATE_CHAT_ROOM, form->chat_id))
-        return ERR_OK;
-    return append_message(call, tx, &seen);
+        return err;
+    switch (result->outcome) {
+    case SEND_NEW:
+        return chat_reply_message(call, tx->db, 201, &result->seen, &result->message);
+    case SEND_REPEATED:
+        return chat_reply_message(call, tx->db, 200, &result->seen, &result->message);
+    case SEND_REFUSED:
+        return reply_refusal(call, &result->refusal);
+    case SEND_NO_ROOM:
+        break; /* take_room has answered */
+    }
+    return ERR_OK;
 }
 
 /* ---- reading ---- */
