@@ -9,7 +9,7 @@ if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
     npm ci --no-audit --no-fund --loglevel=error
     rm -f .cache/built
 fi
-changed=$(find . \( -name node_modules -o -name dist -o -name .cache \) -prune -o -type f -newer .cache/built -print 2>/dev/null | head -n 1)
+changed=$(find . ../clients/js/src \( -name node_modules -o -name dist -o -name .cache \) -prune -o -type f -newer .cache/built -print 2>/dev/null | head -n 1)
 if [ ! -f .cache/built ] || [ ! -d dist ] || [ -n "$changed" ]; then
     touch .cache/building
     echo "web: npm run build"

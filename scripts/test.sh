@@ -38,15 +38,21 @@ node_count() {
     sed -n "s/^\(#\|ℹ\) \($1\) \([0-9]*\)\$/\3/p" "$2" | awk '{n += $1} END {print n + 0}'
 }
 
-if [ -f web/package.json ] && grep -q '"test"' web/package.json; then
-    echo "test: pages"
-    npm --prefix web --silent test 2>&1 | tee build-asan/web.log
-    web_status=${PIPESTATUS[0]}
-    web_failed=$(node_count 'fail\|cancelled' build-asan/web.log)
-    [ "$web_status" -eq 0 ] || [ "$web_failed" -gt 0 ] || web_failed=1
-    unit_passed=$((unit_passed + $(node_count pass build-asan/web.log)))
-    unit_failed=$((unit_failed + web_failed))
-fi
+# Runs the node tests of the package $1, and adds to the sums.
+package_tests() {
+    local log=build-asan/package.log status failed
+    npm --prefix "$1" --silent test 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+    failed=$(node_count 'fail\|cancelled' "$log")
+    [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1
+    unit_passed=$((unit_passed + $(node_count pass "$log")))
+    unit_failed=$((unit_failed + failed))
+}
+
+echo "test: pages"
+package_tests web
+echo "test: the client of chat"
+package_tests clients/js
 
 # Runs the end-to-end tests once more with the program $2, on the files of the other arguments or else on all; adds to the sums.
 e2e_round() {

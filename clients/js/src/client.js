@@ -245,8 +245,8 @@ export class ChatClient {
   #ready(ready) {
     if (this.#owner && this.#owner !== ready.user_id) {
       // The store is somebody else's: nothing of it may be sent or shown.
-      this.#stream.stop("closed");
-      void this.#wipe().then(() => this.#stream.start());
+      this.#stream.pause();
+      void this.#wipe().then(() => this.#stream.hurry());
       return;
     }
     this.userId = ready.user_id;

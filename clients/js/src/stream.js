@@ -143,8 +143,9 @@ export class Stream {
     this.#isReady = true;
     this.backoff.succeeded(frame.resume);
     this.#setTimer(SILENCE_MS, () => this.#checkSilence());
+    const generation = this.#generation;
     this.host.onReady(frame);
-    this.#become("catching-up");
+    if (generation === this.#generation) this.#become("catching-up");
   }
 
   #checkSilence() {
@@ -204,12 +205,22 @@ export class Stream {
     return true;
   }
 
-  /** @param {StopReason} reason */
-  stop(reason) {
+  #end() {
     const wasReady = this.#isReady;
     this.#isReady = false;
     this.#abandon(CLOSE_NORMAL);
     if (wasReady) this.host.onLost();
+  }
+
+  /** Ends the stream; the next one begins with hurry(). */
+  pause() {
+    this.#end();
+    this.#become("waiting");
+  }
+
+  /** @param {StopReason} reason */
+  stop(reason) {
+    this.#end();
     if (this.state !== "stopped") this.#become("stopped", { reason });
   }
 }
