@@ -20,32 +20,13 @@
 
 #include "base/crypto.h"
 #include "chat/limits.h"
-#include "store/writer.h"
+#include "store/slots.h"
 
 struct days;
 
-#define DAYS_SQL(name, TEXT) DAYS_ARRAY(name, DAYS_ONE, TEXT, TEXT)
-/* Where the dialects differ. */
-#define DAYS_SQL_PAIR(name, SQLITE_TEXT, PGSQL_TEXT)                                               \
-    DAYS_ARRAY(name, DAYS_TWO, SQLITE_TEXT, PGSQL_TEXT)
-
-#define DAYS_ONE(NN, A, B)                                                                         \
-    {                                                                                              \
-        .text = A(NN)                                                                              \
-    }
-#define DAYS_TWO(NN, A, B)                                                                         \
-    {                                                                                              \
-        .text = A(NN), .pgsql = B(NN)                                                              \
-    }
-#define DAYS_ARRAY(name, ONE, A, B)                                                                \
-    static struct sql name[LOG_SLOTS] = {                                                          \
-        ONE("00", A, B), ONE("01", A, B), ONE("02", A, B), ONE("03", A, B), ONE("04", A, B),       \
-        ONE("05", A, B), ONE("06", A, B), ONE("07", A, B), ONE("08", A, B), ONE("09", A, B),       \
-        ONE("10", A, B), ONE("11", A, B), ONE("12", A, B), ONE("13", A, B), ONE("14", A, B),       \
-        ONE("15", A, B), ONE("16", A, B), ONE("17", A, B), ONE("18", A, B), ONE("19", A, B),       \
-        ONE("20", A, B), ONE("21", A, B), ONE("22", A, B), ONE("23", A, B), ONE("24", A, B),       \
-        ONE("25", A, B), ONE("26", A, B), ONE("27", A, B), ONE("28", A, B), ONE("29", A, B),       \
-        ONE("30", A, B), ONE("31", A, B), ONE("32", A, B)}
+/* See SLOTS_SQL. */
+#define DAYS_SQL(name, TEXT)                         SLOTS_SQL(name, TEXT)
+#define DAYS_SQL_PAIR(name, SQLITE_TEXT, PGSQL_TEXT) SLOTS_SQL_PAIR(name, SQLITE_TEXT, PGSQL_TEXT)
 
 static inline int64_t day_of_ms(int64_t at_ms)
 {

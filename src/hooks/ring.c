@@ -1,20 +1,15 @@
 /*
- * See ring.h.
- *
- * What the ring remembers of ring_slot and seen_slot is set by effects, after the commit, and only
- * ever moves forward; it spares the hot path a look into the tables. A day that memory has in a slot
- * was really given that slot, and nobody gives it to another for RING_SLOTS days.
- *
- * On PostgreSQL several nodes may open a day at once, each under its own shards' locks. The update of
- * the slot's row judges: whoever comes second waits for the first's commit, then changes no row.
+ * See ring.h; whose a slot is, store/slots.c decides. A day that memory has in a slot was really given that
+ * slot, and nobody gives it to another for RING_SLOTS days.
  */
 #include "hooks/ring.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/crypto.h"
 #include "base/ids.h"
+
+_Static_assert(RING_SLOTS == SLOTS_MAX, "statements are made for all slots");
 
 struct ring {
     _Atomic int64_t days[RING_SLOTS]; /* 0: not known */
@@ -57,22 +52,8 @@ void ring_free(struct ring *ring)
 
 /* ---- whose a slot is ---- */
 
-/* A table of slots: how it is asked, and what is emptied when a slot gets its next holder. */
-struct slots {
-    struct sql *get;
-    struct sql *put;
-    struct sql *empties[4];
-    size_t empty_count;
-};
-
-SQL(SQL_DAY_GET, "SELECT day FROM ring_slot WHERE slot = $1");
-SQL(SQL_DAY_PUT, "INSERT INTO ring_slot(slot, day) VALUES($1, $2)"
-                 " ON CONFLICT(slot) DO UPDATE SET day = excluded.day"
-                 " WHERE ring_slot.day < excluded.day");
-SQL(SQL_PERIOD_GET, "SELECT period FROM seen_slot WHERE slot = $1");
-SQL(SQL_PERIOD_PUT, "INSERT INTO seen_slot(slot, period) VALUES($1, $2)"
-                    " ON CONFLICT(slot) DO UPDATE SET period = excluded.period"
-                    " WHERE seen_slot.period < excluded.period");
+SLOTS_TABLE(SQL_DAY, "ring_slot", "day");
+SLOTS_TABLE(SQL_PERIOD, "seen_slot", "period");
 
 /* Without a condition SQLite throws the pages away unread. */
 #define MESSAGES_DELETE(NN)     "DELETE FROM message_" NN
@@ -98,95 +79,16 @@ static struct sql SQL_SEEN_EMPTY[SEEN_SLOTS] = {
     {.text = "DELETE FROM event_seen_3", .pgsql = "TRUNCATE event_seen_3"},
 };
 
-static struct slots day_slots(size_t slot)
-{
-    return (struct slots){&SQL_DAY_GET,
-                          &SQL_DAY_PUT,
-                          {&SQL_BACKLOG[slot], &SQL_MESSAGES_EMPTY[slot],
-                           &SQL_DELIVERIES_EMPTY[slot], &SQL_ATTEMPTS_EMPTY[slot]},
-                          4};
-}
-
-static struct slots seen_slots(size_t slot)
-{
-    return (struct slots){&SQL_PERIOD_GET, &SQL_PERIOD_PUT, {&SQL_SEEN_EMPTY[slot]}, 1};
-}
-
-/* 0: nobody's yet. */
-static enum err holder_get(struct db *db, const struct slots *slots, size_t slot,
-                           int64_t *ret_holder)
-{
-    struct db_stmt *stmt = db_stmt(db, slots->get);
-    db_bind_i64(stmt, 1, (int64_t)slot);
-    bool has_row;
-    enum err err = db_step(stmt, &has_row);
-    if (err)
-        return err;
-    *ret_holder = has_row ? db_col_i64(stmt, 0) : 0;
-    db_done(stmt);
-    return ERR_OK;
-}
-
-static enum err slot_empty(struct db *db, const struct slots *slots)
-{
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < slots->empty_count; i++)
-        err = db_exec(db_stmt(db, slots->empties[i]));
-    return err;
-}
-
-/* Gives the slot to holder, if it is free or an older one's. It is emptied either way: a result that
- * came late may have left a row after a sweep. */
-static enum err slot_take(struct db *db, const struct slots *slots, size_t slot, int64_t holder)
-{
-    int64_t before = 0;
-    enum err err = holder_get(db, slots, slot, &before);
-    if (err || before >= holder)
-        return err ? err : before == holder ? ERR_OK : ERR_NOT_FOUND;
-    struct db_stmt *stmt = db_stmt(db, slots->put);
-    db_bind_i64(stmt, 1, (int64_t)slot);
-    db_bind_i64(stmt, 2, holder);
-    err = db_exec(stmt);
-    if (!err && db_changes(db) == 1)
-        return slot_empty(db, slots);
-    if (!err) /* another node was first */
-        err = holder_get(db, slots, slot, &before);
-    return err ? err : before == holder ? ERR_OK : ERR_NOT_FOUND;
-}
-
-struct remember {
-    _Atomic int64_t *holder;
-    int64_t value;
-};
-
-static void remember_run(void *data)
-{
-    struct remember *remember = data;
-    if (atomic_load_explicit(remember->holder, memory_order_relaxed) < remember->value)
-        atomic_store_explicit(remember->holder, remember->value, memory_order_relaxed);
-}
-
-static enum err slot_open(struct writer_tx *tx, const struct slots *slots, size_t slot,
-                          int64_t holder, _Atomic int64_t *known)
-{
-    int64_t known_holder = atomic_load_explicit(known, memory_order_relaxed);
-    if (known_holder >= holder)
-        return known_holder == holder ? ERR_OK : ERR_NOT_FOUND;
-    enum err err = slot_take(tx->db, slots, slot, holder);
-    if (err)
-        return err;
-    struct remember *remember = writer_effect(tx, remember_run, sizeof(*remember));
-    if (!remember)
-        return ERR_NOMEM;
-    *remember = (struct remember){known, holder};
-    return ERR_OK;
-}
+static const struct slots day_slots = {
+    .count = RING_SLOTS,
+    SLOTS_STATEMENTS(SQL_DAY),
+    .empties = {SQL_BACKLOG, SQL_MESSAGES_EMPTY, SQL_DELIVERIES_EMPTY, SQL_ATTEMPTS_EMPTY}};
+static const struct slots seen_slots = {
+    .count = SEEN_SLOTS, SLOTS_STATEMENTS(SQL_PERIOD), .empties = {SQL_SEEN_EMPTY}};
 
 enum err ring_open(struct ring *ring, struct writer_tx *tx, uint64_t message_id)
 {
-    size_t slot = ring_slot_of(message_id);
-    struct slots slots = day_slots(slot);
-    return slot_open(tx, &slots, slot, ring_day_of(message_id), &ring->days[slot]);
+    return slots_open(&day_slots, ring->days, tx, ring_day_of(message_id));
 }
 
 /* ---- for readers ---- */
@@ -212,36 +114,6 @@ enum err ring_slots(struct db *db, int64_t now_ms, struct ring_slots *ret_slots)
 
 /* ---- retention ---- */
 
-SQL(SQL_OLD, "SELECT slot FROM ring_slot WHERE day < $1 ORDER BY day LIMIT 33");
-SQL(SQL_FORGET, "DELETE FROM ring_slot WHERE slot = $1 AND day < $2");
-SQL(SQL_SEEN_OLD, "SELECT slot FROM seen_slot WHERE period < $1 ORDER BY period LIMIT 4");
-SQL(SQL_SEEN_FORGET, "DELETE FROM seen_slot WHERE slot = $1 AND period < $2");
-
-/* What is old is listed first, and emptied then: one statement at a time reads a table. */
-static enum err sweep(struct db *db, struct sql *list, struct sql *forget, int64_t oldest,
-                      struct slots (*slots_of)(size_t slot))
-{
-    size_t old[RING_SLOTS];
-    size_t count = 0;
-    struct db_stmt *stmt = db_stmt(db, list);
-    db_bind_i64(stmt, 1, oldest);
-    bool has_row;
-    enum err err = db_step(stmt, &has_row);
-    for (; !err && has_row && count < RING_SLOTS; err = db_step(stmt, &has_row))
-        old[count++] = (size_t)db_col_i64(stmt, 0);
-    db_done(stmt);
-    for (size_t i = 0; !err && i < count; i++) {
-        stmt = db_stmt(db, forget);
-        db_bind_i64(stmt, 1, (int64_t)old[i]);
-        db_bind_i64(stmt, 2, oldest);
-        err = db_exec(stmt);
-        struct slots slots = slots_of(old[i]);
-        if (!err && db_changes(db) == 1)
-            err = slot_empty(db, &slots);
-    }
-    return err;
-}
-
 static int64_t period_of_ms(int64_t at_ms)
 {
     return ring_day_of_ms(at_ms) / SEEN_DAYS;
@@ -254,11 +126,10 @@ enum err ring_sweep(struct writer_tx *tx)
 
 enum err ring_sweep_before(struct writer_tx *tx, int64_t first_day)
 {
-    enum err err = sweep(tx->db, &SQL_OLD, &SQL_FORGET, first_day, day_slots);
+    enum err err = slots_sweep(&day_slots, tx->db, first_day);
     if (err)
         return err;
-    return sweep(tx->db, &SQL_SEEN_OLD, &SQL_SEEN_FORGET,
-                 period_of_ms(tx->now_ms) - (SEEN_SLOTS - 1), seen_slots);
+    return slots_sweep(&seen_slots, tx->db, period_of_ms(tx->now_ms) - (SEEN_SLOTS - 1));
 }
 
 /* ---- eventIds ---- */
@@ -319,8 +190,7 @@ enum err ring_seen_put(struct ring *ring, struct writer_tx *tx, uint64_t app_id,
 {
     int64_t period = period_of_ms(tx->now_ms);
     size_t slot = (size_t)period % SEEN_SLOTS;
-    struct slots slots = seen_slots(slot);
-    enum err err = slot_open(tx, &slots, slot, period, &ring->periods[slot]);
+    enum err err = slots_open(&seen_slots, ring->periods, tx, period);
     if (err)
         return err;
     uint8_t hash[SHA256_SIZE];

@@ -22,32 +22,13 @@
 #define HOOKS_RING_H
 
 #include "hooks/limits.h"
-#include "store/writer.h"
+#include "store/slots.h"
 
 struct ring;
 
-#define RING_SQL(name, TEXT) RING_ARRAY(name, RING_ONE, TEXT, TEXT)
-/* Where the dialects differ. */
-#define RING_SQL_PAIR(name, SQLITE_TEXT, PGSQL_TEXT)                                               \
-    RING_ARRAY(name, RING_TWO, SQLITE_TEXT, PGSQL_TEXT)
-
-#define RING_ONE(NN, A, B)                                                                         \
-    {                                                                                              \
-        .text = A(NN)                                                                              \
-    }
-#define RING_TWO(NN, A, B)                                                                         \
-    {                                                                                              \
-        .text = A(NN), .pgsql = B(NN)                                                              \
-    }
-#define RING_ARRAY(name, ONE, A, B)                                                                \
-    static struct sql name[RING_SLOTS] = {                                                         \
-        ONE("00", A, B), ONE("01", A, B), ONE("02", A, B), ONE("03", A, B), ONE("04", A, B),       \
-        ONE("05", A, B), ONE("06", A, B), ONE("07", A, B), ONE("08", A, B), ONE("09", A, B),       \
-        ONE("10", A, B), ONE("11", A, B), ONE("12", A, B), ONE("13", A, B), ONE("14", A, B),       \
-        ONE("15", A, B), ONE("16", A, B), ONE("17", A, B), ONE("18", A, B), ONE("19", A, B),       \
-        ONE("20", A, B), ONE("21", A, B), ONE("22", A, B), ONE("23", A, B), ONE("24", A, B),       \
-        ONE("25", A, B), ONE("26", A, B), ONE("27", A, B), ONE("28", A, B), ONE("29", A, B),       \
-        ONE("30", A, B), ONE("31", A, B), ONE("32", A, B)}
+/* See SLOTS_SQL. */
+#define RING_SQL(name, TEXT)                         SLOTS_SQL(name, TEXT)
+#define RING_SQL_PAIR(name, SQLITE_TEXT, PGSQL_TEXT) SLOTS_SQL_PAIR(name, SQLITE_TEXT, PGSQL_TEXT)
 
 /* Days since 1970. */
 int64_t ring_day_of_ms(int64_t at_ms);
