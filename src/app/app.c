@@ -173,7 +173,8 @@ static enum err make_parts(struct app *app, const struct app_options *options)
     if (!app->pages || (app->config->abuse && !app->limiter))
         return ERR_NOMEM;
     app_metrics_register(app);
-    return maintenance_start(app, &app->maintenance);
+    err = timer_new(&app->timer);
+    return err == ERR_OK ? maintenance_start(app) : err;
 }
 
 enum err app_new(const struct app_options *options, struct app **ret_app)
@@ -194,8 +195,8 @@ enum err app_new(const struct app_options *options, struct app **ret_app)
 
 void app_stop(struct app *app)
 {
-    maintenance_stop(app->maintenance);
-    app->maintenance = NULL;
+    if (app->timer)
+        timer_stop(app->timer);
     if (app->pools[POOL_READ])
         pool_stop(app->pools[POOL_READ]);
     if (app->pools[POOL_SLOW])
@@ -210,6 +211,7 @@ void app_free(struct app *app)
         return;
     app_stop(app);
     app_metrics_forget(app);
+    timer_free(app->timer);
     pool_free(app->pools[POOL_READ]);
     pool_free(app->pools[POOL_SLOW]);
     identity_free(app->identity);
@@ -237,6 +239,11 @@ void app_set_draining(struct app *app)
 const struct config *app_config(const struct app *app)
 {
     return app->config;
+}
+
+struct timer *app_timer(struct app *app)
+{
+    return app->timer;
 }
 
 struct pool *app_pool(struct app *app, enum route_pool pool)

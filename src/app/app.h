@@ -38,6 +38,7 @@ void app_show_server(struct app *app, struct server *server);
 /* 503 on /readyz from now on (draining). */
 void app_set_draining(struct app *app);
 const struct config *app_config(const struct app *app);
+struct timer *app_timer(struct app *app); /* stops before the pools do */
 struct pool *app_pool(struct app *app, enum route_pool pool);
 size_t app_platform_database(const struct app *app); /* index in pool tasks */
 /* For LOOP handlers and workers that run a route's work elsewhere: none needed. */

@@ -6,6 +6,7 @@
 #include "app/identity_internal.h"
 #include "app/pages.h"
 #include "app/rate_limit.h"
+#include "app/timer.h"
 #include "net/router.h"
 
 #define APP_READINESS_MAX 8
@@ -26,8 +27,6 @@ struct readiness_check {
     void *ctx;
 };
 
-struct maintenance;
-
 /* Everything but the atomics is set before the server starts. */
 struct app {
     const struct config *config;
@@ -47,7 +46,7 @@ struct app {
     struct buf openapi;    /* ready to send */
     char openapi_etag[32];
     struct pool *pools[2];
-    struct maintenance *maintenance;
+    struct timer *timer; /* work that comes again */
     struct readiness_check checks[APP_READINESS_MAX];
     size_t check_count;
     _Atomic bool is_draining;
@@ -68,7 +67,6 @@ extern const struct route frame_routes[];
 extern const size_t frame_route_count; /* without the test clock, which stands behind them */
 
 /* maintenance.c: deletes idempotency rows that are too old. */
-ERR_MUST_USE enum err maintenance_start(struct app *app, struct maintenance **ret_maintenance);
-void maintenance_stop(struct maintenance *maintenance); /* joins and frees; NULL is fine */
+ERR_MUST_USE enum err maintenance_start(struct app *app);
 
 #endif

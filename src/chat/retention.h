@@ -2,10 +2,9 @@
 #ifndef CHAT_RETENTION_H
 #define CHAT_RETENTION_H
 
+#include "app/timer.h"
 #include "chat/service.h"
 
-ERR_MUST_USE enum err chat_retention_start(struct chat_service *chat,
-                                           struct chat_sweeper **ret_sweeper);
-void chat_retention_stop(struct chat_sweeper *sweeper); /* joins and frees; NULL is fine */
+ERR_MUST_USE enum err chat_retention_start(struct chat_service *chat, struct timer *timer);
 
 #endif

@@ -79,20 +79,17 @@ const char *chat_database_path(const struct chat_service *chat)
 
 enum err chat_service_start(struct chat_service *chat, struct app *app)
 {
-    (void)app; /* the stream will want its pools */
     enum err err =
         feed_new(chat->database_path, writer_ids(chat->writer), &chat->fanout, &chat->feed);
     if (!err)
         err = feed_start(chat->feed);
     if (!err)
         err = receipts_start(chat->receipts);
-    return err ? err : chat_retention_start(chat, &chat->sweeper);
+    return err ? err : chat_retention_start(chat, app_timer(app));
 }
 
 void chat_service_stop(struct chat_service *chat)
 {
-    chat_retention_stop(chat->sweeper);
-    chat->sweeper = NULL;
     feed_stop(chat->feed);
     receipts_stop(chat->receipts);
     writer_stop(chat->writer);

@@ -7,7 +7,6 @@
 #include "chat/fanout.h"
 #include "chat/log.h"
 
-struct chat_sweeper;
 struct feed;
 struct receipts;
 
@@ -21,7 +20,6 @@ struct chat_service {
     struct log log;
     struct feed *feed;         /* what other nodes write; NULL: nobody listens, or there are none */
     struct receipts *receipts; /* of the stream, until they are written */
-    struct chat_sweeper *sweeper; /* retention; see retention.c */
 };
 
 /* Opens the database (writer thread started) and builds the route table. */

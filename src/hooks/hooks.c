@@ -89,7 +89,7 @@ enum err hooks_start(struct hooks *hooks, struct app *app)
     enum err err = dispatcher_start(hooks->dispatcher);
     if (!err)
         err = replayer_start(hooks->replayer);
-    return err ? err : retention_start(hooks, &hooks->sweeper);
+    return err ? err : retention_start(hooks, app_timer(app));
 }
 
 enum err hooks_open_inlet(struct hooks *hooks, const char *name, const struct bridge_type *types,
@@ -103,8 +103,6 @@ enum err hooks_open_inlet(struct hooks *hooks, const char *name, const struct br
 
 void hooks_stop(struct hooks *hooks)
 {
-    retention_stop(hooks->sweeper);
-    hooks->sweeper = NULL;
     replayer_stop(hooks->replayer);
     dispatcher_stop(hooks->dispatcher);
     writer_stop(hooks->writer);

@@ -14,7 +14,6 @@ struct quota;
 struct replayer;
 struct ring;
 struct routing;
-struct sweeper;
 
 struct hooks {
     const struct config *config;
@@ -28,7 +27,6 @@ struct hooks {
     bool refuses_unknown_types;
     struct keyring *keyring; /* seals secrets; see keyring.h */
     struct dispatcher *dispatcher;
-    struct sweeper *sweeper;   /* retention; see retention.c */
     struct inlet *inlet;       /* what another service tells; NULL: none does; see inlet.c */
     struct replayer *replayer; /* sends many again; see replay.h */
 };

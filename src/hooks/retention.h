@@ -2,9 +2,9 @@
 #ifndef HOOKS_RETENTION_H
 #define HOOKS_RETENTION_H
 
+#include "app/timer.h"
 #include "hooks/hooks.h"
 
-ERR_MUST_USE enum err retention_start(struct hooks *hooks, struct sweeper **ret_sweeper);
-void retention_stop(struct sweeper *sweeper); /* joins and frees; NULL is fine */
+ERR_MUST_USE enum err retention_start(struct hooks *hooks, struct timer *timer);
 
 #endif
