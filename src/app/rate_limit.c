@@ -31,6 +31,7 @@ const struct rate_class_limits rate_classes[] = {
     [RATE_CHAT_CREATE] = {"\"chat-create\";q=30;w=600", "chat-create", 20000, 30, false},
     [RATE_CHAT_CREATE_NETWORK] = {"\"chat-create-network\";q=300;w=600", "chat-create-network",
                                   2000, 300, true},
+    [RATE_CHAT_SEARCH] = {"\"chat-search\";q=30;w=30", "chat-search", 1000, 30, false},
     [RATE_NONE] = {NULL, "none", 0, 0, false},
 };
 

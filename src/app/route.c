@@ -15,9 +15,10 @@
 #include "base/crypto.h"
 #include "base/ids.h"
 
-#define CURSOR_BYTES     16
-#define CURSOR_TEXT_MAX  32
-#define LIST_ARRAY_DEPTH 2 /* the envelope is the first, data the second */
+#define CURSOR_BYTES        24
+#define CURSOR_BYTES_OF_TWO 16
+#define CURSOR_TEXT_MAX     40
+#define LIST_ARRAY_DEPTH    2 /* the envelope is the first, data the second */
 
 /* ---- the routes of a service ---- */
 
@@ -233,11 +234,13 @@ static bool cursor_parse(struct str text, struct list_page *page)
 {
     uint8_t bytes[CURSOR_BYTES];
     size_t len;
-    if (base64url_decode(text, bytes, sizeof(bytes), &len) != ERR_OK || len != sizeof(bytes))
+    if (base64url_decode(text, bytes, sizeof(bytes), &len) != ERR_OK ||
+        (len != sizeof(bytes) && len != CURSOR_BYTES_OF_TWO))
         return false;
     page->has_cursor = true;
     page->a = (int64_t)get_be64(bytes);
     page->b = (int64_t)get_be64(bytes + 8);
+    page->c = len == sizeof(bytes) ? (int64_t)get_be64(bytes + 16) : 0;
     return true;
 }
 
@@ -258,21 +261,35 @@ bool call_list_page(struct call *call, struct list_page *ret_page)
     return true;
 }
 
-void list_close(struct json_writer *writer, bool has_more, int64_t a, int64_t b)
+static void close_with(struct json_writer *writer, const uint8_t *cursor, size_t len)
 {
     if (writer->depth == LIST_ARRAY_DEPTH)
         json_close_array(writer);
-    if (has_more) {
-        uint8_t bytes[CURSOR_BYTES];
+    if (cursor) {
         struct buf text;
         buf_init(&text, CURSOR_TEXT_MAX);
-        put_be64(bytes, (uint64_t)a);
-        put_be64(bytes + 8, (uint64_t)b);
-        base64url_append(&text, bytes, sizeof(bytes));
+        base64url_append(&text, cursor, len);
         json_put_str(writer, "next_cursor", buf_str(&text));
         buf_release(&text);
     } else {
         json_put_null(writer, "next_cursor");
     }
     json_close_object(writer);
+}
+
+void list_close(struct json_writer *writer, bool has_more, int64_t a, int64_t b)
+{
+    uint8_t bytes[CURSOR_BYTES_OF_TWO];
+    put_be64(bytes, (uint64_t)a);
+    put_be64(bytes + 8, (uint64_t)b);
+    close_with(writer, has_more ? bytes : NULL, sizeof(bytes));
+}
+
+void list_close_at(struct json_writer *writer, bool has_more, int64_t a, int64_t b, int64_t c)
+{
+    uint8_t bytes[CURSOR_BYTES];
+    put_be64(bytes, (uint64_t)a);
+    put_be64(bytes + 8, (uint64_t)b);
+    put_be64(bytes + 16, (uint64_t)c);
+    close_with(writer, has_more ? bytes : NULL, sizeof(bytes));
 }

@@ -88,6 +88,7 @@ enum rate_class {
     RATE_CHAT_ROOM, /* of one chat, whoever sends */
     RATE_CHAT_CREATE,
     RATE_CHAT_CREATE_NETWORK,
+    RATE_CHAT_SEARCH,
     RATE_NONE
 };
 
@@ -219,7 +220,7 @@ bool call_rate_limit(struct call *call);
  * speak of it only when it refuses. In prepare; any thread. */
 bool call_rate_limit_also(struct call *call, enum rate_class rate_class, uint64_t who);
 
-/* Lists: ?limit= (1-200, default 50) and ?cursor=. A cursor is opaque text over two integers,
+/* Lists: ?limit= (1-200, default 50) and ?cursor=. A cursor is opaque text over two integers or three,
  * authenticated by nothing: it is only a position, and whatever it says the rows are the caller's
  * own. */
 #define LIST_LIMIT_DEFAULT   50
@@ -228,11 +229,12 @@ bool call_rate_limit_also(struct call *call, enum rate_class rate_class, uint64_
 struct list_page {
     int64_t limit;
     bool has_cursor;
-    int64_t a, b; /* the position: meaning is the route's */
+    int64_t a, b, c; /* the position: meaning is the route's; c: of list_close_at */
 };
 bool call_list_page(struct call *call, struct list_page *ret_page);
 /* Closes the data array, if it is still open, and the object around it with next_cursor (null when
  * !has_more). */
 void list_close(struct json_writer *writer, bool has_more, int64_t a, int64_t b);
+void list_close_at(struct json_writer *writer, bool has_more, int64_t a, int64_t b, int64_t c);
 
 #endif

@@ -25,6 +25,14 @@
 #define PAGE_BYTES_MAX   (4u << 20)
 #define LIST_BODY_MAX    (24u << 20)
 
+/* Search: see search.h. A request ends when it has looked at so much, and says where to go on. */
+#define SEARCH_QUERY_BYTES_MAX 200
+#define SEARCH_WORDS_MAX       10
+#define SEARCH_ENTRIES_MAX     20000
+#define SEARCH_READS_MAX       2500 /* statements */
+#define SEARCH_BYTES_MAX       (16 << 20)
+#define SEARCH_MS_MAX          300 /* well below what a reading snapshot may take */
+
 /* Days of the log are kept in a ring of tables: see days.h. */
 #define LOG_SLOTS        33
 #define LOG_DAYS         30 /* an entry of an older day is not shown, though its table may still be there */

@@ -41,7 +41,8 @@ void chat_service_free(struct chat_service *chat); /* NULL is fine */
     TABLE(chat_receipt_routes)                                                                     \
     TABLE(chat_device_routes)                                                                      \
     TABLE(chat_block_routes)                                                                       \
-    TABLE(chat_report_routes)
+    TABLE(chat_report_routes)                                                                      \
+    TABLE(chat_search_routes)
 #define TABLE(name)                                                                                \
     extern const struct route name[];                                                              \
     extern const size_t name##_count;

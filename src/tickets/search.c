@@ -11,6 +11,7 @@
 
 #include "app/consumer.h"
 #include "app/metrics.h"
+#include "base/fold.h"
 #include "base/log.h"
 #include "tickets/event_store.h"
 #include "tickets/event_view.h"
@@ -162,7 +163,7 @@ static enum err describe(struct arena *arena, const struct event_row *row,
                                    .description = row->event.description,
                                    .venue = row->venue.name,
                                    .city = row->venue.city,
-                                   .city_key = search_fold(arena, row->venue.city),
+                                   .city_key = fold_text(arena, row->venue.city),
                                    .category = row->event.category,
                                    .summary = buf_str(summary)};
     return summary->overflow || arena->overflow ? ERR_NOMEM : ERR_OK;

@@ -7,6 +7,7 @@
 
 #include "app/problem.h"
 #include "base/clock.h"
+#include "base/fold.h"
 #include "tickets/search_query.h"
 
 #define TEXT_BYTES_MAX   200
@@ -37,7 +38,7 @@ static bool read_texts(struct call *call, struct search_query *query)
     }
     query->has_words = str_trim(words).len > 0;
     search_words_split(words, &query->words);
-    query->city_key = search_fold(call_arena(call), city);
+    query->city_key = fold_text(call_arena(call), city);
     query->category = category;
     return true;
 }

@@ -1,5 +1,4 @@
-/* Words of a search: folding, and the expression that the word index understands. Pure functions,
- * any thread. */
+/* Words of a search, and the expression that the word index understands. Pure functions, any thread. */
 #ifndef TICKETS_SEARCH_TEXT_H
 #define TICKETS_SEARCH_TEXT_H
 
@@ -16,10 +15,6 @@ struct search_words {
 /* Splits at spaces and leaves out what has neither letter nor digit; words beyond the maximum are
  * dropped. */
 void search_words_split(struct str text, struct search_words *ret_words);
-
-/* Lower case without accents, for Latin, Greek and Cyrillic: what "the same city" means. Spaces at
- * the ends go, runs of them become one. */
-struct str search_fold(struct arena *arena, struct str text);
 
 /*
  * How well an event matches, best first. In each grade events are in order of date, so a search is

@@ -415,6 +415,7 @@ describe('authorization', () => {
         get /v1/chats/{id}/messages                  401 404 200
         patch /v1/messages/{id}                      401 404 403
         delete /v1/messages/{id}                     401 404 403
+        get /v1/messages/search                      401 200 200
         put /v1/messages/{id}/reactions/{emoji}      401 404 200
         delete /v1/messages/{id}/reactions/{emoji}   401 404 200
         post /v1/chats/{id}/receipts                 401 404 200
@@ -446,7 +447,7 @@ describe('authorization', () => {
         const device = ok(await ada.post('/v1/devices', { name: 'x', platform: 'web' }), 201);
         const stranger = await makeUser(server);
         for (const [method, pattern, ...expected] of TABLE) {
-            const path = pattern.replace('{emoji}', 'x').replace('{user_id}', pattern.includes('blocks') ? idOf(cleo) : idOf(ada))
+            const path = pattern.replace('{emoji}', 'x').replace('/search', '/search?q=theirs').replace('{user_id}', pattern.includes('blocks') ? idOf(cleo) : idOf(ada))
                 .replace('{id}', pattern.includes('/messages/{id}') ? world.message.id : pattern.includes('devices') ? device.id : chat.id);
             const body = BODIES[`${method} ${pattern}`]?.(world);
             const answers = [];

@@ -7,6 +7,7 @@
  */
 #include "fuzz.h"
 
+#include "base/fold.h"
 #include "tickets/search_text.h"
 
 #include <sqlite3.h>
@@ -107,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str city = str_split(&rest, '\n');
     arena_init(&arena, (size_t)1 << 20);
     buf_init(&expression, EXPRESSION_BYTES);
-    struct search_terms terms = {.city_key = search_fold(&arena, city),
+    struct search_terms terms = {.city_key = fold_text(&arena, city),
                                  .category = rest,
                                  .cells = city.len % 2 ? CELLS : STR_NONE};
     search_words_split(typed, &terms.words);

@@ -12,6 +12,7 @@
 #include "app/identity_rules.h"
 #include "app/portal.h"
 #include "app/route.h"
+#include "base/fold.h"
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/ids.h"
@@ -304,9 +305,9 @@ static void read_words(struct str text)
     if (!str_is_utf8(text) || str_find(text, '\0', 0) < text.len)
         return;
     arena_init(&arena, 4 * TEXT_MAX);
-    struct str once = search_fold(&arena, text);
+    struct str once = fold_text(&arena, text);
     require(str_is_utf8(once) && once.len <= text.len);
-    require_eq(search_fold(&arena, once), once);
+    require_eq(fold_text(&arena, once), once);
     search_words_split(text, &words);
     require(words.count <= SEARCH_WORDS_MAX);
     for (size_t i = 0; i < words.count; i++) {

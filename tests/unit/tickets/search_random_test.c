@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/fold.h"
 #include "store/db_internal.h"
 #include "store/migrate_internal.h"
 #include "tickets/search_cache.h"
@@ -90,7 +91,7 @@ static void make_event(struct world *world, struct event_fact *event)
 static void make_world(struct world *world)
 {
     for (int i = 0; i < CITIES; i++)
-        assert_ok(str_to_c(search_fold(&world->arena, str_from_c(city_names[i])),
+        assert_ok(str_to_c(fold_text(&world->arena, str_from_c(city_names[i])),
                            world->city_keys[i], sizeof(world->city_keys[i])));
     for (int i = 0; i < VOCABULARY; i++) { /* "baba", "babe", "bab": words begin with others */
         (void)snprintf(world->words[i], sizeof(world->words[i]), "%c%c%c%c", "bdfg"[i % 4],
@@ -141,7 +142,7 @@ static enum err put_fact(struct world *world, struct db *db, struct arena *arena
                                    .venue = str_from_c(world->words[venue->word]),
                                    .city = str_from_c(city_names[venue->city]),
                                    .city_key =
-                                       search_fold(arena, str_from_c(city_names[venue->city])),
+                                       fold_text(arena, str_from_c(city_names[venue->city])),
                                    .category = str_from_c(category_names[event->category]),
                                    .summary = arena_printf(arena, "{\"id\":%d}", index + 1)};
     return search_doc_put(db, &doc);
@@ -387,7 +388,7 @@ static void ask(struct world *world, struct search_query *query, char text[stati
     if (kind >= 3 && kind < 7)
         ask_near(world, query);
     if (below(world, 4) == 0)
-        query->city_key = search_fold(&world->arena, str_from_c(city_names[below(world, CITIES)]));
+        query->city_key = fold_text(&world->arena, str_from_c(city_names[below(world, CITIES)]));
     if (below(world, 4) == 0)
         query->category = str_from_c(category_names[below(world, CATEGORIES)]);
     if (below(world, 3) == 0)

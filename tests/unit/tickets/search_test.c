@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/fold.h"
 #include "tickets/search_cache.h"
 #include "tickets/search_query.h"
 
@@ -13,7 +14,7 @@ static void assert_folds(const char *text, const char *folded)
 {
     struct arena arena;
     arena_init(&arena, 1u << 16);
-    assert_str(search_fold(&arena, str_from_c(text)), folded);
+    assert_str(fold_text(&arena, str_from_c(text)), folded);
     arena_release(&arena);
 }
 
@@ -197,7 +198,7 @@ static void put(struct index *index, const struct entry *entry)
                             .city = str_from_c(entry->city ? entry->city : "Bern"),
                             .category = str_from_c(entry->category ? entry->category : "jazz"),
                             .summary = str_from_c(summary)};
-    put.doc.city_key = search_fold(&index->arena, put.doc.city);
+    put.doc.city_key = fold_text(&index->arena, put.doc.city);
     assert_ok(writer_run(index->writer, &put.job));
 }
 
@@ -395,7 +396,7 @@ static void folding_agrees_with_the_index(void **state)
         struct arena arena;
         arena_init(&arena, 4096);
         query.from_ms = c * RIG_DAY_MS;
-        query.city_key = search_fold(&arena, str_from_c(city));
+        query.city_key = fold_text(&arena, str_from_c(city));
         char found[64], wanted[16];
         (void)snprintf(wanted, sizeof(wanted), "%u", c);
         assert_string_equal(run(index, &query, found, sizeof(found)), wanted);
