@@ -392,6 +392,45 @@ static enum err users_read(struct call *call, struct db *db)
     return reply_users(call, accounts, has_more ? count - 1 : count, has_more);
 }
 
+/* GET /v1/users/lookup */
+
+static enum err reply_found(struct call *call, const struct account *account)
+{
+    struct json_writer writer;
+    struct buf *body = identity_reply_buf(call);
+    if (!body)
+        return ERR_NOMEM;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    json_put_id(&writer, "id", "usr", account->id);
+    json_put_str(&writer, "name", account->name);
+    json_close_object(&writer);
+    reply_json(call, 200, body);
+    return ERR_OK;
+}
+
+/* There is no directory: whoever knows an address learns who it belongs to, a few times an hour.
+ * That it has an account is no secret (sign-up says so), and nothing else is told. */
+static enum err lookup_read(struct call *call, struct db *db)
+{
+    struct account account;
+    char email[EMAIL_SIZE];
+    struct str email_sent = STR_NONE;
+    if (!call_query_str(call, "email", &email_sent) ||
+        !call_rate_limit_also(call, RATE_LOOKUP_NETWORK, 0))
+        return ERR_OK;
+    if (email_normalize(email_sent, email) != ERR_OK) {
+        problem_field(call, "email", "must be an email address");
+        return ERR_OK;
+    }
+    enum err err = account_by_email(db, call_arena(call), str_from_c(email), &account);
+    if (err == ERR_NOT_FOUND) {
+        problem_reply(call, PROBLEM_NOT_FOUND, NULL);
+        return ERR_OK;
+    }
+    return err == ERR_OK ? reply_found(call, &account) : err;
+}
+
 /* PUT /v1/users/{id}/roles */
 
 struct set_roles {
@@ -483,6 +522,19 @@ const struct route identity_routes[] = {
      .response = "UserList",
      .success = 200,
      .query = "email limit cursor",
+     .is_retry_safe = true},
+    {.method = HTTP_GET,
+     .pattern = "/v1/users/lookup",
+     .kind = ROUTE_READ,
+     .auth = AUTH_CALLER,
+     .rate = RATE_LOOKUP,
+     .read = lookup_read,
+     .summary = "Who has an email address",
+     .tag = "Identity",
+     .response = "UserRef",
+     .success = 200,
+     .problems = "404",
+     .query = "email",
      .is_retry_safe = true},
     {.method = HTTP_PUT,
      .pattern = "/v1/users/{id}/roles",

@@ -1,6 +1,6 @@
 /*
- * What every service is served with: health, readiness, metrics, the OpenAPI document, and the
- * test clock. All of it is answered from memory on the loop, so that it works when pools and
+ * What every service is served with: health, readiness, metrics, the OpenAPI document, the list of
+ * services, and the test clock. All of it is answered from memory on the loop, so that it works when pools and
  * writers do not.
  */
 #include <stdatomic.h>
@@ -155,6 +155,28 @@ static enum err openapi_loop(struct call *call)
     return ERR_OK;
 }
 
+/* ---- GET /v1/services ---- */
+
+static enum err services_loop(struct call *call)
+{
+    const struct app *app = call->app;
+    struct json_writer writer;
+    struct buf *body = buf_new_in(call_arena(call), 1024);
+    if (!body)
+        return ERR_NOMEM;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    json_key(&writer, "data");
+    json_open_array(&writer);
+    struct str rest = str_from_c(app->config->services);
+    while (rest.len > 0)
+        json_str(&writer, str_trim(str_split(&rest, ',')));
+    json_close_array(&writer);
+    json_close_object(&writer);
+    reply_json(call, 200, body);
+    return ERR_OK;
+}
+
 /* ---- POST /v1/test/clock ---- */
 
 struct advance {
@@ -240,6 +262,17 @@ const struct route frame_routes[] = {
      .response = "OpenAPI",
      .success = 200,
      .query = "*",
+     .is_retry_safe = true},
+    {.method = HTTP_GET,
+     .pattern = "/v1/services",
+     .kind = ROUTE_LOOP,
+     .auth = AUTH_NONE,
+     .rate = RATE_NONE,
+     .loop = services_loop,
+     .summary = "Which services run here",
+     .tag = "Operation",
+     .response = "Services",
+     .success = 200,
      .is_retry_safe = true},
     /* Last: left off without --test-clock. */
     {.method = HTTP_POST,

@@ -89,6 +89,8 @@ enum rate_class {
     RATE_CHAT_CREATE,
     RATE_CHAT_CREATE_NETWORK,
     RATE_CHAT_SEARCH,
+    RATE_LOOKUP, /* of accounts by address */
+    RATE_LOOKUP_NETWORK,
     RATE_NONE
 };
 

@@ -27,9 +27,11 @@ get /healthz                                ok  ok    ok  ok  ok  ok  ok  ok  ok
 get /readyz                                 ok  ok    ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /metrics                                ok  ok    ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /openapi.json                           ok  ok    ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+get /v1/services                            ok  ok    ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 
 post /v1/users                              ok  ok    ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/users                               401 401   403 403 403 403 403 ok  ok    403 403 403 403   403 403 403 403 ok
+get /v1/users/lookup                        401 401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 put /v1/users/{id}/roles                    401 401   403 403 403 403 403 ok  ok    403 403 403 403   403 403 403 403 ok
 post /v1/sessions                           ok  ok    ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 delete /v1/sessions/current                 401 401   ok  ok  ok  ok  ok  ok  403   403 403 403 403   403 403 403 403 403
@@ -101,6 +103,7 @@ const fresh = (count = 1) => Array.from({ length: count }, () => `S1-R1-${++seat
 /* Each gives [path, body?, options?, api?] that would do it; of a fresh thing each time, where doing it changes the thing. */
 const CALLS = {
     'post /v1/users': () => ['/v1/users', { email: `a-${unique()}@example.com`, password: PASSWORD, name: 'Ola' }],
+    'get /v1/users/lookup': () => [`/v1/users/lookup?email=${world.spare.email}`],
     'put /v1/users/{id}/roles': () => [`/v1/users/${world.spare.id}/roles`, { roles: ['organizer'] }],
     'post /v1/sessions': () => ['/v1/sessions', { email: world.spare.email, password: PASSWORD }],
     'delete /v1/sessions/current': async (column) => ['/v1/sessions/current', undefined, {}, people[column] && (await logIn(people[column]))],

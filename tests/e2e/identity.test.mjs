@@ -351,3 +351,53 @@ test('the rate limit of sign-ups says when to come back, and --abuse=off lifts i
     for (let i = 0; i < 100; i++) assert.equal((await open.anonymous.post('/v1/users', wrong)).status, 422);
     await open.stop();
 });
+
+describe('a person is found', () => {
+    const find = (api, email) => api.get(`/v1/users/lookup?email=${encodeURIComponent(email)}`);
+
+    test('by the exact address, in any letter case, and nothing but id and name is told', async () => {
+        const [asks, found] = [await makeUser(server), await makeUser(server, { name: 'Bob' })];
+        const answer = await find(asks, found.email.toUpperCase());
+        assert.deepEqual([answer.status, answer.json], [200, { id: found.user.id, name: 'Bob' }]);
+        assert.equal((await find(asks, found.email.slice(0, -1))).status, 404);
+        assert.equal((await find(asks, `%${found.email.slice(1)}`)).status, 404, 'no pattern');
+        assert.equal((await find(server.anonymous, found.email)).status, 401);
+        for (const wrong of ['?email=', '?email=bob', '', '?name=Bob']) {
+            const refused = await asks.get(`/v1/users/lookup${wrong}`);
+            assert.deepEqual([refused.status, fields(refused)], [422, [wrong.startsWith('?n') ? 'name' : 'email']], wrong);
+        }
+    });
+
+    test('twenty times, then one each half minute; a network two hundred times', async () => {
+        const own = await Foyer.start();
+        const people = [];
+        for (let i = 0; i < 11; i++) people.push(await makeUser(own));
+        let answer;
+        for (let i = 0; i < 20; i++) assert.equal((await find(people[0], `n${i}@example.com`)).status, 404);
+        answer = await find(people[0], people[1].email);
+        assert.deepEqual([answer.status, answer.json.type], [429, 'rate-limited']);
+        assert.match(answer.headers['ratelimit-policy'], /^"lookup";/);
+        const [first] = people;
+        await own.advance(30_000);
+        assert.equal((await find(first, people[1].email)).status, 200);
+        assert.equal((await find(first, people[1].email)).status, 429);
+
+        let count = 0;
+        for (const person of people.slice(1)) {
+            for (let i = 0; i < 20; i++) {
+                answer = await find(person, 'nobody@example.com');
+                count += answer.status === 404 ? 1 : 0;
+            }
+        }
+        assert.match(answer.headers['ratelimit-policy'], /"lookup-network";/);
+        assert.ok(count >= 189 && count < 200, `${count} of 200: what was asked before counts, what has come back since too`);
+        await own.stop();
+    });
+});
+
+test('the list of services is what --services says', async () => {
+    assert.deepEqual((await server.anonymous.get('/v1/services')).json, { data: ['tickets'] });
+    const own = await Foyer.start({ args: ['--services=chat, tickets'] });
+    assert.deepEqual((await own.anonymous.get('/v1/services')).json, { data: ['chat', 'tickets'] });
+    await own.stop();
+});

@@ -25,6 +25,8 @@ const EXERCISES = {
     'get /readyz': () => [server.anonymous, '/readyz'],
     'get /metrics': () => [server.anonymous, '/metrics'],
     'get /openapi.json': () => [server.anonymous, '/openapi.json'],
+    'get /v1/services': () => [server.anonymous, '/v1/services'],
+    'get /v1/users/lookup': () => [fan, `/v1/users/lookup?email=${fan.email}`],
     'post /v1/users': () => [server.anonymous, '/v1/users', { email: `o-${unique()}@example.com`, password: PASSWORD, name: 'Ola' }],
     'get /v1/users': () => [server.admin, '/v1/users?limit=2'],
     'put /v1/users/{id}/roles': () => [server.admin, `/v1/users/${fan.user.id}/roles`, { roles: [] }],
@@ -145,7 +147,7 @@ test('routes for people who are logged in are 401 for others, before all else', 
     assert.deepEqual(open.sort(), [
         'get /healthz', 'get /metrics', 'get /openapi.json', 'get /readyz', 'get /v1/events', 'get /v1/events/{id}', 'get /v1/events/{id}/availability',
         'get /v1/events/{id}/journal-head',
-        'get /v1/events/{id}/seatmap', 'get /v1/events/{id}/seats', 'post /v1/payments/webhooks/{provider}', 'post /v1/sessions', 'post /v1/users',
+        'get /v1/events/{id}/seatmap', 'get /v1/events/{id}/seats', 'get /v1/services', 'post /v1/payments/webhooks/{provider}', 'post /v1/sessions', 'post /v1/users',
     ], 'a new public route must be meant');
 });
 
