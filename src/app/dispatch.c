@@ -115,6 +115,7 @@ static void exchange_reset(struct exchange *x)
     res->status = 0;
     res->content_type = STR_NONE;
     res->body = STR_NONE;
+    res->file.size = 0;
     res->body_release = NULL;
     res->body_ptr = NULL;
     res->header_count = x->kept_headers;

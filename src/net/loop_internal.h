@@ -116,6 +116,11 @@ void exchange_install(h2o_hostconf_t *host);
 void exchange_send(struct queue_node *node);
 void exchange_free_spares(struct server_loop *loop);
 
+/* server_file.c */
+
+/* Sends the answer whose body is a file; its head is set. */
+void file_stream_start(struct exchange *exchange);
+
 /* server_linger.c */
 
 /* The connection ends with the answer that is about to be sent, and more may come in. */

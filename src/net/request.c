@@ -9,6 +9,7 @@
 #include "net/url_internal.h"
 
 #include <assert.h>
+#include <unistd.h>
 
 static const char *const method_names[] = {
     [HTTP_GET] = "GET",         [HTTP_HEAD] = "HEAD",   [HTTP_POST] = "POST",
@@ -190,6 +191,24 @@ void response_header(struct request *request, const char *name, struct str value
     res->headers[res->header_count].name = str_from_c(name);
     res->headers[res->header_count].value = value;
     res->header_count++;
+}
+
+static void close_file(void *ptr)
+{
+    const struct response *res = ptr;
+    (void)close(res->file.fd); /* only read from */
+}
+
+void response_file(struct request *request, int take_fd, int64_t offset, int64_t size)
+{
+    struct response *res = &request->res;
+    assert(take_fd >= 0 && offset >= 0 && size > 0 && !res->body_release);
+    res->body = STR_NONE;
+    res->file.fd = take_fd;
+    res->file.offset = offset;
+    res->file.size = size;
+    res->body_release = close_file;
+    res->body_ptr = res;
 }
 
 void request_reply(struct request *request)

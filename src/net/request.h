@@ -43,7 +43,12 @@ struct response_header {
 struct response {
     int status; /* 0: not answered yet */
     struct str content_type;
-    struct str body;                 /* arena, static, or held by body_release */
+    struct str body; /* arena, static, or held by body_release */
+    struct {         /* set by response_file; size 0: the body is above */
+        int fd;
+        int64_t offset;
+        int64_t size;
+    } file;
     void (*body_release)(void *ptr); /* runs once the bytes have been sent or dropped; any loop
                                         thread; may be NULL */
     void *body_ptr;
@@ -97,6 +102,11 @@ struct str request_cookie(const struct request *request, const char *name);
 /* Name must be a lowercase literal; value must live as long as the request. Over
  * REQUEST_HEADERS_OUT_MAX: assert. */
 void response_header(struct request *request, const char *name, struct str value);
+/* The body is that part of an open file, which is read piece by piece as the client takes it: what is
+ * sent costs no more memory than a piece. take_fd is closed when the answer has gone or is dropped. size
+ * is 1 at least, and the file must be that long as long as it is open: an answer that cannot be read
+ * to its end breaks the connection. */
+void response_file(struct request *request, int take_fd, int64_t offset, int64_t size);
 /* Sends res (status must be set; 101 by websocket_accept only). Any thread, exactly once; the request is not yours afterwards.
  * Content-Length, Date and X-Request-Id are added here; HEAD answers carry no body. An arena that
  * overflowed turns the answer into a plain 503. */

@@ -136,7 +136,7 @@ static enum err add_name(struct router_route *route, struct str segment)
 enum err router_add(struct router *router, enum http_method method, const char *pattern,
                     const void *value)
 {
-    assert(method < HTTP_OTHER && method != HTTP_HEAD && pattern[0] == '/' && value);
+    assert(method < HTTP_OTHER && pattern[0] == '/' && value);
     struct router_route *route = calloc(1, sizeof(*route));
     if (!route)
         return ERR_NOMEM;
@@ -211,7 +211,8 @@ static const struct router_route *route_for(const struct router_node *node, enum
 {
     if (method == HTTP_OTHER)
         return NULL;
-    return node->routes[method == HTTP_HEAD ? HTTP_GET : method];
+    bool is_get = method == HTTP_HEAD && !node->routes[HTTP_HEAD];
+    return node->routes[is_get ? HTTP_GET : method];
 }
 
 /* The whole path led to this node. */
@@ -265,7 +266,8 @@ static struct str allow_of(const struct walk *walk, struct arena *arena)
 {
     struct str allow = STR_NONE;
     for (size_t i = 0; i < HTTP_OTHER; i++) {
-        if (!walk->has_method[i == HTTP_HEAD ? HTTP_GET : i])
+        bool is_there = walk->has_method[i] || (i == HTTP_HEAD && walk->has_method[HTTP_GET]);
+        if (!is_there)
             continue;
         allow = arena_printf(arena, "%.*s%s%s", STR_ARG(allow), allow.len ? ", " : "",
                              http_method_name((enum http_method)i));

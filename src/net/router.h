@@ -17,7 +17,8 @@ void router_free(struct router *router);
 ERR_MUST_USE enum err router_add(struct router *router, enum http_method method,
                                  const char *pattern, const void *value);
 /* Fills the request's params. ERR_NOT_FOUND: no such path; ERR_DENIED: path exists, method does not
- * (ret_allow, arena, is the value for Allow). HEAD matches GET routes. */
+ * (ret_allow, arena, is the value for Allow). HEAD matches GET routes,
+ * unless the pattern has one of its own. */
 ERR_MUST_USE enum err router_match(const struct router *router, struct request *request,
                                    const void **ret_value, struct str *ret_allow);
 /* False for a path that others on the way may take for another one: an empty segment (but the last),

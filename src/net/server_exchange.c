@@ -85,10 +85,12 @@ static const struct {
     {416, "Range Not Satisfiable"},
     {417, "Expectation Failed"},
     {422, "Unprocessable Content"},
+    {423, "Locked"},
     {426, "Upgrade Required"},
     {428, "Precondition Required"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
+    {460, "Checksum Mismatch"},
     {500, "Internal Server Error"},
     {501, "Not Implemented"},
     {502, "Bad Gateway"},
@@ -185,6 +187,7 @@ static void replace_by_503(struct exchange *exchange)
     res->status = 503;
     res->content_type = STR(PROBLEM_MEDIA_TYPE);
     res->body = str_from(text.base, text.len);
+    res->file.size = 0; /* closed with the exchange */
     res->header_count = 0;
     response_header(&exchange->request, "retry-after", STR("1"));
 }
@@ -208,7 +211,8 @@ static void on_send_late(h2o_timeout_entry_t *entry)
     struct server_loop *loop = exchange->loop;
     const struct server_options *options = &loop->server->options;
     int64_t elapsed_ms = (clock_mono_ns() - exchange->sending_since_ns) / 1000000;
-    int64_t body_bytes = (int64_t)exchange->request.res.body.len;
+    const struct response *res = &exchange->request.res;
+    int64_t body_bytes = res->file.size > 0 ? res->file.size : (int64_t)res->body.len;
     int64_t allowed_ms = options->send_timeout_ms + body_bytes * 1000 / options->send_rate_min;
     if (elapsed_ms < allowed_ms)
         h2o_timeout_link(loop->context.loop, &loop->send_timeout, entry);
@@ -257,11 +261,17 @@ static void send_answer(struct exchange *exchange)
     if (exchange->must_close || exchange->loop->drain_ticks > 0)
         h2o->http1_is_persistent = 0;
     bool has_body = request->res.status != 204 && request->res.status != 304;
+    size_t size =
+        request->res.file.size > 0 ? (size_t)request->res.file.size : request->res.body.len;
     /* Without a length h2o would chunk the answer, but not these two. */
-    h2o->res.content_length = has_body ? request->res.body.len : SIZE_MAX;
-    has_body = has_body && request->res.body.len > 0 && request->method != HTTP_HEAD;
+    h2o->res.content_length = has_body ? size : SIZE_MAX;
+    has_body = has_body && size > 0 && request->method != HTTP_HEAD;
     h2o_iovec_t body = {(char *)request->res.body.data, request->res.body.len};
     watch_sending(exchange);
+    if (has_body && request->res.file.size > 0) {
+        file_stream_start(exchange);
+        return;
+    }
     h2o_start_response(h2o, &generator);
     h2o_send(h2o, &body, has_body ? 1 : 0, H2O_SEND_STATE_FINAL);
 }

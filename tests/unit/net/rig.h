@@ -6,6 +6,7 @@
  *   /worker    the same, from another thread
  *   /hold      kept until the test answers it (rig_take_held)
  *   /empty     204          /unchanged  304
+ *   /file      FILE_BYTES of a file, from FILE_OFFSET on    /short  the same of one that is shorter
  *   /big       BIG_BYTES of body    /overflow  after more than the arena holds
  */
 #ifndef TEST_NET_RIG_H
@@ -26,6 +27,8 @@
 #include "net/server.h"
 
 #define BIG_BYTES   ((size_t)8 << 20)
+#define FILE_BYTES  ((size_t)(1 << 20) + 7)
+#define FILE_OFFSET 3
 #define BODY_MAX    ((size_t)2 << 20)
 #define PATIENCE_NS ((int64_t)20 * 1000000000)
 #define REPLY_BYTES 65536
@@ -82,6 +85,28 @@ static inline void rig_answer_status(struct request *request, int status, struct
     request_reply(request);
 }
 
+static inline char rig_file_byte(size_t at)
+{
+    return (char)(at * 31 >> 3);
+}
+
+/* Nobody else has the file: when the answer has let go of it, it is gone. */
+static inline void rig_answer_file(struct request *request, size_t missing)
+{
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    for (size_t i = 0; i < FILE_OFFSET + FILE_BYTES - missing; i++)
+        assert_int_not_equal(putc(rig_file_byte(i), file), EOF);
+    assert_int_equal(fflush(file), 0);
+    int fd = dup(fileno(file));
+    assert_true(fd >= 0);
+    assert_int_equal(fclose(file), 0);
+    request->res.status = 200;
+    response_file(request, fd, FILE_OFFSET, FILE_BYTES);
+    atomic_fetch_sub(&rig.running, 1);
+    request_reply(request);
+}
+
 static inline void rig_on_request(struct request *request, void *ctx)
 {
     assert_ptr_equal(ctx, &rig);
@@ -96,6 +121,10 @@ static inline void rig_on_request(struct request *request, void *ctx)
         rig_answer_status(request, 204, STR("never sent"));
     } else if (str_eq(request->path, STR("/unchanged"))) {
         rig_answer_status(request, 304, STR("never sent"));
+    } else if (str_eq(request->path, STR("/file"))) {
+        rig_answer_file(request, 0);
+    } else if (str_eq(request->path, STR("/short"))) {
+        rig_answer_file(request, 100000);
     } else if (str_eq(request->path, STR("/big"))) {
         rig_answer_status(request, 200, str_from(rig.big, BIG_BYTES));
     } else {

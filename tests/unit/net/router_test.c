@@ -170,6 +170,21 @@ static void test_the_same_route_twice_is_a_conflict(void **state)
     assert_ok(router_add(router, HTTP_PUT, "/v1/events/{other}", events));
 }
 
+static void test_head_may_have_a_route_of_its_own(void **state)
+{
+    (void)state;
+    const void *value;
+    struct str allow;
+    assert_match(HTTP_HEAD, "/v1/events/evt_1", event);
+    assert_ok(router_add(router, HTTP_HEAD, "/v1/events/{id}", two));
+    assert_ok(router_add(router, HTTP_OPTIONS, "/v1/events/{id}", create));
+    assert_match(HTTP_HEAD, "/v1/events/evt_1", two);
+    assert_match(HTTP_GET, "/v1/events/evt_1", event);
+    assert_match(HTTP_OPTIONS, "/v1/events/evt_1", create);
+    assert_int_equal(match(HTTP_POST, "/v1/events/evt_1", &value, &allow), ERR_DENIED);
+    assert_str(allow, "GET, HEAD, OPTIONS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +194,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_params_are_decoded_strictly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_paths_that_never_match, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_wrong_method_tells_the_right_ones, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_head_may_have_a_route_of_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_same_route_twice_is_a_conflict, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
