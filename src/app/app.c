@@ -17,6 +17,8 @@
 #define OPENAPI_BYTES_MAX  (4u << 20)
 #define SLOW_THREADS       2
 #define SLOW_QUEUE_MAX     64
+#define FILES_THREADS      2
+#define FILES_QUEUE_MAX    64
 #define READ_QUEUE_MAX     4096
 #define PLATFORM_DATABASE  0
 #define OPENAPI_ETAG_BYTES 12
@@ -132,6 +134,15 @@ static enum err make_openapi(struct app *app)
 
 /* ---- pools ---- */
 
+static bool has_file_routes(const struct app *app)
+{
+    for (size_t i = 0; i < app->bound_count; i++) {
+        if (app->bound[i].route->pool == POOL_FILES)
+            return true;
+    }
+    return false;
+}
+
 static enum err make_pools(struct app *app, const struct app_options *options,
                            const char *platform_path)
 {
@@ -144,8 +155,16 @@ static enum err make_pools(struct app *app, const struct app_options *options,
     slow.name = "slow";
     slow.threads = SLOW_THREADS;
     slow.queue_max = SLOW_QUEUE_MAX;
+    struct pool_options files = read;
+    files.name = "files";
+    files.threads = FILES_THREADS;
+    files.queue_max = FILES_QUEUE_MAX;
     enum err err = pool_new(&read, &app->pools[POOL_READ]);
-    return err == ERR_OK ? pool_new(&slow, &app->pools[POOL_SLOW]) : err;
+    if (err == ERR_OK)
+        err = pool_new(&slow, &app->pools[POOL_SLOW]);
+    if (err == ERR_OK && has_file_routes(app))
+        err = pool_new(&files, &app->pools[POOL_FILES]);
+    return err;
 }
 
 /* ---- life ---- */
@@ -197,10 +216,10 @@ void app_stop(struct app *app)
 {
     if (app->timer)
         timer_stop(app->timer);
-    if (app->pools[POOL_READ])
-        pool_stop(app->pools[POOL_READ]);
-    if (app->pools[POOL_SLOW])
-        pool_stop(app->pools[POOL_SLOW]);
+    for (size_t i = 0; i < ROUTE_POOLS; i++) {
+        if (app->pools[i])
+            pool_stop(app->pools[i]);
+    }
     if (app->platform_writer)
         writer_stop(app->platform_writer);
 }
@@ -212,8 +231,8 @@ void app_free(struct app *app)
     app_stop(app);
     app_metrics_forget(app);
     timer_free(app->timer);
-    pool_free(app->pools[POOL_READ]);
-    pool_free(app->pools[POOL_SLOW]);
+    for (size_t i = 0; i < ROUTE_POOLS; i++)
+        pool_free(app->pools[i]);
     identity_free(app->identity);
     writer_free(app->platform_writer);
     rate_limiter_free(app->limiter);

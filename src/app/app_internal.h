@@ -45,8 +45,8 @@ struct app {
     struct server *server; /* for metrics; NULL: not shown */
     struct buf openapi;    /* ready to send */
     char openapi_etag[32];
-    struct pool *pools[2];
-    struct timer *timer; /* work that comes again */
+    struct pool *pools[ROUTE_POOLS]; /* POOL_FILES: NULL where no route needs it */
+    struct timer *timer;             /* work that comes again */
     struct readiness_check checks[APP_READINESS_MAX];
     size_t check_count;
     _Atomic bool is_draining;

@@ -58,6 +58,8 @@ const struct key config_keys[] = {
     {"hooks-unknown-types", "allow", "allow|refuse",
      "messages of event types that their owner has not described", KEY_TEXT, 0,
      AT(hooks_unknown_types)},
+    {"media", "", "DIR", "directory of chat's files, shared by all nodes; DATA/media when absent",
+     KEY_TEXT, 0, AT(media)},
     {"tls-cert", "", "FILE", "PEM certificate chain; serves https", KEY_TEXT, 0, AT(tls_cert)},
     {"tls-key", "", "FILE", "PEM private key", KEY_TEXT, 0, AT(tls_key)},
     {"admin-key", "", "sk_...", "admin key of the first start", KEY_TEXT, KEY_SECRET | KEY_ENV_ONLY,

@@ -102,6 +102,8 @@ static void exchange_finish(struct exchange *x)
     metric_add(x->bound->by_class[req->res.status / 100], 1);
     metric_observe_ns(x->bound->latency, elapsed_ns);
     exchange_log(x, elapsed_ns);
+    if (x->call.at_end)
+        x->call.at_end(x->call.prepared);
     log_set_request_id(STR_NONE);
     request_reply(req);
 }

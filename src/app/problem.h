@@ -25,12 +25,16 @@ enum problem {
     PROBLEM_ALREADY_USED,             /* 409 already-used */
     PROBLEM_EMAIL_TAKEN,              /* 409 email-taken */
     PROBLEM_REVOKED,                  /* 410 revoked */
+    PROBLEM_PRECONDITION_FAILED,      /* 412 precondition-failed */
     PROBLEM_TOO_LARGE,                /* 413 too-large */
     PROBLEM_UNSUPPORTED_MEDIA_TYPE,   /* 415 unsupported-media-type */
+    PROBLEM_RANGE_NOT_SATISFIABLE,    /* 416 range-not-satisfiable */
     PROBLEM_VALIDATION,               /* 422 validation */
     PROBLEM_LIMIT_EXCEEDED,           /* 422 limit-exceeded */
     PROBLEM_IDEMPOTENCY_CONFLICT,     /* 422 idempotency-conflict */
+    PROBLEM_LOCKED,                   /* 423 locked */
     PROBLEM_RATE_LIMITED,             /* 429 rate-limited */
+    PROBLEM_CHECKSUM_MISMATCH,        /* 460 checksum-mismatch */
     PROBLEM_INTERNAL,                 /* 500 internal */
     PROBLEM_OVERLOADED,               /* 503 overloaded */
     PROBLEM_COUNT,

@@ -34,6 +34,12 @@ const struct rate_class_limits rate_classes[] = {
     [RATE_CHAT_SEARCH] = {"\"chat-search\";q=30;w=30", "chat-search", 1000, 30, false},
     [RATE_LOOKUP] = {"\"lookup\";q=20;w=600", "lookup", 30000, 20, false},
     [RATE_LOOKUP_NETWORK] = {"\"lookup-network\";q=200;w=600", "lookup-network", 3000, 200, true},
+    [RATE_MEDIA_CREATE] = {"\"media-create\";q=60;w=600", "media-create", 10000, 60, false},
+    [RATE_MEDIA_CREATE_NETWORK] = {"\"media-create-network\";q=600;w=600", "media-create-network",
+                                   1000, 600, true},
+    [RATE_MEDIA_WRITE] = {"\"media-write\";q=120;w=30", "media-write", 250, 120, false},
+    [RATE_MEDIA_WRITE_NETWORK] = {"\"media-write-network\";q=1200;w=30", "media-write-network", 25,
+                                  1200, true},
     [RATE_NONE] = {NULL, "none", 0, 0, false},
 };
 

@@ -70,8 +70,10 @@ enum route_idempotency {
 
 enum route_pool {
     POOL_READ,
-    POOL_SLOW /* password hashing, PDF, plans: few threads, short queue */
+    POOL_SLOW,  /* password hashing, PDF, plans: few threads, short queue */
+    POOL_FILES, /* what waits for disks: uploads; there only where a service has routes for it */
 };
+#define ROUTE_POOLS 3
 
 /* How a route speaks of mistakes, and what it makes of what it does not know. */
 enum route_dialect {
@@ -91,6 +93,10 @@ enum rate_class {
     RATE_CHAT_SEARCH,
     RATE_LOOKUP, /* of accounts by address */
     RATE_LOOKUP_NETWORK,
+    RATE_MEDIA_CREATE,
+    RATE_MEDIA_CREATE_NETWORK,
+    RATE_MEDIA_WRITE, /* pieces of uploads */
+    RATE_MEDIA_WRITE_NETWORK,
     RATE_NONE
 };
 
@@ -174,6 +180,9 @@ struct call {
         body_hash[32]; /* SHA-256 of method, path and body; set when there is an idempotency key */
     uint64_t trace_hi, trace_lo; /* W3C trace id; 0: none */
     void *prepared;              /* from prepare to apply, arena */
+    /* Set by prepare when it holds what must be given back whatever becomes of the request, such as a
+     * locked file: runs once, after the commit and before the answer leaves. Any thread; must not block. */
+    void (*at_end)(void *prepared);
     /* Set by prepare when all that apply writes, and what it reads to decide, belongs to this shard of
      * the journal (writer.h). Not where dispatch keeps the answer: its row belongs to none. */
     uint64_t shard;

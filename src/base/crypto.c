@@ -98,6 +98,28 @@ void crypto_sha256(struct str data, uint8_t ret_hash[static SHA256_SIZE])
     crypto_sha256_2(data, STR_NONE, ret_hash);
 }
 
+static_assert(sizeof(struct crypto_sha256) == sizeof(SHA256_CTX), "size of SHA-256's state");
+
+void crypto_sha256_begin(struct crypto_sha256 *hash)
+{
+    (void)SHA256_Init((SHA256_CTX *)(void *)hash->state); /* always 1, as those below */
+}
+
+void crypto_sha256_add(struct crypto_sha256 *hash, struct str piece)
+{
+    (void)SHA256_Update((SHA256_CTX *)(void *)hash->state, bytes_of(piece), piece.len);
+}
+
+void crypto_sha256_end(struct crypto_sha256 *hash, uint8_t ret_hash[static SHA256_SIZE])
+{
+    (void)SHA256_Final(ret_hash, (SHA256_CTX *)(void *)hash->state);
+}
+
+void crypto_sha1(struct str data, uint8_t ret_hash[static SHA1_SIZE])
+{
+    (void)SHA1(bytes_of(data), data.len, ret_hash);
+}
+
 void crypto_sha256_2(struct str a, struct str b, uint8_t ret_hash[static SHA256_SIZE])
 {
     SHA256_CTX state;

@@ -16,6 +16,16 @@ ERR_MUST_USE enum err crypto_init(void);
 void crypto_sha256(struct str data, uint8_t ret_hash[static SHA256_SIZE]);
 /* SHA-256 over two pieces, without a copy (hash chain). */
 void crypto_sha256_2(struct str a, struct str b, uint8_t ret_hash[static SHA256_SIZE]);
+/* Over pieces that come one after the other. */
+struct crypto_sha256 {
+    _Alignas(8) unsigned char state[112];
+};
+void crypto_sha256_begin(struct crypto_sha256 *hash);
+void crypto_sha256_add(struct crypto_sha256 *hash, struct str piece);
+void crypto_sha256_end(struct crypto_sha256 *hash, uint8_t ret_hash[static SHA256_SIZE]);
+/* Against mistakes on the way only: nobody's word may rest on it. */
+#define SHA1_SIZE 20
+void crypto_sha1(struct str data, uint8_t ret_hash[static SHA1_SIZE]);
 void crypto_hmac_sha256(struct str key, struct str data,
                         uint8_t ret_mac[static SHA256_SIZE]); /* RFC 2104, any key length */
 bool crypto_equal(const void *a, const void *b, size_t len);  /* constant time */

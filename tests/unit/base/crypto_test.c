@@ -33,6 +33,16 @@ static void test_sha256(void **state)
     assert_hex(hash, sizeof(hash), abc);
     crypto_sha256_2(STR_NONE, STR("abc"), hash);
     assert_hex(hash, sizeof(hash), abc);
+    struct crypto_sha256 pieces;
+    crypto_sha256_begin(&pieces);
+    crypto_sha256_add(&pieces, STR("ab"));
+    crypto_sha256_add(&pieces, STR_NONE);
+    crypto_sha256_add(&pieces, STR("c"));
+    crypto_sha256_end(&pieces, hash);
+    assert_hex(hash, sizeof(hash), abc);
+    uint8_t sha1[SHA1_SIZE];
+    crypto_sha1(STR("abc"), sha1);
+    assert_hex(sha1, sizeof(sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
     crypto_sha256(STR_NONE, hash);
     assert_hex(hash, sizeof(hash),
                "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
