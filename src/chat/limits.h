@@ -33,6 +33,28 @@
 #define SEARCH_BYTES_MAX       (16 << 20)
 #define SEARCH_MS_MAX          300 /* well below what a reading snapshot may take */
 
+/* Media: see media.h. */
+#define MEDIA_BYTES_MAX          (INT64_C(100) << 20) /* of a file */
+#define MEDIA_PIECE_BYTES_MAX    (4u << 20)           /* of a PATCH: its body is held in memory */
+#define MEDIA_QUOTA_BYTES        (INT64_C(1) << 30)   /* of a user: all that is kept */
+#define MEDIA_QUOTA_FILES        2000                 /* the same, counted */
+#define MEDIA_UPLOADS_MAX        20                   /* of a user, not finished */
+#define MEDIA_FRESH_MS           DAY_MS /* to finish an upload, and then to send it somewhere */
+#define MEDIA_NAME_BYTES_MAX     255
+#define MEDIA_TYPE_BYTES_MAX     100
+#define MEDIA_KEY_BYTES_MAX      64
+#define MEDIA_METADATA_BYTES_MAX 4096
+#define MEDIA_SWEEP_MAX          64 /* files of one transaction of the collector */
+
+/* Thumbnails: see media_thumb.h. */
+#define THUMB_PIXELS       512 /* of a side */
+#define THUMB_BYTES_MAX    (512u << 10)
+#define THUMB_SOURCE_BYTES (INT64_C(25) << 20) /* of an image; larger ones get none */
+#define THUMB_SOURCE_PX    (INT64_C(40) << 20) /* pixels of an image: 40 M; the same */
+#define THUMB_MEMORY_BYTES (512u << 20)
+#define THUMB_CPU_S        5
+#define THUMB_WAIT_MS      8000
+
 /* Days of the log are kept in a ring of tables: see days.h. */
 #define LOG_SLOTS        33
 #define LOG_DAYS         30 /* an entry of an older day is not shown, though its table may still be there */
