@@ -5,11 +5,12 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "process.h"
 
 #define CHILD_CONNECTIONS_MAX 5000
 #define ANSWER_SECONDS        30
@@ -64,11 +65,7 @@ static int hold_connections(const struct crowd *crowd, size_t count, unsigned po
 {
     static int fds[CHILD_CONNECTIONS_MAX];
     char byte = 1;
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* then opening fails and says so */
-    }
+    process_raise_files();
     for (size_t i = 0; i < count; i++) {
         fds[i] = open_one(port, crowd->child_count);
         if (fds[i] < 0)

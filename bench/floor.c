@@ -18,6 +18,32 @@
 
 #define FLOOR_SEATS 100000 /* of one event, then the next */
 
+enum err floor_open(const struct child *child, const char *service, struct db **ret_db)
+{
+    char name[32], path[512];
+    static unsigned run;
+    snprintf(name, sizeof(name), "floor_%u", run++);
+    bench_location(child, name, path, sizeof(path));
+    enum err err = db_open(path, DB_WRITER, ret_db);
+    if (err)
+        return err;
+    err = migrate_run(*ret_db, service, NULL);
+    if (err)
+        db_close(*ret_db);
+    return err;
+}
+
+enum err floor_commit(struct db *db, enum err err)
+{
+    if (!err)
+        err = db_commit(db);
+    if (!err && db_checkpoint_due(db))
+        db_checkpoint(db);
+    return err;
+}
+
+/* --- Holds --- */
+
 SQL(SQL_CLAIM,
     "INSERT INTO seat_claim (event_id, seat_no, booking_id, state) VALUES ($1, $2, $3, 1) "
     "ON CONFLICT (event_id, seat_no) DO NOTHING");
@@ -96,29 +122,7 @@ static enum err group_write(struct db *db, int64_t *number, unsigned group)
     enum err err = db_begin(db);
     for (unsigned i = 0; !err && i < group; i++)
         err = hold(db, (*number)++);
-    if (!err)
-        err = head(db, *number);
-    if (!err)
-        err = db_commit(db);
-    if (!err && db_checkpoint_due(db))
-        db_checkpoint(db);
-    return err;
-}
-
-/* A database of its own for each run. */
-static enum err floor_open(const struct child *child, struct db **ret_db)
-{
-    char name[32], path[512];
-    static unsigned run;
-    snprintf(name, sizeof(name), "floor_%u", run++);
-    bench_location(child, name, path, sizeof(path));
-    enum err err = db_open(path, DB_WRITER, ret_db);
-    if (err)
-        return err;
-    err = migrate_run(*ret_db, "tickets", NULL);
-    if (err)
-        db_close(*ret_db);
-    return err;
+    return floor_commit(db, err ? err : head(db, *number));
 }
 
 enum err floor_holds(const struct child *child, unsigned group, int64_t duration_ms,
@@ -126,7 +130,7 @@ enum err floor_holds(const struct child *child, unsigned group, int64_t duration
 {
     struct db *db;
     int64_t number = 0;
-    enum err err = floor_open(child, &db);
+    enum err err = floor_open(child, "tickets", &db);
     if (err)
         return err;
     int64_t started_ns = clock_mono_ns(), until_ns = started_ns + duration_ms * 1000000;
@@ -149,7 +153,7 @@ enum err floor_paced(const struct child *child, double rate, int64_t duration_ms
 {
     struct db *db;
     int64_t number = 0;
-    enum err err = floor_open(child, &db);
+    enum err err = floor_open(child, "tickets", &db);
     if (err)
         return err;
     int64_t started_ns = clock_mono_ns(), until_ns = started_ns + duration_ms * 1000000;
@@ -246,21 +250,15 @@ static enum err end_chunk(struct db *db, int64_t *version, size_t *ret_count)
     }
     for (size_t i = 0; !err && i < count; i++)
         err = end_hold(db, &holds[i], (*version)++);
-    if (!err)
-        err = head(db, *version);
-    if (!err)
-        err = db_commit(db);
-    if (!err && db_checkpoint_due(db))
-        db_checkpoint(db);
     *ret_count = count;
-    return err;
+    return floor_commit(db, err ? err : head(db, *version));
 }
 
 enum err floor_expiry(const struct child *child, unsigned count, double *ret_ms)
 {
     struct db *db;
     int64_t number = 0;
-    enum err err = floor_open(child, &db);
+    enum err err = floor_open(child, "tickets", &db);
     if (err)
         return err;
     while (!err && number < count)

@@ -6,6 +6,14 @@
 #include "child.h"
 #include "hist.h"
 
+struct db;
+
+/* A database of its own for a run, with the tables of that service. */
+ERR_MUST_USE enum err floor_open(const struct child *child, const char *service,
+                                 struct db **ret_db);
+/* The end of a group: commits unless err, and then checkpoints as the server's writer does. */
+ERR_MUST_USE enum err floor_commit(struct db *db, enum err err);
+
 /* A bare writer: the rows of a two-seat hold (two claims, the booking, its journal row, the journal
  * head once a commit) with prepared statements, group holds per commit, synchronous=FULL, for about
  * duration_ms. ret_rate: holds/s. */

@@ -4,15 +4,11 @@
  */
 #include "floor_hooks.h"
 
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/rand.h"
+#include "floor.h"
 #include "hooks_seed.h"
-#include "store.h"
 #include "store/db.h"
-#include "store/db_internal.h"
-#include "store/migrate.h"
 
 #define FLOOR_APPS 16
 
@@ -93,15 +89,6 @@ static enum err attempt(struct db *db, const struct ids *ids)
     return db_exec(stmt);
 }
 
-static enum err group_end(struct db *db, enum err err)
-{
-    if (!err)
-        err = db_commit(db);
-    if (!err && db_checkpoint_due(db))
-        db_checkpoint(db);
-    return err;
-}
-
 static enum err messages(struct db *db, int64_t first_ms, int64_t *number, unsigned group,
                          bool has_key)
 {
@@ -110,23 +97,7 @@ static enum err messages(struct db *db, int64_t first_ms, int64_t *number, unsig
         struct ids ids = ids_of(first_ms, (*number)++);
         err = message(db, &ids, has_key);
     }
-    return group_end(db, err);
-}
-
-/* A database of its own for each run. */
-static enum err floor_open(const struct child *child, struct db **ret_db)
-{
-    char name[32], path[512];
-    static unsigned run;
-    snprintf(name, sizeof(name), "floor_hooks_%u", run++);
-    bench_location(child, name, path, sizeof(path));
-    enum err err = db_open(path, DB_WRITER, ret_db);
-    if (err)
-        return err;
-    err = migrate_run(*ret_db, "hooks", NULL);
-    if (err)
-        db_close(*ret_db);
-    return err;
+    return floor_commit(db, err);
 }
 
 enum err floor_messages(const struct child *child, bool has_key, unsigned group,
@@ -134,7 +105,7 @@ enum err floor_messages(const struct child *child, bool has_key, unsigned group,
 {
     struct db *db;
     int64_t number = 0;
-    enum err err = floor_open(child, &db);
+    enum err err = floor_open(child, "hooks", &db);
     if (err)
         return err;
     int64_t started_ns = clock_mono_ns(), until_ns = started_ns + duration_ms * 1000000;
@@ -150,7 +121,7 @@ enum err floor_attempts(const struct child *child, unsigned group, unsigned coun
 {
     struct db *db;
     int64_t number = 0, first_ms = clock_now_ms();
-    enum err err = floor_open(child, &db);
+    enum err err = floor_open(child, "hooks", &db);
     if (err)
         return err;
     while (!err && number < count)
@@ -162,7 +133,7 @@ enum err floor_attempts(const struct child *child, unsigned group, unsigned coun
             struct ids ids = ids_of(first_ms, done++);
             err = attempt(db, &ids);
         }
-        err = group_end(db, err);
+        err = floor_commit(db, err);
     }
     *ret_rate = (double)number / ((double)(clock_mono_ns() - started_ns) / 1e9);
     db_close(db);

@@ -5,7 +5,6 @@
 #include "floor_http.h"
 
 #define H2O_USE_LIBUV 0 /* the library is built on its own loop */
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <h2o.h>
 #include <pthread.h>
@@ -14,6 +13,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "process.h"
 
 #define ACCEPT_BATCH   8
 #define HEAD_REST_SIZE 90 /* of our head without the padding; exact to a few bytes */
@@ -101,27 +102,10 @@ static void serve(int fd)
         pause();
 }
 
-static int listen_anywhere(unsigned *ret_port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof(address);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, SOMAXCONN) ||
-        getsockname(fd, (struct sockaddr *)&address, &size)) {
-        close(fd);
-        return -1;
-    }
-    *ret_port = ntohs(address.sin_port);
-    return fd;
-}
-
 enum err floor_http_start(int status, size_t head_len, size_t body_len,
                           struct floor_http *ret_floor)
 {
-    int fd = listen_anywhere(&ret_floor->port);
+    int fd = process_listen(&ret_floor->port);
     if (fd < 0)
         return ERR_IO;
     size_t padding = head_len > HEAD_REST_SIZE ? head_len - HEAD_REST_SIZE : 1;

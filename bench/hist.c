@@ -18,6 +18,15 @@ void hist_add(struct hist *hist, int64_t elapsed_ns)
         hist->max_ns = elapsed_ns;
 }
 
+void hist_merge(struct hist *to, const struct hist *from)
+{
+    for (unsigned i = 0; i < HIST_BUCKETS; i++)
+        to->counts[i] += from->counts[i];
+    to->total += from->total;
+    if (from->max_ns > to->max_ns)
+        to->max_ns = from->max_ns;
+}
+
 double hist_ms(const struct hist *hist, double quantile)
 {
     if (hist->total == 0)

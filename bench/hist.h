@@ -14,6 +14,8 @@ struct hist {
 };
 
 void hist_add(struct hist *hist, int64_t elapsed_ns);
+/* Adds all that is in from. */
+void hist_merge(struct hist *to, const struct hist *from);
 /* Milliseconds at the given quantile (0.99); 0 when empty. */
 double hist_ms(const struct hist *hist, double quantile);
 

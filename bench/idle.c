@@ -11,8 +11,10 @@
 
 #include "base/clock.h"
 #include "child.h"
+#include "cpu.h"
 #include "crowd.h"
 #include "load.h"
+#include "process.h"
 #include "scenario.h"
 #include "seed.h"
 
@@ -43,41 +45,6 @@ struct idle {
     int64_t rss_before, rss_with;
     double cpu_percent;
 };
-
-/* --- what the server uses --- */
-
-static int64_t rss_bytes(const struct child *child)
-{
-    char path[64];
-    long long size = 0, resident = 0;
-    snprintf(path, sizeof(path), "/proc/%d/statm", (int)child->pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return 0;
-    if (fscanf(file, "%lld %lld", &size, &resident) != 2)
-        resident = 0;
-    fclose(file);
-    return resident * sysconf(_SC_PAGESIZE);
-}
-
-/* User and system time in milliseconds. */
-static int64_t cpu_ms(const struct child *child)
-{
-    char path[64], text[1024];
-    unsigned long long user = 0, system_time = 0;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)child->pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return 0;
-    size_t len = fread(text, 1, sizeof(text) - 1, file);
-    fclose(file);
-    text[len] = '\0';
-    const char *rest = strrchr(text, ')'); /* the name before it may contain anything */
-    if (!rest || sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-                        &system_time) != 2)
-        return 0;
-    return (int64_t)((user + system_time) * 1000 / (unsigned long long)sysconf(_SC_CLK_TCK));
-}
 
 /* --- the mix --- */
 
@@ -202,18 +169,18 @@ static enum err idle_measure(struct idle *idle, size_t connections, int64_t seco
     enum err err = mix_run(idle, NULL, SETTLE_MS);
     if (!err)
         err = mix_run(idle, &idle->phases[0], seconds * 1000);
-    idle->rss_before = rss_bytes(&idle->child);
+    idle->rss_before = process_rss_bytes(idle->child.pid);
     if (!err)
         err = crowd_gather(&idle->crowd, connections, idle->child.port);
-    idle->rss_with = rss_bytes(&idle->child);
+    idle->rss_with = process_rss_bytes(idle->child.pid);
     if (err)
         return err;
     usleep(SETTLE_MS * 1000); /* what it still has to do is not for the idle ones */
-    int64_t cpu_began = cpu_ms(&idle->child);
+    double cpu_began = cpu_seconds(idle->child.pid);
     int64_t began_ns = clock_mono_ns();
     usleep((useconds_t)(seconds * 1000000));
     idle->cpu_percent =
-        (double)(cpu_ms(&idle->child) - cpu_began) * 1e8 / (double)(clock_mono_ns() - began_ns);
+        (cpu_seconds(idle->child.pid) - cpu_began) * 1e11 / (double)(clock_mono_ns() - began_ns);
     err = mix_run(idle, &idle->phases[1], seconds * 1000);
     enum err crowd_err = crowd_disperse(&idle->crowd);
     if (!err)

@@ -1,16 +1,14 @@
 /* Receivers of webhooks; see receiver.h. */
 #include "receiver.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -18,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
+#include "process.h"
 
 #define CONNECTIONS_MAX   32768 /* also the highest descriptor */
 #define EVENTS_MAX        512
@@ -298,11 +297,8 @@ static void serve(struct receiver *receiver, int listener_fd)
     struct epoll_event events[EVENTS_MAX];
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener_fd};
     struct server *server = calloc(1, sizeof(*server));
-    struct rlimit files = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)getrlimit(RLIMIT_NOFILE, &files); /* fewer are enough for most */
-    files.rlim_cur = files.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &files);
+    process_raise_files();
     if (!server)
         _exit(1);
     server->receiver = receiver;
@@ -324,51 +320,20 @@ static void serve(struct receiver *receiver, int listener_fd)
     }
 }
 
-static int listen_anywhere(unsigned *ret_port)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t size = sizeof(address);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, SOMAXCONN) ||
-        getsockname(fd, (struct sockaddr *)&address, &size)) {
-        close(fd);
-        return -1;
-    }
-    *ret_port = ntohs(address.sin_port);
-    return fd;
-}
-
-/* Pages come into being as they are written. */
-static void *share(size_t bytes)
-{
-    void *memory = mmap(NULL, bytes > 0 ? bytes : 1, PROT_READ | PROT_WRITE,
-                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
-static void unshare(void *memory, size_t bytes)
-{
-    if (memory)
-        munmap(memory, bytes > 0 ? bytes : 1);
-}
-
 enum err receiver_start(struct receiver *receiver, size_t path_count, size_t log_max)
 {
     static const struct receiver_behaviour well = {0};
     *receiver = (struct receiver){.path_count = path_count, .log_max = log_max};
-    receiver->shared = share(sizeof(*receiver->shared));
-    receiver->paths = share(path_count * sizeof(*receiver->paths));
-    receiver->log = share(log_max * sizeof(*receiver->log));
+    receiver->shared = process_share(sizeof(*receiver->shared));
+    receiver->paths = process_share(path_count * sizeof(*receiver->paths));
+    receiver->log = process_share(log_max * sizeof(*receiver->log));
     if (path_count == 0 || !receiver->shared || !receiver->paths || !receiver->log) {
         receiver_stop(receiver);
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < path_count; i++)
         receiver_set(receiver, i, &well);
-    int fd = listen_anywhere(&receiver->port);
+    int fd = process_listen(&receiver->port);
     receiver->pid = fd < 0 ? -1 : fork();
     if (receiver->pid == 0)
         serve(receiver, fd);
@@ -387,9 +352,9 @@ void receiver_stop(struct receiver *receiver)
         waitpid(receiver->pid, NULL, 0);
     }
     receiver->pid = 0;
-    unshare(receiver->shared, sizeof(*receiver->shared));
-    unshare(receiver->paths, receiver->path_count * sizeof(*receiver->paths));
-    unshare(receiver->log, receiver->log_max * sizeof(*receiver->log));
+    process_unshare(receiver->shared, sizeof(*receiver->shared));
+    process_unshare(receiver->paths, receiver->path_count * sizeof(*receiver->paths));
+    process_unshare(receiver->log, receiver->log_max * sizeof(*receiver->log));
     receiver->shared = NULL;
     receiver->paths = NULL;
     receiver->log = NULL;

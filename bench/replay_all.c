@@ -362,15 +362,6 @@ static void span_begin(struct replay_all *run)
         run->streams[kind].span = (struct hist){0};
 }
 
-static void hist_merge(struct hist *to, const struct hist *from)
-{
-    for (size_t i = 0; i < HIST_BUCKETS; i++)
-        to->counts[i] += from->counts[i];
-    to->total += from->total;
-    if (from->max_ns > to->max_ns)
-        to->max_ns = from->max_ns;
-}
-
 static void span_end(struct replay_all *run, struct hist total[STREAMS], double ret_ms[STREAMS])
 {
     read_log(run);

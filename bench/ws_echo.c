@@ -15,13 +15,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "cpu.h"
+#include "process.h"
 #include "scenario.h"
 #include "ws_server.h"
 
@@ -69,20 +69,6 @@ struct echo {
 static const char handshake[] =
     "GET /ws HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-static int64_t rss_bytes(pid_t pid)
-{
-    char path[64];
-    long long size = 0, resident = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return 0;
-    if (fscanf(file, "%lld %lld", &size, &resident) != 2)
-        resident = 0;
-    fclose(file);
-    return resident * sysconf(_SC_PAGESIZE);
-}
 
 /* --- sockets --- */
 
@@ -265,7 +251,7 @@ static bool echo_measure(struct echo *echo, size_t connections, int64_t seconds,
     if (!open_all(echo, TALKERS))
         return false;
     (void)echo_run(echo, DEPTH, 1);
-    int64_t rss_before = rss_bytes(echo->server.pid);
+    int64_t rss_before = process_rss_bytes(echo->server.pid);
     double cpu_before = cpu_seconds(echo->server.pid);
     int64_t begun_ns = clock_mono_ns();
     if (!open_all(echo, connections))
@@ -276,7 +262,7 @@ static bool echo_measure(struct echo *echo, size_t connections, int64_t seconds,
     report_figure(report, "connects_per_s", opened / took_s);
     report_figure(report, "server_cpu_us_per_connect",
                   (cpu_seconds(echo->server.pid) - cpu_before) * 1e6 / opened);
-    double idle_bytes = (double)(rss_bytes(echo->server.pid) - rss_before) / opened;
+    double idle_bytes = (double)(process_rss_bytes(echo->server.pid) - rss_before) / opened;
     report_figure(report, "bytes_per_idle_connection", idle_bytes);
     report_aim(report, (struct report_aim){.what = "memory of an idle WebSocket, bytes",
                                            .value = idle_bytes,
@@ -293,7 +279,7 @@ static bool echo_measure(struct echo *echo, size_t connections, int64_t seconds,
                   (cpu_seconds(echo->server.pid) - cpu_before) * 1e6 /
                       ((double)echo->count * FAN_A_ROUND * FAN_ROUNDS));
     report_figure(report, "bytes_per_connection_afterwards",
-                  (double)(rss_bytes(echo->server.pid) - rss_before) / opened);
+                  (double)(process_rss_bytes(echo->server.pid) - rss_before) / opened);
     return !echo->is_broken;
 }
 
@@ -301,7 +287,6 @@ bool scenario_ws_echo(const struct scenario_options *options, struct report *rep
 {
     size_t connections = options->connections ? (size_t)options->connections : CONNECTIONS;
     struct echo *echo = calloc(1, sizeof(*echo));
-    struct rlimit limit;
     report->scenario = "ws-echo";
     if (!echo)
         return false;
@@ -310,10 +295,7 @@ bool scenario_ws_echo(const struct scenario_options *options, struct report *rep
         free(echo);
         return false;
     }
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* then opening fails and says so */
-    }
+    process_raise_files();
     echo->epoll = epoll_create1(EPOLL_CLOEXEC);
     report->ok = echo->epoll >= 0 &&
                  echo_measure(echo, connections, options->seconds ? options->seconds : 5, report);

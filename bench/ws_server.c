@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "net/server.h"
 #include "net/websocket.h"
+#include "process.h"
 
 static struct {
     struct websocket_hub *hub;
@@ -102,12 +102,8 @@ static int serve(unsigned loops, int ready, int control)
                                      .on_request = on_request,
                                      .websockets = &ws};
     struct server *server;
-    struct rlimit limit;
     char message[256], byte;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* then opening fails and says so */
-    }
+    process_raise_files();
     if (server_new(&options, &server, message) != ERR_OK)
         return 1;
     sockets.hub = server_websockets(server);
