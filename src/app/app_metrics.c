@@ -68,6 +68,11 @@ static int64_t writer_group_us(void *writer)
     return (int64_t)(stats_of(writer).group_ns_total / 1000);
 }
 
+static int64_t writer_steward(void *writer)
+{
+    return writer_is_steward(writer);
+}
+
 static void register_writer(const char *service, struct writer *writer)
 {
     char labels[LABELS_SIZE];
@@ -83,6 +88,10 @@ static void register_writer(const char *service, struct writer *writer)
                       writer_commit_us, writer);
     metric_counter_fn("foyer_writer_group_microseconds_total", labels,
                       "Time from taking a group to its last answer.", writer_group_us, writer);
+    metric_gauge_fn("foyer_steward", labels,
+                    "1 on the node that does the service's own work for all that share its "
+                    "database.",
+                    writer_steward, writer);
 }
 
 /* ---- pools: ctx is the pool ---- */

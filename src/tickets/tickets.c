@@ -113,18 +113,9 @@ static void base_url_set(struct tickets *tickets, unsigned port)
     snprintf(tickets->base_url, sizeof(tickets->base_url), "%s://127.0.0.1:%u", scheme, port);
 }
 
-static int64_t steward_metric(void *ctx)
-{
-    const struct tickets *tickets = ctx;
-    return writer_is_steward(tickets->writer);
-}
-
 enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
 {
     tickets->app = app;
-    metric_gauge_fn("foyer_steward", NULL,
-                    "1 on the node that runs timers and payments for all that share the database.",
-                    steward_metric, tickets);
     base_url_set(tickets, port);
     int64_t imports_before_ms = tickets->tail ? clock_now_ms() - IMPORT_AGE_MS : INT64_MAX;
     enum err err = venue_remove_orphans(tickets->writer, imports_before_ms);

@@ -22,7 +22,7 @@ let server;
 let text; /* /metrics and the audit's file, as one scrape */
 before(async () => {
     promtool = execFileSync(path.join(REPO, 'scripts/promtool.sh'), { encoding: 'utf8' }).trim();
-    server = await Foyer.start({ args: ['--abuse=off'] });
+    server = await Foyer.start({ args: ['--services=tickets,hooks,chat', '--abuse=off'] });
     const user = await makeUser(server);
     const event = await sale(server, { plan: plan({ rows: 2, seats: 10 }) });
     await bought(server, user, event.id, ['S1-R1-1']);
@@ -165,7 +165,7 @@ describe('the dashboard', () => {
             assert.ok(['timeseries', 'stat'].includes(panel.type) && panel.title && panel.targets.length > 0, panel.title);
             for (const target of panel.targets) assert.ok(target.expr && target.refId && target.datasource.uid === '${datasource}', panel.title);
         }
-        for (const row of ['Traffic and latency', 'Writer', 'Sales', 'Payments', 'Mail and followers', 'Process and disk', 'Service levels'])
+        for (const row of ['Traffic and latency', 'Writer', 'Sales', 'Payments', 'Mail and followers', 'Webhooks', 'Chat', 'Process and disk', 'Service levels'])
             assert.ok(DASHBOARD.panels.some(({ type, title }) => type === 'row' && title === row), row);
     });
 

@@ -49,10 +49,10 @@ export class Nodes {
         return node === this.a ? this.b : this.a;
     }
 
-    /* The one that acts for both. */
-    steward() {
+    /* The one that acts for both, in a service. */
+    steward(service = 'tickets') {
         return until(async () => {
-            for (const node of this.all) if (node.isRunning() && (await node.metric('foyer_steward')) === 1) return node;
+            for (const node of this.all) if (node.isRunning() && (await node.metric('foyer_steward', `service="${service}"`)) === 1) return node;
             return null;
         }, { what: 'a steward' });
     }
