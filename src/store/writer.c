@@ -38,7 +38,6 @@
 #define WRITER_ARENA_BYTES_KEPT ((size_t)512 << 10) /* from one group to the next */
 #define WRITER_NODES_MAX        512                 /* as many as an id has room for */
 #define WRITER_RERUNS_MAX       5                   /* of a group that fell to others */
-#define WRITER_CAREFUL_GROUPS   64  /* run with savepoints after one that needed them */
 #define WRITER_TICK_MS          500 /* between looks at the connection and the steward's lock */
 #define THREAD_NAME_MAX         16
 #define FAILURE_MAX             512

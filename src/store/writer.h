@@ -30,6 +30,7 @@
 #define WRITER_GROUP_MAX       256
 #define WRITER_GROUP_MAX_PGSQL 50 /* savepoints: from 64 on they cost other sessions dear */
 #define WRITER_QUEUE_MAX       16384
+#define WRITER_CAREFUL_GROUPS  64 /* run with savepoints after one that needed them */
 
 struct writer;
 

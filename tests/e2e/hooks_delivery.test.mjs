@@ -15,6 +15,18 @@ const FAIL = 2;
 const ONCE_A_DAY = { retrySchedule: [0, 36000] };
 const DELAYS_S = [5, 30, 120, 600, 1800, 3600, 7200, 10800, 14400, 18000, 28800];
 
+/* Of one test, and gone with it, however it ends. */
+async function serverOf(t, options) {
+    const server = await startHooks(options);
+    t.after(() => server.stop());
+    return server;
+}
+async function receiverOf(t, answer) {
+    const receiver = await Receiver.start(answer);
+    t.after(() => receiver.stop());
+    return receiver;
+}
+
 const attempts = (server, app, message, count) =>
     until(async () => {
         const list = await attemptsOf(server, app, message);
@@ -164,9 +176,9 @@ describe('what receivers say', () => {
     });
     after(() => server.stop());
 
-    test('410 disables the endpoint, and what waited for it is dead', async () => {
+    test('410 disables the endpoint, and what waited for it is dead', async (t) => {
         let isGone = false;
-        const receiver = await Receiver.start((delivery, res) => res.writeHead(isGone ? 410 : 500).end());
+        const receiver = await receiverOf(t, (delivery, res) => res.writeHead(isGone ? 410 : 500).end());
         const app = await makeApp(server);
         const endpoint = await makeEndpoint(server, app, receiver.url, ONCE_A_DAY);
         const first = await sendMessage(server, app);
@@ -178,29 +190,26 @@ describe('what receivers say', () => {
         const { json } = await server.admin.get(`/api/v1/app/${app.id}/endpoint/${endpoint.id}`);
         assert.equal(json.disabled, true);
         assert.equal(receiver.deliveries.length, 2);
-        receiver.stop();
     });
 
-    test('Retry-After is waited for', async () => {
-        const receiver = await Receiver.start((delivery, res) => res.writeHead(429, { 'retry-after': '1000' }).end());
+    test('Retry-After is waited for', async (t) => {
+        const receiver = await receiverOf(t, (delivery, res) => res.writeHead(429, { 'retry-after': '1000' }).end());
         const app = await makeApp(server);
         await makeEndpoint(server, app, receiver.url);
         const message = await sendMessage(server, app);
         await attempts(server, app, message, 1);
         const wait = Date.parse((await messageEndpoint(server, app, message)).nextAttempt) - (await server.now());
         assert.ok(wait > 900 * SECOND && wait <= 1000 * SECOND, String(wait));
-        receiver.stop();
     });
 
-    test('a redirect to the metadata address is an answer like any other', async () => {
-        const receiver = await Receiver.start((delivery, res) => res.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end());
+    test('a redirect to the metadata address is an answer like any other', async (t) => {
+        const receiver = await receiverOf(t, (delivery, res) => res.writeHead(302, { location: 'http://169.254.169.254/latest/' }).end());
         const app = await makeApp(server);
         await makeEndpoint(server, app, receiver.url);
         const message = await sendMessage(server, app);
         const [attempt] = await attempts(server, app, message, 1);
         assert.equal(attempt.status, FAIL);
         assert.equal(attempt.responseStatusCode, 302);
-        receiver.stop();
     });
 
     test('addresses that are not to be called are not', async () => {
@@ -212,9 +221,9 @@ describe('what receivers say', () => {
         assert.equal(attempt.responseStatusCode, 0);
     });
 
-    test('disabling or deleting an endpoint ends what waits for it', async () => {
+    test('disabling or deleting an endpoint ends what waits for it', async (t) => {
         for (const end of ['disable', 'delete']) {
-            const receiver = await Receiver.start((delivery, res) => res.writeHead(500).end());
+            const receiver = await receiverOf(t, (delivery, res) => res.writeHead(500).end());
             const app = await makeApp(server);
             const endpoint = await makeEndpoint(server, app, receiver.url, ONCE_A_DAY);
             const message = await sendMessage(server, app);
@@ -225,16 +234,15 @@ describe('what receivers say', () => {
             const table = `delivery_${await slotOf(server)}`;
             const newest = () => server.sql(`SELECT attempts, state FROM ${table} ORDER BY message_id DESC LIMIT 1`, 'hooks');
             await until(async () => (await newest()).join() === '1,2', { what: `the dead letter of ${end}` });
-            receiver.stop();
         }
     });
 });
 
 describe('neighbours', () => {
-    test('endpoints that hang hold up nobody else', async () => {
-        const server = await startHooks({ args: ['--hooks-timeout-ms=120000'] });
-        const hanging = await Receiver.start(() => {});
-        const healthy = await Receiver.start();
+    test('endpoints that hang hold up nobody else', async (t) => {
+        const server = await serverOf(t, { args: ['--hooks-timeout-ms=120000'] });
+        const hanging = await receiverOf(t, () => {});
+        const healthy = await receiverOf(t);
         const app = await makeApp(server);
         for (let i = 0; i < 5; i++) await makeEndpoint(server, app, `${hanging.url}/${i}`);
         await makeEndpoint(server, app, healthy.url);
@@ -246,16 +254,13 @@ describe('neighbours', () => {
         assert.deepEqual(healthy.ids, new Set(sent.map(({ id }) => id)));
         assert.equal(healthy.deliveries.length, 40, 'none twice');
         assert.ok(hanging.deliveries.length <= 5 * NARROW);
-        await server.stop();
-        hanging.stop();
-        healthy.stop();
     });
 
-    test('ninety-nine that hang leave places of their application to the one that answers', async () => {
-        const server = await startHooks({ args: ['--hooks-timeout-ms=120000'] });
+    test('ninety-nine that hang leave places of their application to the one that answers', async (t) => {
+        const server = await serverOf(t, { args: ['--hooks-timeout-ms=120000'] });
         let isHanging = false;
-        const hanging = await Receiver.start((delivery, res) => isHanging || res.writeHead(204).end());
-        const healthy = await Receiver.start();
+        const hanging = await receiverOf(t, (delivery, res) => isHanging || res.writeHead(204).end());
+        const healthy = await receiverOf(t);
         const app = await makeApp(server);
         for (let i = 0; i < 99; i++) await makeEndpoint(server, app, `${hanging.url}/${i}`);
         await makeEndpoint(server, app, healthy.url);
@@ -268,19 +273,16 @@ describe('neighbours', () => {
         for (let n = 0; n < 6; n++) await sendMessage(server, app, { n });
         await healthy.count(18);
         assert.equal(healthy.ids.size, 18, 'none twice');
-        await server.stop();
-        hanging.stop();
-        healthy.stop();
     });
 
-    test('an endpoint that is slow and can do much at once gets more than the narrow window', async () => {
-        const server = await startHooks({ args: ['--hooks-timeout-ms=120000'] });
+    test('an endpoint that is slow and can do much at once gets more than the narrow window', async (t) => {
+        const server = await serverOf(t, { args: ['--hooks-timeout-ms=120000'] });
         const COUNT = 200;
         let held = 0;
         let most = 0;
         let waiting = [];
         const answer = (res) => setTimeout(() => (held--, res.writeHead(204).end()), 300);
-        const receiver = await Receiver.start((delivery, res) => {
+        const receiver = await receiverOf(t, (delivery, res) => {
             most = Math.max(most, ++held);
             if (waiting) waiting.push(res);
             else answer(res);
@@ -293,14 +295,12 @@ describe('neighbours', () => {
         await receiver.count(COUNT);
         assert.ok(most > NARROW && most <= WIDE, `${most} at once`);
         assert.equal(receiver.ids.size, COUNT);
-        await server.stop();
-        receiver.stop();
     });
 
-    test('while a breaker is open no attempt is made and none is counted', async () => {
-        const server = await startHooks();
+    test('while a breaker is open no attempt is made and none is counted', async (t) => {
+        const server = await serverOf(t);
         let isDown = true;
-        const receiver = await Receiver.start((delivery, res) => res.writeHead(isDown ? 503 : 200).end());
+        const receiver = await receiverOf(t, (delivery, res) => res.writeHead(isDown ? 503 : 200).end());
         const app = await makeApp(server);
         const endpoint = await makeEndpoint(server, app, receiver.url);
         const sent = [];
@@ -316,8 +316,6 @@ describe('neighbours', () => {
         }
         assert.equal(receiver.ids.size, 60);
         await until(async () => (await health()).state === 'closed', { what: 'the breaker to close' });
-        await server.stop();
-        receiver.stop();
     });
 });
 
@@ -333,8 +331,8 @@ describe('an end to everything', () => {
         return counts.reduce((sum, [[count]]) => sum + Number(count), 0);
     };
 
-    test('a day makes a dead letter of what waits for a breaker, too', async () => {
-        const receiver = await Receiver.start((delivery, res) => res.writeHead(503).end());
+    test('a day makes a dead letter of what waits for a breaker, too', async (t) => {
+        const receiver = await receiverOf(t, (delivery, res) => res.writeHead(503).end());
         const app = await makeApp(server);
         await makeEndpoint(server, app, receiver.url);
         const sent = [];
@@ -351,12 +349,11 @@ describe('an end to everything', () => {
         for (const message of sent) assert.ok((await attemptsOf(server, app, message)).length < 12);
         assert.equal((await messageEndpoint(server, app, sent[79])).status, FAIL);
         assert.notEqual((await messageEndpoint(server, app, late)).status, FAIL);
-        receiver.stop();
     });
 
-    test('an endpoint that has failed for five days is disabled', async () => {
+    test('an endpoint that has failed for five days is disabled', async (t) => {
         let status = 500;
-        const receiver = await Receiver.start((delivery, res) => res.writeHead(status).end());
+        const receiver = await receiverOf(t, (delivery, res) => res.writeHead(status).end());
         const app = await makeApp(server);
         const endpoint = await makeEndpoint(server, app, receiver.url);
         const isDisabled = async () => (await server.admin.get(`/api/v1/app/${app.id}/endpoint/${endpoint.id}`)).json.disabled;
@@ -374,12 +371,11 @@ describe('an end to everything', () => {
         const last = await sendMessage(server, app);
         await attempts(server, app, last, 1);
         await until(isDisabled, { what: 'the endpoint to be disabled' });
-        receiver.stop();
     });
 
-    test('a peaceful restart repeats nothing and loses nothing', async () => {
-        const receiver = await Receiver.start((delivery, res) => res.writeHead(receiver.deliveries.length > 30 ? 200 : 500).end());
-        const own = await startHooks();
+    test('a peaceful restart repeats nothing and loses nothing', async (t) => {
+        const receiver = await receiverOf(t, (delivery, res) => res.writeHead(receiver.deliveries.length > 30 ? 200 : 500).end());
+        const own = await serverOf(t);
         const app = await makeApp(own);
         await makeEndpoint(own, app, receiver.url);
         const sent = [];
@@ -393,17 +389,15 @@ describe('an end to everything', () => {
         const counts = await Promise.all(sent.map(async (message) => (await attemptsOf(own, app, message)).length));
         assert.equal(counts.reduce((a, b) => a + b, 0), receiver.deliveries.length, 'each request is an attempt that is on record');
         assert.equal(receiver.ids.size, 30);
-        await own.stop();
-        receiver.stop();
     });
 });
 
 describe('nodes', { skip: !isPostgres && 'about a shared database' }, () => {
-    test('the steward sends what another node has accepted, and another goes on when it is gone', async () => {
+    test('the steward sends what another node has accepted, and another goes on when it is gone', async (t) => {
         const env = { FOYER_HOOKS_KEY: '5a'.repeat(32) };
-        const receiver = await Receiver.start();
-        const first = await startHooks({ env });
-        const second = await startHooks({ env, store: storeOf(first.dir) });
+        const receiver = await receiverOf(t);
+        const first = await serverOf(t, { env });
+        const second = await serverOf(t, { env, store: storeOf(first.dir) });
         const app = await makeApp(second);
         await makeEndpoint(second, app, receiver.url);
         const sent = [];
@@ -413,7 +407,5 @@ describe('nodes', { skip: !isPostgres && 'about a shared database' }, () => {
         for (let i = 0; i < 20; i++) sent.push(await sendMessage(second, app, { i }));
         await until(() => receiver.ids.size === 40, { what: 'the others' });
         assert.deepEqual(receiver.ids, new Set(sent.map(({ id }) => id)));
-        await second.stop();
-        receiver.stop();
     });
 });

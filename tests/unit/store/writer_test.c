@@ -139,6 +139,40 @@ static void test_what_a_job_wrote_is_undone_by_running_its_group_again(void **st
     writer_stop(bench->writer);
 }
 
+/* A gate, which is a group of its own, and a group with a refusal that has to be undone. How often its first
+ * job ran: once where there were savepoints. */
+static int run_with_refusal(struct bench *bench, int id)
+{
+    struct test_job jobs[] = {make_job(bench, id, NULL), make_job(bench, id + 1, refuse)};
+    run_behind_gate(bench, id + 2, jobs, 2);
+    assert_committed(&jobs[0]);
+    assert_refused(&jobs[1], ERR_CONFLICT);
+    return jobs[0].applied;
+}
+
+/* Where one job had to be undone others will follow: so many groups after it have savepoints, in which a
+ * refusal costs the others nothing. Then the writer tries without again. */
+static void test_groups_after_a_repeated_one_are_careful(void **state)
+{
+    SQLITE_ONLY(); /* groups on PostgreSQL always have savepoints */
+    struct bench *bench = *state;
+    assert_ok(writer_start(bench->writer));
+    int id = 1;
+    assert_int_equal(run_with_refusal(bench, id), 2);
+    for (int group = 2; group <= WRITER_CAREFUL_GROUPS; group += 2) {
+        assert_int_equal(run_with_refusal(bench, id += 10), 1); /* up to and with the last one */
+    }
+    assert_int_equal(run_with_refusal(bench, id += 10), 2);
+    struct test_job alone = make_job(bench, id += 10, NULL);
+    assert_ok(writer_run(bench->writer, &alone.job));
+    for (int group = 3; group < WRITER_CAREFUL_GROUPS; group += 2) {
+        assert_int_equal(run_with_refusal(bench, id += 10), 1);
+    }
+    assert_int_equal(run_with_refusal(bench, id += 10), 2); /* the first behind the last one */
+    assert_int_equal(stats_of(bench).failed_groups, 0);
+    writer_stop(bench->writer);
+}
+
 /* Refused before it writes anything, which is how most are refused. */
 static enum err refuse_first(struct writer_job *writer_job, struct writer_tx *tx)
 {
@@ -650,6 +684,7 @@ int main(void)
         bench_test(test_more_jobs_than_a_group_takes),
         bench_test(test_a_failing_job_is_rolled_back_alone),
         bench_test(test_what_a_job_wrote_is_undone_by_running_its_group_again),
+        bench_test(test_groups_after_a_repeated_one_are_careful),
         bench_test(test_a_job_that_wrote_nothing_costs_its_group_nothing),
         bench_test(test_a_job_that_fails_alone_leaves_nothing),
         bench_test(test_a_job_that_kills_the_transaction_fails_alone),
