@@ -73,4 +73,12 @@
 #define FEED_PAUSE_MS_MAX 5000
 #define FEED_BATCH_MAX    500
 
+/* Typing and presence between nodes: see ephemera.h. */
+#define EPHEMERA_INTERVAL_MS 100
+#define EPHEMERA_WAITING_MAX 16384 /* to be said */
+#define EPHEMERA_CALLS_MAX   16    /* in one turn */
+#define EPHEMERA_BEAT_MS     2000
+#define EPHEMERA_LOST_MS     10000
+#define EPHEMERA_NODES_MAX   64
+
 #endif

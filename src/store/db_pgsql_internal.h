@@ -1,7 +1,7 @@
 /*
  * db.h on PostgreSQL, what its files share: db_pgsql_connect.c (a connection and its loss),
- * db_pgsql_stmt.c (statements and rows), db_pgsql.c (transactions and locks). The only file that
- * knows libpq-fe.h.
+ * db_pgsql_stmt.c (statements and rows), db_pgsql.c (transactions and locks), db_pgsql_notify.c (calls).
+ * The only file that knows libpq-fe.h.
  *
  * Design
  *  - Statements travel in libpq's pipeline mode and are waited for one by one, but for those of
@@ -94,6 +94,7 @@ struct pg {
     int64_t retry_pause_ms;
     int64_t changes;
     unsigned commits_to_fail;
+    unsigned listens_life; /* LISTEN was said on that connection; 0: never */
     struct pg_session_lock locks[DB_SESSION_LOCKS_MAX];
     struct pg_stmt *stmts[DB_STATEMENTS_MAX];
 };

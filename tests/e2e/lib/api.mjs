@@ -48,7 +48,7 @@ export class Api {
         }
     }
 
-    /* options: {key, headers, unchecked}; key: an Idempotency-Key */
+    /* options: {key, headers, unchecked, agent}; key: an Idempotency-Key */
     async call(method, path, body, options = {}) {
         const headers = { ...options.headers };
         if (this.token) headers.authorization ??= `Bearer ${this.token}`;
@@ -59,7 +59,7 @@ export class Api {
             headers['content-type'] ??= 'application/json';
             headers['content-length'] ??= Buffer.byteLength(data);
         }
-        const answer = await send(this.server.url + path, { method, headers, body: data, agent: this.server.agent });
+        const answer = await send(this.server.url + path, { method, headers, body: data, agent: options.agent ?? this.server.agent });
         if (!options.unchecked) this.server.contract?.check(method, path, answer);
         return answer;
     }
