@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fold.h"
 #include "base/ids.h"
 #include "base/map.h"
 #include "cities.h"
@@ -62,7 +63,7 @@ static enum err token_of(struct brute *brute, struct str text, uint16_t *ret_tok
 
 static enum err add_city(struct brute *brute, size_t index, struct arena *arena)
 {
-    struct str key = search_fold(arena, str_from_c(cities[index].name));
+    struct str key = fold_text(arena, str_from_c(cities[index].name));
     enum err err = str_to_c(key, brute->city_keys[index], sizeof(brute->city_keys[index]));
     while (!err && key.len > 0) {
         uint8_t *count = &brute->city_token_counts[index];

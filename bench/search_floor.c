@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/fold.h"
 #include "cities.h"
 #include "store/db_internal.h"
 #include "tickets/search_query.h"
@@ -26,7 +27,7 @@ static void to_query(const struct ask *ask, struct arena *arena, struct search_q
     *query = (struct search_query){
         .has_words = ask->word_count > 0,
         .city_key =
-            ask->city >= 0 ? search_fold(arena, str_from_c(cities[ask->city].name)) : STR_NONE,
+            ask->city >= 0 ? fold_text(arena, str_from_c(cities[ask->city].name)) : STR_NONE,
         .category = ask->category >= 0 ? str_from_c(catalogue_categories[ask->category]) : STR_NONE,
         .has_near = ask->has_near,
         .near = {ask->lat, ask->lon},
