@@ -38,7 +38,8 @@ struct ticker {
     void *ctx;
 };
 
-/* A call on the wire, and afterwards its easy handle for the next one. */
+/* A call on the wire. Its easy handle is not used again: libcurl before 8.1.1 frees a header of the transfer
+ * before once more when the first line behind the status begins with a blank (curl's issue 11101). */
 struct flight {
     struct flight *next;
     struct http_call *call;
@@ -52,7 +53,6 @@ struct http_client {
     pthread_t thread;
     CURLM *multi;
     struct flight *flights;
-    struct flight *spares;
     size_t flight_count;
     struct queue queue;
     pthread_mutex_t lock; /* guards what follows, and the multi handle's life */
@@ -152,14 +152,9 @@ static bool set_peer(struct http_client *client, struct flight *flight)
 
 /* --- flights --- */
 
-static struct flight *take_spare(struct http_client *client)
+static struct flight *flight_new(void)
 {
-    struct flight *flight = client->spares;
-    if (flight) {
-        client->spares = flight->next;
-        return flight;
-    }
-    flight = calloc(1, sizeof(*flight));
+    struct flight *flight = calloc(1, sizeof(*flight));
     if (!flight)
         return NULL;
     flight->easy = curl_easy_init();
@@ -169,19 +164,16 @@ static struct flight *take_spare(struct http_client *client)
     return NULL;
 }
 
-static void keep_spare(struct http_client *client, struct flight *flight)
+static void flight_free(struct flight *flight)
 {
+    curl_easy_cleanup(flight->easy);
     curl_slist_free_all(flight->headers);
-    curl_easy_reset(flight->easy);
-    flight->headers = NULL;
-    flight->call = NULL;
-    flight->next = client->spares;
-    client->spares = flight;
+    free(flight);
 }
 
 static void start_flight(struct http_client *client, struct http_call *call)
 {
-    struct flight *flight = take_spare(client);
+    struct flight *flight = flight_new();
     buf_init(&call->response, call->response_max);
     call->status = 0;
     if (!flight) {
@@ -189,11 +181,10 @@ static void start_flight(struct http_client *client, struct http_call *call)
         return;
     }
     flight->call = call;
-    flight->error[0] = '\0';
     call->impl = flight;
     if (!set_peer(client, flight) || !set_limits(flight) || !set_method(flight) ||
         !set_headers(flight) || curl_multi_add_handle(client->multi, flight->easy) != CURLM_OK) {
-        keep_spare(client, flight);
+        flight_free(flight);
         finish_call(call, ERR_IO, "the request could not be set up");
         return;
     }
@@ -202,9 +193,11 @@ static void start_flight(struct http_client *client, struct http_call *call)
     client->flight_count++;
 }
 
-/* Off the wire; the call is returned, its flight goes to the spares. */
-static struct http_call *end_flight(struct http_client *client, struct flight *flight)
+/* Off the wire. The message may be the flight's own. */
+static void end_flight(struct http_client *client, struct flight *flight, enum err err,
+                       const char *message)
 {
+    char text[sizeof(flight->call->message)];
     struct http_call *call = flight->call;
     struct flight **link = &client->flights;
     while (*link != flight)
@@ -212,8 +205,9 @@ static struct http_call *end_flight(struct http_client *client, struct flight *f
     *link = flight->next;
     client->flight_count--;
     (void)curl_multi_remove_handle(client->multi, flight->easy); /* it was added */
-    keep_spare(client, flight);
-    return call;
+    (void)snprintf(text, sizeof(text), "%.*s", (int)sizeof(text) - 1, message);
+    flight_free(flight);
+    finish_call(call, err, text);
 }
 
 static enum err result_of(const struct http_call *call, CURLcode code)
@@ -241,8 +235,7 @@ static void land_flight(struct http_client *client, struct flight *flight, CURLc
         message = "the answer has no valid status";
     }
     call->status = err == ERR_OK ? (int)status : 0;
-    end_flight(client, flight);
-    finish_call(call, err, message); /* the text is still there: a spare is not cleared */
+    end_flight(client, flight, err, message);
 }
 
 static void land_finished(struct http_client *client)
@@ -272,7 +265,7 @@ static void start_waiting(struct http_client *client)
 static void fail_all(struct http_client *client)
 {
     while (client->flights)
-        finish_call(end_flight(client, client->flights), ERR_CLOSED, "shutting down");
+        end_flight(client, client->flights, ERR_CLOSED, "shutting down");
     struct queue_node *node = queue_take(&client->queue, SIZE_MAX, 0);
     while (node) {
         struct queue_node *next = node->next;
@@ -356,12 +349,6 @@ static struct http_client *client_alloc(const struct http_client_options *option
 
 static void client_release(struct http_client *client)
 {
-    while (client->spares) {
-        struct flight *flight = client->spares;
-        client->spares = flight->next;
-        curl_easy_cleanup(flight->easy);
-        free(flight);
-    }
     (void)curl_multi_cleanup(client->multi); /* no handle is in it any more */
     queue_release(&client->queue);
     pthread_mutex_destroy(&client->lock);

@@ -84,14 +84,9 @@ static void unlink_flight(struct flight *flight)
         flight->next->link = flight->link;
 }
 
-static struct flight *take_flight(struct sender *sender)
+static struct flight *flight_new(struct sender *sender)
 {
-    struct flight *flight = sender->spares;
-    if (flight) {
-        sender->spares = flight->next;
-        return flight;
-    }
-    flight = calloc(1, sizeof(*flight));
+    struct flight *flight = calloc(1, sizeof(*flight));
     if (!flight)
         return NULL;
     flight->sender = sender;
@@ -133,18 +128,16 @@ static void flight_end(struct flight *flight, enum send_outcome outcome, const c
     flight_set_state(flight, FLIGHT_ENDED);
 }
 
-/* Tells its owner and keeps the handle for another. */
+/* Tells its owner. */
 static void flight_retire(struct flight *flight)
 {
     struct sender *sender = flight->sender;
     struct send *send = flight->send;
     assert(send);
     unlink_flight(flight);
-    flight_easy_clear(flight);
-    flight->send = NULL;
-    flight->state = FLIGHT_NEW;
-    flight->next = sender->spares;
-    sender->spares = flight;
+    curl_easy_cleanup(flight->easy);
+    curl_url_cleanup(flight->url);
+    free(flight);
     sender->in_flight--;
     send->impl = NULL;
     send->on_done(send);
@@ -213,7 +206,7 @@ enum err sender_start(struct sender *sender, struct send *send)
     assert(send->on_done && send->timeout_ms > 0);
     if (sender->in_flight >= sender->options.in_flight_max)
         return ERR_FULL;
-    struct flight *flight = take_flight(sender);
+    struct flight *flight = flight_new(sender);
     if (!flight)
         return ERR_NOMEM;
     sender->in_flight++;
@@ -473,12 +466,6 @@ void sender_free(struct sender *sender)
     end_all(sender->sending);
     while (sender->ended)
         flight_retire(sender->ended);
-    while (sender->spares) {
-        struct flight *flight = sender->spares;
-        sender->spares = flight->next;
-        curl_easy_cleanup(flight->easy);
-        free(flight);
-    }
     if (sender->multi)
         (void)curl_multi_cleanup(sender->multi); /* no handle is in it any more */
     resolver_free(sender->resolver);

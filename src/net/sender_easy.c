@@ -222,23 +222,8 @@ bool flight_easy_prepare(struct flight *flight, int64_t left_ms)
     flight->head_bytes = flight->body_bytes = 0;
     flight->is_head_over = flight->is_body_over = flight->is_denied = false;
     flight->error[0] = '\0';
-    if (!flight->is_set_up)
-        flight->is_set_up = set_up_request(flight) && set_up_reader(flight);
-    return flight->is_set_up && set_peer(flight) && set_request(flight) &&
-           set_times(flight, left_ms);
-}
-
-/* What belonged to this request alone; libcurl keeps a copy of its URL, too. */
-void flight_easy_clear(struct flight *flight)
-{
-    CURL *easy = flight->easy;
-    (void)curl_easy_setopt(easy, CURLOPT_URL, NULL); /* taking away cannot fail */
-    (void)curl_easy_setopt(easy, CURLOPT_CURLU, NULL);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECT_TO, NULL);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
-    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
-    curl_url_cleanup(flight->url);
-    flight->url = NULL;
+    return set_up_request(flight) && set_up_reader(flight) && set_peer(flight) &&
+           set_request(flight) && set_times(flight, left_ms);
 }
 
 /* --- how it ended --- */

@@ -16,7 +16,8 @@ enum flight_state {
     FLIGHT_ENDED
 };
 
-/* A request under way, and afterwards its handle for the next one. */
+/* A request under way. Its handle is not used again: libcurl before 8.1.1 frees a header of the transfer before
+ * once more when the first line behind the status begins with a blank (curl's issue 11101). */
 struct flight {
     struct flight *next, **link;
     struct sender *sender;
@@ -24,7 +25,6 @@ struct flight {
     enum flight_state state;
     CURL *easy;
     CURLU *url;
-    bool is_set_up; /* what all requests have in common */
     struct curl_slist headers[SENDER_HEADERS_MAX + 1],
         connect_to; /* texts are the send's, and pin */
     char pin[EGRESS_ADDRESS_TEXT + 8];
@@ -47,7 +47,7 @@ struct sender {
     size_t watched_count;
     int64_t timer_ns;         /* when libcurl wants to be called; INT64_MAX: not */
     int64_t resolve_until_ns; /* no deadline of those that are resolving is earlier */
-    struct flight *resolving, *sending, *ended, *spares;
+    struct flight *resolving, *sending, *ended;
     size_t in_flight;
 };
 
@@ -63,7 +63,5 @@ enum send_outcome flight_easy_read(struct flight *flight, CURLcode code);
 /* In words; "" when it was answered. */
 const char *flight_easy_error(const struct flight *flight, enum send_outcome outcome,
                               CURLcode code);
-/* Ready for another flight. */
-void flight_easy_clear(struct flight *flight);
 
 #endif
