@@ -141,6 +141,7 @@ static enum err make_server(struct serving *serving)
         .tls_key = config->tls_key[0] ? config->tls_key : NULL,
         .on_request = app_on_request,
         .ctx = serving->app,
+        .websockets = serving->chat ? chat_service_websockets(serving->chat) : NULL,
     };
     char message[256] = "";
     enum err err = server_new(&options, &serving->server, message);
@@ -186,7 +187,7 @@ static int serve_start(struct serving *serving)
     if (err != ERR_OK)
         return complain("the bridge from tickets to hooks", err);
     if (serving->chat)
-        err = chat_service_start(serving->chat, serving->app);
+        err = chat_service_start(serving->chat, serving->app, server_websockets(serving->server));
     if (err != ERR_OK)
         return complain("chat", err);
     err = server_start(serving->server);

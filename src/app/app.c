@@ -12,6 +12,7 @@
 #include "app/app_internal.h"
 #include "app/data_dir.h"
 #include "app/openapi.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 
 #define OPENAPI_BYTES_MAX  (4u << 20)
@@ -76,7 +77,7 @@ static void assert_route(const struct route *route)
     assert(route->kind != ROUTE_READ || route->read);
     assert(route->kind != ROUTE_WRITE || route->apply);
     assert(route->body_max <= ROUTE_BODY_MAX);
-    assert(route->success >= 200 && route->success < 300);
+    assert((route->success >= 200 && route->success < 300) || route->success == 101);
     (void)route; /* for builds without asserts */
 }
 
@@ -268,6 +269,26 @@ struct timer *app_timer(struct app *app)
 struct pool *app_pool(struct app *app, enum route_pool pool)
 {
     return app->pools[pool];
+}
+
+struct identity *app_identity(struct app *app)
+{
+    return app->identity;
+}
+
+bool app_take_allowance(struct app *app, enum rate_class rate_class, uint64_t who,
+                        int64_t *ret_retry_s)
+{
+    if (!app->limiter)
+        return true;
+    struct rate_verdict verdict = rate_limiter_take(app->limiter, rate_class, who, clock_now_ms());
+    *ret_retry_s = verdict.retry_in_s;
+    return verdict.is_allowed;
+}
+
+uint64_t app_rate_address(const struct request *request)
+{
+    return rate_limit_address(str_from_c(request->peer_ip));
 }
 
 size_t app_platform_database(const struct app *app)

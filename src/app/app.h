@@ -40,6 +40,13 @@ void app_set_draining(struct app *app);
 const struct config *app_config(const struct app *app);
 struct timer *app_timer(struct app *app); /* stops before the pools do */
 struct pool *app_pool(struct app *app, enum route_pool pool);
+struct identity *app_identity(struct app *app);
+/* Takes one from an allowance outside of a request. False: it is used up, come again then. Any
+ * thread. */
+bool app_take_allowance(struct app *app, enum rate_class rate_class, uint64_t who,
+                        int64_t *ret_retry_s);
+/* An address as who. */
+uint64_t app_rate_address(const struct request *request);
 size_t app_platform_database(const struct app *app); /* index in pool tasks */
 /* For LOOP handlers and workers that run a route's work elsewhere: none needed. */
 void app_stop(struct app *app); /* pools first, then the platform writer */

@@ -17,7 +17,7 @@
 struct bound_route {
     const struct route *route;
     struct service *service;
-    struct metric *by_class[6]; /* 2xx at 2; NULL at 0 and 1 */
+    struct metric *by_class[6]; /* 2xx at 2; NULL at 0, and at 1 unless it answers 101 */
     struct metric *latency;
 };
 

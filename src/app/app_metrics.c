@@ -14,10 +14,10 @@
 /* Once at start; the loops and workers then count through the pointers. */
 void app_metrics_bind(struct bound_route *bound)
 {
-    static const char *const classes[] = {NULL, NULL, "2xx", "3xx", "4xx", "5xx"};
+    static const char *const classes[] = {NULL, "1xx", "2xx", "3xx", "4xx", "5xx"};
     char labels[LABELS_SIZE];
     const char *method = http_method_name(bound->route->method);
-    for (size_t i = 2; i < 6; i++) {
+    for (size_t i = bound->route->success == 101 ? 1 : 2; i < 6; i++) {
         (void)snprintf(labels, sizeof(labels), "method=\"%s\",route=\"%s\",status=\"%s\"", method,
                        bound->route->pattern, classes[i]); /* patterns are short */
         bound->by_class[i] = metric_counter("foyer_http_requests_total", labels,

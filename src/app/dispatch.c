@@ -94,7 +94,7 @@ static void exchange_log(const struct exchange *x, int64_t elapsed_ns)
 static void exchange_finish(struct exchange *x)
 {
     struct request *req = x->call.req;
-    assert(req->res.status >= 200 && req->res.status < 600);
+    assert(req->res.status >= 101 && req->res.status < 600);
     response_header(req, "x-content-type-options", STR("nosniff"));
     if (!has_response_header(&req->res, STR("cache-control")))
         response_header(req, "cache-control", STR("no-store"));

@@ -25,7 +25,8 @@
 #include "app/identity_state.h"
 #include "base/clock.h"
 
-#define BEARER_MAX 256
+#define BEARER_MAX            256
+#define SESSION_ROW_BYTES_MAX 16384
 
 struct identity {
     const struct config *config;
@@ -33,6 +34,8 @@ struct identity {
     struct login_guard *guard;
     pthread_mutex_t dummy_lock;
     char dummy_hash[PASSWORD_HASH_SIZE]; /* "" until first needed */
+    void (*on_end)(void *ctx, uint64_t account_id, const uint8_t *token_hash);
+    void *on_end_ctx;
 };
 
 struct session_cache *identity_cache(struct identity *identity)
@@ -358,6 +361,49 @@ enum err identity_lookup(struct identity *identity, struct db *platform, struct 
     return give_to_request(request, caller, ret_caller);
 }
 
+/* Sessions outside of requests */
+
+bool identity_token_hash(struct str token, uint8_t ret_hash[static SHA256_SIZE])
+{
+    if (kind_of(token) != CREDENTIAL_SESSION)
+        return false;
+    secret_hash(token, ret_hash);
+    return true;
+}
+
+enum err identity_session_cached(struct identity *identity,
+                                 const uint8_t token_hash[static SHA256_SIZE],
+                                 uint64_t *ret_account_id)
+{
+    const struct caller *caller = session_cache_get(identity->cache, token_hash);
+    if (!caller)
+        return ERR_AGAIN;
+    *ret_account_id = caller->account_id;
+    caller_unref(caller);
+    return ERR_OK;
+}
+
+enum err identity_session_find(struct db *platform, const uint8_t token_hash[static SHA256_SIZE],
+                               uint64_t *ret_account_id)
+{
+    struct arena arena;
+    struct credential_row row;
+    arena_init(&arena, SESSION_ROW_BYTES_MAX);
+    enum err err = session_find(platform, &arena, token_hash, clock_now_ms(), &row);
+    if (err == ERR_OK)
+        *ret_account_id = row.account_id;
+    arena_release(&arena);
+    return err == ERR_NOT_FOUND ? ERR_DENIED : err;
+}
+
+void identity_on_end(struct identity *identity,
+                     void (*fn)(void *ctx, uint64_t account_id, const uint8_t *token_hash),
+                     void *ctx)
+{
+    identity->on_end = fn;
+    identity->on_end_ctx = ctx;
+}
+
 /* Passwords */
 
 /* A hash of nobody's password, made once, so that an unknown email takes as long to refuse as a
@@ -403,23 +449,28 @@ enum err identity_check_password(struct identity *identity, struct db *db, struc
 /* Effects */
 
 struct forget_token {
-    struct session_cache *cache;
+    struct identity *identity;
+    uint64_t account_id;
     uint8_t token_hash[SHA256_SIZE];
 };
 
 static void on_forget_token(void *data)
 {
-    struct forget_token *effect = data;
-    session_cache_remove(effect->cache, effect->token_hash);
+    const struct forget_token *effect = data;
+    struct identity *identity = effect->identity;
+    session_cache_remove(identity->cache, effect->token_hash);
+    if (identity->on_end)
+        identity->on_end(identity->on_end_ctx, effect->account_id, effect->token_hash);
 }
 
-enum err identity_forget_token(struct identity *identity, struct writer_tx *tx,
+enum err identity_forget_token(struct identity *identity, struct writer_tx *tx, uint64_t account_id,
                                const uint8_t token_hash[static SHA256_SIZE])
 {
     struct forget_token *effect = writer_effect(tx, on_forget_token, sizeof(*effect));
     if (!effect)
         return ERR_NOMEM;
-    effect->cache = identity->cache;
+    effect->identity = identity;
+    effect->account_id = account_id;
     memcpy(effect->token_hash, token_hash, SHA256_SIZE);
     return ERR_OK;
 }

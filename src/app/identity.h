@@ -8,6 +8,9 @@
 #define APP_IDENTITY_H
 
 #include "app/route.h"
+#include "base/crypto.h"
+
+struct identity;
 
 #define SESSION_COOKIE "foyer_session"
 
@@ -28,5 +31,23 @@ struct caller {
 ERR_MUST_USE enum err identity_account(struct db *platform, uint64_t account_id,
                                        struct arena *arena, struct str *ret_email,
                                        struct str *ret_name);
+
+/* ---- sessions outside of requests: for what stays connected ---- */
+
+/* False: a session's token does not look like that. */
+bool identity_token_hash(struct str token, uint8_t ret_hash[static SHA256_SIZE]);
+/* Whose session it is, from memory. ERR_AGAIN: only the database can tell. Any thread, never blocks. */
+ERR_MUST_USE enum err identity_session_cached(struct identity *identity,
+                                              const uint8_t token_hash[static SHA256_SIZE],
+                                              uint64_t *ret_account_id);
+/* The same from the platform database. ERR_DENIED: it is over, or never was. */
+ERR_MUST_USE enum err identity_session_find(struct db *platform,
+                                            const uint8_t token_hash[static SHA256_SIZE],
+                                            uint64_t *ret_account_id);
+/* fn hears of each session that is ended on this node, after the commit, on the platform writer's
+ * thread; it must not block. Once, before requests are served. */
+void identity_on_end(struct identity *identity,
+                     void (*fn)(void *ctx, uint64_t account_id, const uint8_t *token_hash),
+                     void *ctx);
 
 #endif

@@ -296,7 +296,7 @@ static enum err logout_apply(struct call *call, struct writer_tx *tx)
     enum err err =
         session_delete(tx->db, call->caller->account_id, call->caller->session_id, token_hash);
     if (err == ERR_OK)
-        err = identity_forget_token(call->service->state, tx, token_hash);
+        err = identity_forget_token(call->service->state, tx, call->caller->account_id, token_hash);
     /* Ended by another request meanwhile: that is what was asked for. */
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         return err;

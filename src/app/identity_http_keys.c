@@ -192,7 +192,7 @@ enum err api_key_delete_apply(struct call *call, struct writer_tx *tx)
     if (err == ERR_OK)
         err = journal_key(tx, account_id, "api_key.deleted", target->id);
     if (err == ERR_OK)
-        err = identity_forget_token(call->service->state, tx, key_hash);
+        err = identity_forget_token(call->service->state, tx, call->caller->account_id, key_hash);
     if (err == ERR_OK)
         reply_empty(call, 204);
     return err;

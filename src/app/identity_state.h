@@ -31,6 +31,7 @@ bool identity_is_secure(const struct identity *identity, const struct request *r
 
 /* Stage, in a writer's apply: the cache forgets after the commit. */
 ERR_MUST_USE enum err identity_forget_token(struct identity *identity, struct writer_tx *tx,
+                                            uint64_t account_id,
                                             const uint8_t token_hash[static SHA256_SIZE]);
 ERR_MUST_USE enum err identity_forget_account(struct identity *identity, struct writer_tx *tx,
                                               uint64_t account_id);

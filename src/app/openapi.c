@@ -282,7 +282,10 @@ static void put_success(struct json_writer *writer, const struct route *route, c
 {
     json_key(writer, status);
     json_open_object(writer);
-    json_put_str(writer, "description", route->success == 204 ? STR("Done") : STR("Success"));
+    json_put_str(writer, "description",
+                 route->success == 101   ? STR("Switching Protocols")
+                 : route->success == 204 ? STR("Done")
+                                         : STR("Success"));
     put_success_content(writer, route);
     json_close_object(writer);
 }
@@ -320,7 +323,7 @@ static void put_responses(struct json_writer *writer, const struct route *route)
     statuses.has[route->success] = true;
     json_key(writer, "responses");
     json_open_object(writer);
-    for (int status = 200; status < STATUS_MAX; status++) {
+    for (int status = 101; status < STATUS_MAX; status++) {
         if (!statuses.has[status])
             continue;
         (void)snprintf(text, sizeof(text), "%d", status % 1000); /* three digits */

@@ -42,6 +42,7 @@ const struct problem_type problem_types[PROBLEM_COUNT] = {
     [PROBLEM_IDEMPOTENCY_CONFLICT] = {"idempotency-conflict", 422,
                                       "The Idempotency-Key was used for another request"},
     [PROBLEM_LOCKED] = {"locked", 423, "Another request works on it"},
+    [PROBLEM_UPGRADE_REQUIRED] = {"upgrade-required", 426, "This is a WebSocket"},
     [PROBLEM_RATE_LIMITED] = {"rate-limited", 429, "Too many requests"},
     [PROBLEM_CHECKSUM_MISMATCH] = {"checksum-mismatch", 460, "The bytes do not have this checksum"},
     [PROBLEM_INTERNAL] = {"internal", 500, "Something went wrong on our side"},

@@ -33,6 +33,7 @@ enum problem {
     PROBLEM_LIMIT_EXCEEDED,           /* 422 limit-exceeded */
     PROBLEM_IDEMPOTENCY_CONFLICT,     /* 422 idempotency-conflict */
     PROBLEM_LOCKED,                   /* 423 locked */
+    PROBLEM_UPGRADE_REQUIRED,         /* 426 upgrade-required */
     PROBLEM_RATE_LIMITED,             /* 429 rate-limited */
     PROBLEM_CHECKSUM_MISMATCH,        /* 460 checksum-mismatch */
     PROBLEM_INTERNAL,                 /* 500 internal */

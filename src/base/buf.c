@@ -23,6 +23,14 @@ void buf_init(struct buf *buf, size_t max_bytes)
     *buf = (struct buf){.max = max_bytes < SIZE_MAX ? max_bytes : SIZE_MAX - 1};
 }
 
+void buf_init_on(struct buf *buf, char *memory, size_t size, size_t max_bytes)
+{
+    buf_init(buf, max_bytes);
+    buf->data = memory;
+    buf->cap = size - 1 < buf->max ? size - 1 : buf->max;
+    buf->is_borrowed = true;
+}
+
 void buf_release(struct buf *buf)
 {
     if (!buf->is_borrowed)

@@ -16,6 +16,8 @@ struct buf {
 };
 
 void buf_init(struct buf *buf, size_t max_bytes);
+/* The first bytes (size - 1 of them) are the caller's memory, which outlives the buffer. */
+void buf_init_on(struct buf *buf, char *memory, size_t size, size_t max_bytes);
 void buf_release(struct buf *buf);
 /* A buffer whose memory is freed with the arena (for answers); the first bytes are the arena's own.
  * NULL when out of memory. */

@@ -100,6 +100,9 @@ ERR_MUST_USE enum err chat_store_epoch(struct db *db, int64_t *ret_epoch);
 ERR_MUST_USE enum err member_store_list(struct db *db, struct arena *arena, uint64_t chat_id,
                                         int64_t limit, struct member *ret_members,
                                         size_t *ret_count);
+/* The chats of a user, in order of their ids. */
+ERR_MUST_USE enum err member_store_chats(struct db *db, uint64_t user_id, int64_t limit,
+                                         uint64_t *ret_chat_ids, size_t *ret_count);
 ERR_MUST_USE enum err member_store_get(struct db *db, struct arena *arena, uint64_t chat_id,
                                        uint64_t user_id, struct member *ret_member);
 ERR_MUST_USE enum err member_store_add(struct db *db, uint64_t chat_id,

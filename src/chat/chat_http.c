@@ -210,6 +210,8 @@ static enum err create_direct(struct call *call, struct writer_tx *tx, struct cr
         err = chat_store_add(tx->db, chat);
     if (!err)
         err = add_people(tx, chat, form);
+    if (!err)
+        err = fanout_stage_members(&chat_of(call)->fanout, tx, chat);
     return err ? chat_said(err) : reply_new(call, tx, 201, chat->id);
 }
 

@@ -22,6 +22,9 @@ ERR_MUST_USE enum err device_store_list(struct db *db, struct arena *arena, uint
                                         struct device *ret_devices, size_t *ret_count);
 /* With its cursors. ERR_NOT_FOUND. */
 ERR_MUST_USE enum err device_store_delete(struct db *db, uint64_t user_id, uint64_t id);
+/* What it has of a chat; *ret_seq stays as it is when nobody said. */
+ERR_MUST_USE enum err device_store_cursor(struct db *db, uint64_t user_id, uint64_t device_id,
+                                          uint64_t chat_id, int64_t *ret_seq);
 /* Lower values change nothing. */
 ERR_MUST_USE enum err device_store_move_cursor(struct db *db, uint64_t user_id, uint64_t device_id,
                                                uint64_t chat_id, int64_t seq);

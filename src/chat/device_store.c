@@ -73,6 +73,20 @@ enum err device_store_delete(struct db *db, uint64_t user_id, uint64_t id)
     return db_exec(stmt);
 }
 
+SQL(SQL_CURSOR, "SELECT seq FROM device_cursor WHERE user_id = $1 AND device_id = $2"
+                " AND chat_id = $3");
+
+enum err device_store_cursor(struct db *db, uint64_t user_id, uint64_t device_id, uint64_t chat_id,
+                             int64_t *ret_seq)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_CURSOR);
+    db_bind_i64(stmt, 1, (int64_t)user_id);
+    db_bind_i64(stmt, 2, (int64_t)device_id);
+    db_bind_i64(stmt, 3, (int64_t)chat_id);
+    enum err err = db_get_i64(stmt, ret_seq);
+    return err == ERR_NOT_FOUND ? ERR_OK : err;
+}
+
 SQL(SQL_MOVE, "INSERT INTO device_cursor(user_id, device_id, chat_id, seq) VALUES($1, $2, $3, $4)"
               " ON CONFLICT(user_id, device_id, chat_id) DO UPDATE SET seq = excluded.seq"
               " WHERE device_cursor.seq < excluded.seq");

@@ -25,3 +25,10 @@ enum err fanout_stage(struct fanout *fanout, struct writer_tx *tx, const struct 
     *staged = (struct staged){fanout, *event};
     return ERR_OK;
 }
+
+enum err fanout_stage_members(struct fanout *fanout, struct writer_tx *tx, const struct chat *chat)
+{
+    struct fanout_event event = {
+        .kind = FANOUT_MEMBERS, .chat_id = chat->id, .members_version = chat->members_version};
+    return fanout_stage(fanout, tx, &event);
+}

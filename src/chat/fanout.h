@@ -8,9 +8,8 @@
  * above the last one told is old, and what is more than one above it leaves a gap to be read.
  *
  * The listener is set before the service starts. It must not block, and keeps nothing of the event but
- * what it copies. It holds the members of the chats it has connections of, at members_version; an entry
- * of type ENTRY_SYSTEM says that they may have changed, and a higher version that they have. So no member
- * is read or listed for a message.
+ * what it copies. FANOUT_MEMBERS comes before the system entry that says what has changed. So no member is
+ * read or listed for a message.
  */
 #ifndef CHAT_FANOUT_H
 #define CHAT_FANOUT_H
@@ -20,6 +19,7 @@
 enum fanout_kind {
     FANOUT_ENTRY,   /* new entries of a chat's log */
     FANOUT_RECEIPT, /* a member's watermarks have grown */
+    FANOUT_MEMBERS, /* the members of a chat have changed, or it is new, or gone */
     FANOUT_DOUBT,   /* of no chat: news may have been missed; all that is followed is read anew */
 };
 
@@ -42,5 +42,8 @@ struct fanout {
  * live until the effects have run. */
 ERR_MUST_USE enum err fanout_stage(struct fanout *fanout, struct writer_tx *tx,
                                    const struct fanout_event *event);
+/* FANOUT_MEMBERS. */
+ERR_MUST_USE enum err fanout_stage_members(struct fanout *fanout, struct writer_tx *tx,
+                                           const struct chat *chat);
 
 #endif

@@ -42,11 +42,11 @@ static int64_t node_of(const struct id_gen *ids)
 
 enum err feed_put(struct writer_tx *tx, const struct fanout_event *event)
 {
-    bool is_entry = event->kind == FANOUT_ENTRY;
+    int64_t item = event->kind == FANOUT_ENTRY     ? event->last_seq
+                   : event->kind == FANOUT_MEMBERS ? event->members_version
+                                                   : (int64_t)event->member.user_id;
     struct feed_row row = {
-        .position = {.chat_id = (int64_t)event->chat_id,
-                     .kind = event->kind,
-                     .item = is_entry ? event->last_seq : (int64_t)event->member.user_id},
+        .position = {.chat_id = (int64_t)event->chat_id, .kind = event->kind, .item = item},
         .node = node_of(tx->ids)};
     if (!db_is_pgsql(tx->db))
         return ERR_OK;
@@ -74,6 +74,8 @@ static struct fanout_event event_of(const struct feed_row *row)
                                  .chat_id = (uint64_t)row->position.chat_id};
     if (event.kind == FANOUT_ENTRY)
         event.first_seq = event.last_seq = row->position.item;
+    else if (event.kind == FANOUT_MEMBERS)
+        event.members_version = row->position.item;
     else
         event.member = (struct member){
             .user_id = (uint64_t)row->position.item, .delivered_seq = -1, .read_seq = -1};

@@ -67,6 +67,27 @@
 #define RECEIPTS_CHATS_MAX   65536
 #define RECEIPTS_BATCH_MAX   256 /* of a chat: members and devices */
 
+/* The stream: see stream.h. */
+#define STREAM_MESSAGE_BYTES_MAX (64u << 10)
+#define STREAM_QUEUE_BYTES_MAX   (256u << 10) /* what waits for a client that does not read */
+#define STREAM_QUEUE_FRAMES_MAX  1024
+#define STREAM_SESSIONS_MAX      40  /* of a user; more end the oldest */
+#define STREAM_UNANSWERED_MAX    64  /* sends of a session */
+#define STREAM_MISTAKES_MAX      100 /* of a session in STREAM_MISTAKES_MS */
+#define STREAM_MISTAKES_MS       60000
+#define STREAM_HELLO_MS          10000 /* until a client has said who it is */
+#define STREAM_ADMIT_PER_S       2000  /* new connections */
+#define STREAM_READS_MAX         2 /* tasks of all streams at the reader pool; others wait outside of it */
+#define STREAM_PAGE_BYTES_MAX                                                                      \
+    (48u << 10) /* of frames in one trip to the database, and one message */
+#define STREAM_PAGE_MESSAGES_MAX 100
+#define STREAM_NEWS_MESSAGES_MAX 200 /* that one trip reads for the live listeners of a chat */
+#define STREAM_NEWS_BYTES_MAX    (512u << 10)
+#define STREAM_CLOCK_MS          100   /* between looks at what is due */
+#define STREAM_RECHECK_MS        60000 /* between looks whether a session's token still counts */
+#define STREAM_RECHECK_BATCH     512
+#define STREAM_RESUME_JITTER_MS  2000 /* at least; more where more connections would come back */
+
 /* What nodes tell each other: see feed.h. */
 #define FEED_SPAN_MS      (10 * 60 * INT64_C(1000)) /* that one of the two tables is written */
 #define FEED_INTERVAL_MS  20

@@ -42,5 +42,7 @@ enum err log_append(struct log *log, struct writer_tx *tx, struct chat *chat,
                                  .last_seq = message->seq,
                                  .members_version = chat->members_version,
                                  .message = message};
+    if (!err && message->type == ENTRY_SYSTEM)
+        err = fanout_stage_members(log->fanout, tx, chat);
     return err ? err : fanout_stage(log->fanout, tx, &event);
 }

@@ -216,6 +216,12 @@ static enum err pass_on(struct call *call, struct writer_tx *tx, struct chat *ch
     return err ? err : chat_append_system(call, tx, chat, &event);
 }
 
+static enum err delete_chat(struct call *call, struct writer_tx *tx, const struct chat *chat)
+{
+    enum err err = chat_store_delete(tx->db, chat->id);
+    return err ? err : fanout_stage_members(&chat_of(call)->fanout, tx, chat);
+}
+
 static enum err remove_member(struct call *call, struct writer_tx *tx, struct chat_seen *seen,
                               const struct member *leaving)
 {
@@ -228,7 +234,7 @@ static enum err remove_member(struct call *call, struct writer_tx *tx, struct ch
         err = member_store_remove(tx->db, seen->chat.id, leaving->user_id);
     if (!err)
         err = seen->chat.member_count > 0 ? note_change(call, tx, &seen->chat, &event)
-                                          : chat_store_delete(tx->db, seen->chat.id);
+                                          : delete_chat(call, tx, &seen->chat);
     if (!err)
         reply_empty(call, 204);
     return err;

@@ -35,6 +35,25 @@ enum err member_store_list(struct db *db, struct arena *arena, uint64_t chat_id,
     return ERR_OK;
 }
 
+SQL(SQL_CHATS, "SELECT chat_id FROM chat_member WHERE user_id = $1 ORDER BY chat_id LIMIT $2");
+
+enum err member_store_chats(struct db *db, uint64_t user_id, int64_t limit, uint64_t *ret_chat_ids,
+                            size_t *ret_count)
+{
+    size_t count = 0;
+    bool has_row;
+    struct db_stmt *stmt = db_stmt(db, &SQL_CHATS);
+    db_bind_i64(stmt, 1, (int64_t)user_id);
+    db_bind_i64(stmt, 2, limit);
+    enum err err = db_step(stmt, &has_row);
+    for (; !err && has_row && count < (size_t)limit; err = db_step(stmt, &has_row))
+        ret_chat_ids[count++] = (uint64_t)db_col_i64(stmt, 0);
+    db_done(stmt);
+    if (!err)
+        *ret_count = count;
+    return err;
+}
+
 SQL(SQL_GET, "SELECT " COLUMNS " FROM chat_member WHERE chat_id = $1 AND user_id = $2");
 
 enum err member_store_get(struct db *db, struct arena *arena, uint64_t chat_id, uint64_t user_id,

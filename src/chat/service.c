@@ -11,6 +11,7 @@
 #include "chat/feed.h"
 #include "chat/receipt.h"
 #include "chat/retention.h"
+#include "chat/stream.h"
 
 static const struct route_table route_tables[] = {
 #define TABLE(name) {name, &name##_count},
@@ -37,6 +38,8 @@ static enum err chat_open(struct chat_service *chat)
         err = chat_store_epoch(writer_db(chat->writer), &chat->log.epoch);
     if (!err)
         err = receipts_new(chat->writer, &chat->log, &chat->receipts);
+    if (!err)
+        err = stream_new(chat, &chat->stream);
     if (!err)
         err = service_join_routes(&chat->service, route_tables,
                                   sizeof(route_tables) / sizeof(route_tables[0]));
@@ -77,10 +80,16 @@ const char *chat_database_path(const struct chat_service *chat)
     return chat->database_path;
 }
 
-enum err chat_service_start(struct chat_service *chat, struct app *app)
+const struct websocket_options *chat_service_websockets(const struct chat_service *chat)
 {
-    enum err err =
-        feed_new(chat->database_path, writer_ids(chat->writer), &chat->fanout, &chat->feed);
+    return stream_websockets(chat->stream);
+}
+
+enum err chat_service_start(struct chat_service *chat, struct app *app, struct websocket_hub *hub)
+{
+    enum err err = stream_start(chat->stream, app, hub);
+    if (!err)
+        err = feed_new(chat->database_path, writer_ids(chat->writer), &chat->fanout, &chat->feed);
     if (!err)
         err = feed_start(chat->feed);
     if (!err)
@@ -90,6 +99,7 @@ enum err chat_service_start(struct chat_service *chat, struct app *app)
 
 void chat_service_stop(struct chat_service *chat)
 {
+    stream_stop(chat->stream);
     feed_stop(chat->feed);
     receipts_stop(chat->receipts);
     writer_stop(chat->writer);
@@ -101,6 +111,7 @@ void chat_service_free(struct chat_service *chat)
         return;
     writer_free(chat->writer);
     feed_free(chat->feed);
+    stream_free(chat->stream);
     receipts_free(chat->receipts);
     days_free(chat->days);
     service_free_routes(&chat->service);

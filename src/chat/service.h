@@ -7,6 +7,9 @@
 #include "chat/fanout.h"
 #include "chat/log.h"
 
+struct stream;
+struct websocket_hub;
+struct websocket_options;
 struct feed;
 struct receipts;
 
@@ -20,14 +23,18 @@ struct chat_service {
     struct log log;
     struct feed *feed;         /* what other nodes write; NULL: nobody listens, or there are none */
     struct receipts *receipts; /* of the stream, until they are written */
+    struct stream *stream;
 };
 
 /* Opens the database (writer thread started) and builds the route table. */
 ERR_MUST_USE enum err chat_service_new(const struct config *config, struct chat_service **ret_chat);
 struct service *chat_service_of(struct chat_service *chat);
 const char *chat_database_path(const struct chat_service *chat);
-/* Starts the feed and retention. Before requests are served. */
-ERR_MUST_USE enum err chat_service_start(struct chat_service *chat, struct app *app);
+/* For the server's options, and its sockets then for chat_service_start. */
+const struct websocket_options *chat_service_websockets(const struct chat_service *chat);
+/* Starts the feed, the stream and retention. Before requests are served. */
+ERR_MUST_USE enum err chat_service_start(struct chat_service *chat, struct app *app,
+                                         struct websocket_hub *hub);
 /* Workers first, then the writer; after the server and the application's pools have stopped. */
 void chat_service_stop(struct chat_service *chat);
 void chat_service_free(struct chat_service *chat); /* NULL is fine */
@@ -42,7 +49,8 @@ void chat_service_free(struct chat_service *chat); /* NULL is fine */
     TABLE(chat_device_routes)                                                                      \
     TABLE(chat_block_routes)                                                                       \
     TABLE(chat_report_routes)                                                                      \
-    TABLE(chat_search_routes)
+    TABLE(chat_search_routes)                                                                      \
+    TABLE(chat_stream_routes)
 #define TABLE(name)                                                                                \
     extern const struct route name[];                                                              \
     extern const size_t name##_count;

@@ -210,6 +210,29 @@ static bool is_half_full(const struct websocket *socket)
            socket->outbox.count > limits->frames_max / 2;
 }
 
+static bool has_room(const struct websocket *socket)
+{
+    const struct outbox_limits *limits = &socket->hub->limits;
+    return socket->outbox.bytes < limits->bytes_max / 4 &&
+           socket->outbox.count < limits->frames_max / 4;
+}
+
+bool websocket_has_room(struct websocket *socket)
+{
+    socket->wants_room = !has_room(socket);
+    return !socket->wants_room;
+}
+
+static void report_room(struct websocket *socket)
+{
+    const struct websocket_options *options = &socket->hub->options;
+    if (!socket->wants_room || socket->state != WEBSOCKET_OPEN || !has_room(socket))
+        return;
+    socket->wants_room = false;
+    if (options->on_room)
+        options->on_room(socket, options->ctx);
+}
+
 static void begin_closing(struct websocket *socket, enum websocket_end end, unsigned code,
                           struct str reason)
 {
@@ -232,7 +255,10 @@ void websocket_overflow(struct websocket *socket)
         return;
     (void)outbox_drop_waiting(
         &socket->outbox); /* how many does not matter: it asks for all again */
-    begin_closing(socket, WEBSOCKET_END_FULL, WEBSOCKET_TRY_LATER, STR("resync"));
+    if (socket->hub->options.on_overflow)
+        socket->hub->options.on_overflow(socket, socket->hub->options.ctx);
+    if (socket->state == WEBSOCKET_OPEN)
+        begin_closing(socket, WEBSOCKET_END_FULL, WEBSOCKET_TRY_LATER, STR("resync"));
 }
 
 static enum err send_durable(struct websocket *socket, struct shared *frame)
@@ -264,6 +290,12 @@ enum err websocket_send(struct websocket *socket, struct shared *frame, bool is_
     else if (err == ERR_NOMEM)
         websocket_overflow(socket);
     return err;
+}
+
+void websocket_send_last(struct websocket *socket, struct shared *frame)
+{
+    if (frame && socket->state == WEBSOCKET_OPEN)
+        (void)enqueue(socket, &socket->hub->control_limits, frame, false); /* or no words at all */
 }
 
 /* --- writing --- */
@@ -305,6 +337,7 @@ static void on_written(h2o_socket_t *sock, const char *err)
         return;
     }
     write_some(socket);
+    report_room(socket);
     catch_up(socket);
     settle(socket);
 }

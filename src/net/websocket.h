@@ -83,6 +83,10 @@ struct websocket_options {
     /* A frame that may not be lost finds the queue full, even without the ephemeral ones in it.
      * NULL: close. */
     enum websocket_full_choice (*on_full)(struct websocket *socket, void *ctx);
+    /* What waited was dropped; the last words before it is closed with 1013. May be NULL. */
+    void (*on_overflow)(struct websocket *socket, void *ctx);
+    /* There is room again: see websocket_has_room. May be NULL. */
+    void (*on_room)(struct websocket *socket, void *ctx);
     /* The server stops: the last words of the service, after which the socket is closed with 1001.
      * Not before reconnect_after_ms shall the client come again, so that not all come at once. May
      * be NULL. */
@@ -130,12 +134,18 @@ void websocket_set_data(struct websocket *socket, void *data);
  * dropped, see on_full; ERR_CLOSED: it is closing; ERR_NOMEM (also when frame is NULL): it will be
  * closed. Ephemeral ones are dropped when the queue is half full. */
 enum err websocket_send(struct websocket *socket, struct shared *frame, bool is_ephemeral);
+/* The same for the last words before websocket_close: also beyond the queue's limits. */
+void websocket_send_last(struct websocket *socket, struct shared *frame);
+/* Less than a quarter of the queue is full. If not, on_room is called once when it is so. For who has more to
+ * send than fits: it goes at the speed at which the client reads. */
+bool websocket_has_room(struct websocket *socket);
 /* The closing handshake begins; nothing comes in or goes out any more. */
 void websocket_close(struct websocket *socket, unsigned code, struct str reason);
 
 /* --- from any thread, as long as the server is there --- */
 
-/* Each of the sockets gets the frame, in the order of posts of one thread; whoever is gone by then
+/* frame NULL: there was no memory for it, so the sockets that should have it are closed for a resync, which needs
+ * none. Each of the sockets gets the frame, in the order of posts of one thread; whoever is gone by then
  * does not count. The frame stays the caller's. ERR_FULL: too much is under way to some loop; if it
  * is ephemeral it is dropped there, else those sockets will be closed for a resync. */
 enum err websocket_post(struct websocket_hub *hub, const websocket_id *ids, size_t count,

@@ -342,15 +342,27 @@ size_t websocket_reader_bytes(const struct websocket_reader *reader)
 
 /* --- writing --- */
 
-static struct shared *new_frame(uint8_t opcode, struct str first, struct str second)
+static size_t write_head(uint8_t opcode, size_t size, uint8_t head[static WEBSOCKET_HEAD_MAX])
 {
-    uint8_t head[10] = {(uint8_t)(0x80 | opcode)};
-    size_t size = first.len + second.len;
     size_t head_size = size < 126 ? 2 : size <= UINT16_MAX ? 4 : 10;
-    assert(size <= UINT32_MAX - sizeof(head));
+    head[0] = (uint8_t)(0x80 | opcode);
     head[1] = (uint8_t)(size < 126 ? size : size <= UINT16_MAX ? 126 : 127);
     for (size_t i = 2; i < head_size; i++) /* big-endian */
         head[i] = (uint8_t)(size >> 8 * (head_size - 1 - i));
+    return head_size;
+}
+
+size_t websocket_text_head(uint8_t ret_head[static WEBSOCKET_HEAD_MAX], size_t size)
+{
+    return write_head(WSLAY_TEXT_FRAME, size, ret_head);
+}
+
+static struct shared *new_frame(uint8_t opcode, struct str first, struct str second)
+{
+    uint8_t head[WEBSOCKET_HEAD_MAX];
+    size_t size = first.len + second.len;
+    size_t head_size = write_head(opcode, size, head);
+    assert(size <= UINT32_MAX - sizeof(head));
     struct shared *frame = shared_new((uint32_t)(head_size + size));
     if (!frame)
         return NULL;

@@ -58,6 +58,9 @@ size_t websocket_reader_bytes(const struct websocket_reader *reader);
 /* Frames of a server. Reason at most WEBSOCKET_REASON_MAX bytes. NULL: no memory. */
 struct shared *websocket_text_frame(struct str text);
 struct shared *websocket_binary_frame(struct str data);
+/* The head of a text frame, for several frames in one run of bytes. Returns its size. */
+#define WEBSOCKET_HEAD_MAX 10
+size_t websocket_text_head(uint8_t ret_head[static WEBSOCKET_HEAD_MAX], size_t size);
 struct shared *websocket_ping_frame(void);
 struct shared *websocket_pong_frame(struct str payload);
 struct shared *websocket_close_frame(unsigned code, struct str reason);

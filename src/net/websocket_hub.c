@@ -272,7 +272,7 @@ static void overflow_locked(struct websocket_loop *loop, const websocket_id *ids
 static enum err post_to_loop(struct websocket_loop *loop, const websocket_id *ids, size_t id_count,
                              size_t count, struct shared *frame, bool is_ephemeral)
 {
-    struct websocket_post *post = post_new(POST_FRAME, count);
+    struct websocket_post *post = frame ? post_new(POST_FRAME, count) : NULL;
     enum err err = post ? ERR_OK : ERR_FULL;
     for (size_t i = 0; post && i < id_count; i++) {
         if (loop_of(loop->hub, ids[i]) == loop)

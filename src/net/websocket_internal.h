@@ -44,6 +44,7 @@ struct websocket {
     bool is_pinged;
     bool is_behind;    /* input waits: it is not read meanwhile */
     bool is_peer_done; /* its close frame came */
+    bool wants_room;   /* on_room is to be called */
 };
 
 struct websocket_slot {
