@@ -184,9 +184,16 @@ export class Chats {
     this.host.emit("left", { chatId });
   }
 
+  /** Where all members are, at the end of catching up. @param {string} chatId @param {import("./types").Receipt[]} data */
+  marks(chatId, data) {
+    if (!this.#of(chatId).info) this.#toRefresh(chatId);
+    this.receipts(chatId, data);
+  }
+
   /** @param {string} chatId @param {import("./types").Receipt[]} data */
   receipts(chatId, data) {
-    const view = this.#of(chatId);
+    const view = this.views.get(chatId);
+    if (!view) return;
     for (const receipt of data) {
       if (receipt.user_id === this.host.me()) this.host.receipts.confirmed(chatId, receipt);
       if (!view.raise(receipt)) continue;

@@ -288,7 +288,7 @@ export class ChatClient {
     if (t === "message") this.#chats.message(withoutKind(frame));
     else if (t === "ack") this.#outbox.acked(withoutKind(frame));
     else if (t === "receipt") this.#chats.receipts(chat_id, [frame]);
-    else if (t === "receipts") this.#chats.receipts(chat_id, frame.data);
+    else if (t === "receipts") this.#chats.marks(chat_id, frame.data);
     else if (t === "typing") this.#ephemera.typing(chat_id, frame.user_id);
     else if (t === "presence") this.#ephemera.isThere(frame);
     else if (t === "resync") this.#chats.resync(frame);

@@ -41,13 +41,18 @@ export class Outbox {
     this.host = host;
   }
 
-  /** @param {[string, any][]} kept */
+  /** What the store has was written before what was added since. @param {[string, any][]} kept */
   load(kept) {
+    const added = this.#items;
     const items = kept.map(([, item]) => /** @type {Item} */ (item));
-    for (const item of items.sort((a, b) => a.order - b.order)) {
-      if (this.#items.has(item.clientId)) continue;
+    const old = items.filter(({ clientId }) => !added.has(clientId));
+    old.sort((a, b) => a.order - b.order);
+    this.#items = new Map(old.map((item) => [item.clientId, item]));
+    this.#order = old.at(-1)?.order ?? 0;
+    for (const item of added.values()) {
+      item.order = ++this.#order;
       this.#items.set(item.clientId, item);
-      this.#order = Math.max(this.#order, item.order);
+      this.#keep(item);
     }
   }
 

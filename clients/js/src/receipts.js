@@ -106,7 +106,9 @@ export class Receipts {
   /** Where the server has this user: what is there need not be said again. @param {string} chatId @param {import("./types").Receipt} receipt */
   confirmed(chatId, receipt) {
     const marks = this.#said.get(chatId);
-    if (!marks || receipt.read_seq < marks.read || receipt.delivered_seq < marks.delivered) return;
+    const read = receipt.read_seq ?? 0;
+    const delivered = Math.max(receipt.delivered_seq ?? 0, read);
+    if (!marks || read < marks.read || delivered < marks.delivered) return;
     this.#said.delete(chatId);
     if (marks.read > 0) this.host.keeper.put(`read/${chatId}`, null);
   }

@@ -276,6 +276,22 @@ describe("sending", () => {
     assert.deepEqual([...store.map.keys()].filter((key) => key.startsWith("out/")), []);
   });
 
+  test("what the store has goes out before what was written since", async () => {
+    const store = new MemoryStore();
+    const first = new World({ store });
+    for (const body of ["a", "b"]) first.client.send("cht_1", { body });
+    await first.client.close();
+    const second = new World({ store });
+    second.client.send("cht_1", { body: "c" });
+    await second.live();
+    const kept = ["a", "b", "c"];
+    for (const [i] of kept.entries()) {
+      const frame = second.socket.of("send")[i];
+      second.socket.say({ ...frame, t: "ack", message_id: "m", seq: i + 1, created_at: "" });
+    }
+    assert.deepEqual(text(second), kept);
+  });
+
   test("it is pending until its entry is among the messages, whichever comes first", async () => {
     const world = new World({ history: "all" });
     const socket = await world.live();
