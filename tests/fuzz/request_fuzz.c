@@ -24,6 +24,7 @@
 #include "app/app_internal.h"
 #include "base/ids.h"
 #include "base/json_slice.h"
+#include "chat/service.h"
 #include "hooks/attempt_store.h"
 #include "hooks/hooks.h"
 
@@ -55,16 +56,26 @@ static struct {
     char replay[ID_TEXT_SIZE], dead[ID_TEXT_SIZE];
 } hooked;
 
+static struct chat_service *chat;
+static struct {
+    char chat[ID_TEXT_SIZE], message[ID_TEXT_SIZE + 16], device[ID_TEXT_SIZE];
+} chatted;
+
 static void stop(void)
 {
     void *state = served;
     hooks_stop(hooks);
+    chat_service_stop(chat);
     (void)served_teardown(&state);
     hooks_free(hooks);
+    chat_service_free(chat);
 }
 
-static void add_hooks(struct served *with, struct app_options *options)
+static void add_services(struct served *with, struct app_options *options)
 {
+    require(chat_service_new(&with->frame.config, &chat) == ERR_OK);
+    options->services[options->service_count] = chat_service_of(chat);
+    options->database_paths[options->service_count++] = chat_database_path(chat);
     require(hooks_new(&with->frame.config, &hooks) == ERR_OK);
     options->services[options->service_count] = hooks_service(hooks);
     options->database_paths[options->service_count++] = hooks_database_path(hooks);
@@ -120,12 +131,36 @@ static void make_hooked(void)
     require(writer_run(hooks->writer, &job) == ERR_OK);
 }
 
+/* Makes it as the organizer, unless so many are there that it is refused. */
+static void make_more(const char *path, const char *body, char *ret_id, size_t size)
+{
+    static struct answer answer;
+    struct ask ask = {.method = HTTP_POST, .path = path, .token = ORGANIZER_KEY, .body = body};
+    frame_ask(&served->frame, &ask, &answer);
+    if (answer.status < 300)
+        require(answer_text(&answer, NULL, "id", ret_id, size));
+}
+
+/* A group with a message, and a device; again when somebody has deleted them. */
+static void make_chatted(void)
+{
+    char path[256];
+    make_more("/v1/chats", "{\"type\":\"group\",\"title\":\"known\"}", chatted.chat,
+              sizeof(chatted.chat));
+    (void)snprintf(path, sizeof(path), "/v1/chats/%s/messages", chatted.chat);
+    make_more(path, "{\"client_id\":\"known\",\"body\":\"known\"}", chatted.message,
+              sizeof(chatted.message));
+    make_more("/v1/devices", "{\"name\":\"known\",\"platform\":\"web\"}", chatted.device,
+              sizeof(chatted.device));
+    require(chatted.chat[0] && chatted.message[0] && chatted.device[0]);
+}
+
 static void start(void)
 {
     void *state = NULL;
     if (served)
         return;
-    require(served_setup_more(&state, add_hooks) == 0);
+    require(served_setup_more(&state, add_services) == 0);
     served = state;
     hooks->app = served->frame.app;
     struct booking booking = served_buy(served, 2, 0, 0);
@@ -133,12 +168,13 @@ static void start(void)
     (void)id_format2(booking_id, "bkg", FIXTURE_EVENT, booking.id);
     (void)id_format2(ticket_id, "tkt", FIXTURE_EVENT, tickets.items[0].id);
     make_hooked();
+    make_chatted();
     require(atexit(stop) == 0);
 }
 
 /* ---- the request ---- */
 
-struct sent {
+struct target {
     size_t caller;
     const struct route *route; /* NULL: the path is as it came */
     struct str path;
@@ -175,8 +211,14 @@ static const char *known_id(struct str pattern, struct str name)
         return "evt_000000000002d";
     if (str_starts_with(pattern, STR("/v1/venues/")))
         return "ven_0000000000005";
-    if (str_starts_with(pattern, STR("/v1/users/")))
+    if (str_eq(name, STR("{user_id}")) || str_starts_with(pattern, STR("/v1/users/")))
         return "usr_0000000000003";
+    if (str_starts_with(pattern, STR("/v1/chats/")))
+        return chatted.chat;
+    if (str_starts_with(pattern, STR("/v1/messages/")))
+        return chatted.message;
+    if (str_starts_with(pattern, STR("/v1/devices/")))
+        return chatted.device;
     if (str_starts_with(pattern, STR("/v1/api-keys/")))
         return "key_0000000000034";
     if (str_starts_with(pattern, STR("/v1/payments/")))
@@ -203,7 +245,7 @@ static struct str path_of(struct arena *arena, struct str pattern, struct str va
     }
 }
 
-static void read_target(struct arena *arena, struct str *rest, struct sent *sent)
+static void read_target(struct arena *arena, struct str *rest, struct target *sent)
 {
     struct str line = str_split(rest, '\n');
     struct str pattern = line;
@@ -258,7 +300,7 @@ static bool is_json(const struct answer *answer)
     return answer->body_len > 0 && answer->body[0] == '{' && answer->body_len < FRAME_BODY_MAX - 1;
 }
 
-static void check_problem(const struct sent *sent, const struct answer *answer)
+static void check_problem(const struct target *sent, const struct answer *answer)
 {
     struct str body = str_from(answer->body, answer->body_len), type;
     int64_t status;
@@ -291,7 +333,7 @@ static void check_json(struct str body)
     require(witness_json(str_from(rest, body.len - payload.len + 2)));
 }
 
-static void check_answer(const struct sent *sent, const struct answer *answer)
+static void check_answer(const struct target *sent, const struct answer *answer)
 {
     int status = answer->status;
     require((status >= 200 && status < 500) || status == 503);
@@ -323,7 +365,7 @@ static void ask(struct str rest)
     struct exchange exchange = {.answer = &answer};
     struct request *request = &exchange.request;
     struct arena arena;
-    struct sent sent = {0};
+    struct target sent = {0};
     char bearer[128];
     arena_init(&arena, 8 * INPUT_MAX);
     arena_init(&request->arena, REQUEST_ARENA_MAX);
@@ -352,8 +394,10 @@ static void ask(struct str rest)
         check_answer(&sent, &answer);
         bool may_be_gone =
             request->method == HTTP_DELETE || str_starts_with(request->path, STR("/api/v1/auth/"));
-        if (may_be_gone && answer.status < 300)
+        if (may_be_gone && answer.status < 300) {
             make_hooked();
+            make_chatted();
+        }
     }
     arena_release(&arena);
 }

@@ -10,31 +10,6 @@
 
 /* --- Words --- */
 
-static void assert_folds(const char *text, const char *folded)
-{
-    struct arena arena;
-    arena_init(&arena, 1u << 16);
-    assert_str(fold_text(&arena, str_from_c(text)), folded);
-    arena_release(&arena);
-}
-
-static void cities_fold_to_one_spelling(void **state)
-{
-    (void)state;
-    assert_folds("Z\xC3\xBCrich", "zurich");
-    assert_folds("ZU\xCC\x88RICH", "zurich"); /* decomposed */
-    assert_folds("  New   York ", "new york");
-    assert_folds("\xC5\x81\xC3\xB3"
-                 "d\xC5\xBA",
-                 "\xC5\x82odz");                          /* l with stroke has no base letter */
-    assert_folds("\xCE\x91\xCE\x98", "\xCE\xB1\xCE\xB8"); /* Greek */
-    assert_folds("\xD0\x9C\xD0\x81", "\xD0\xBC\xD1\x91"); /* Cyrillic */
-    assert_folds("\xE6\x9D\xB1\xE4\xBA\xAC", "\xE6\x9D\xB1\xE4\xBA\xAC"); /* Tokyo */
-    assert_folds("\xF0\x9F\x8E\xB8!", "\xF0\x9F\x8E\xB8!");
-    assert_folds("", "");
-    assert_folds(" ", "");
-}
-
 static void words_are_split_and_bounded(void **state)
 {
     (void)state;
@@ -696,7 +671,6 @@ static void a_lost_index_is_built_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cities_fold_to_one_spelling),
         cmocka_unit_test(words_are_split_and_bounded),
         cmocka_unit_test(distances_are_great_circles),
         cmocka_unit_test(boxes_hold_everything_within_the_radius),
