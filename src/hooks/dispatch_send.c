@@ -17,7 +17,7 @@
 #include "base/rand.h"
 #include "hooks/endpoint_sign.h"
 #include "hooks/message_store.h"
-#include "hooks/retry_after.h"
+#include "net/retry_after.h"
 
 #define ARENA_MAX          (PAYLOAD_BYTES_MAX + (256u << 10))
 #define SECOND_NS          INT64_C(1000000000)

@@ -7,7 +7,7 @@
  */
 #include "fuzz.h"
 
-#include "hooks/retry_after.h"
+#include "net/retry_after.h"
 #include "net/response_head.h"
 #include "witness.h"
 

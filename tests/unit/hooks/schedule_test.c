@@ -2,7 +2,7 @@
 #include "base/check.h"
 
 #include "base/clock.h"
-#include "hooks/retry_after.h"
+#include "net/retry_after.h"
 #include "hooks/schedule.h"
 
 #define HOUR   (INT64_C(3600) * 1000)

@@ -1,5 +1,5 @@
 /* Reading Retry-After. The obsolete date forms are not read: then the schedule alone counts. */
-#include "hooks/retry_after.h"
+#include "net/retry_after.h"
 
 #include "base/clock.h"
 

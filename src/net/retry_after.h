@@ -1,6 +1,6 @@
 /* The Retry-After of a receiver's answer (RFC 9110, 10.2.3): bytes from outside. Pure. */
-#ifndef HOOKS_RETRY_AFTER_H
-#define HOOKS_RETRY_AFTER_H
+#ifndef NET_RETRY_AFTER_H
+#define NET_RETRY_AFTER_H
 
 #include "base/str.h"
 
