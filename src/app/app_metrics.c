@@ -1,6 +1,7 @@
 /* Which figures the application shows: requests by route, writers, pools, the process. metrics.c
  * keeps the numbers. */
 #include <dirent.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
@@ -167,6 +168,14 @@ static int64_t process_memory(void *ctx)
     return pages * sysconf(_SC_PAGESIZE);
 }
 
+/* What is in use of all arenas, without what the allocator keeps. */
+static int64_t process_heap(void *app)
+{
+    struct mallinfo2 info = mallinfo2();
+    (void)app;
+    return (int64_t)(info.uordblks + info.hblkhd);
+}
+
 static int64_t process_fds(void *ctx)
 {
     (void)ctx;
@@ -230,6 +239,7 @@ void app_metrics_register(struct app *app)
     metric_gauge_fn("foyer_disk_free_bytes", NULL, "Free on the disk of the data.", disk_free, app);
     metric_gauge_fn("foyer_disk_size_bytes", NULL, "Size of the disk of the data.", disk_size, app);
     metric_gauge_fn("process_resident_memory_bytes", NULL, "Memory in use.", process_memory, app);
+    metric_gauge_fn("foyer_heap_bytes", NULL, "Allocated and not freed.", process_heap, app);
     metric_gauge_fn("process_open_fds", NULL, "Open descriptors.", process_fds, app);
     metric_counter_fn("process_cpu_seconds_total", NULL, "Processor time.", process_cpu, app);
     metric_set(metric_gauge("process_start_time_seconds", NULL, "Start, seconds since 1970."),
