@@ -9,6 +9,7 @@
 
 #include "app/app_internal.h"
 #include "base/clock.h"
+#include "net/websocket.h"
 
 #define LABELS_SIZE 320
 
@@ -136,9 +137,94 @@ static int64_t refused_malformed(void *server)
     return (int64_t)server_stats_of(server).refused_malformed;
 }
 
+/* ---- its websockets: ctx is the server, too ---- */
+
+static struct websocket_stats websocket_stats_of(void *server)
+{
+    struct websocket_stats stats;
+    websocket_stats(server_websockets(server), &stats);
+    return stats;
+}
+
+#define FIGURE(name, field)                                                                        \
+    static int64_t name(void *server)                                                              \
+    {                                                                                              \
+        return (int64_t)websocket_stats_of(server).field;                                          \
+    }
+FIGURE(sockets_open, open)
+FIGURE(sockets_opened, opened)
+FIGURE(frames_in, frames_in)
+FIGURE(frames_out, frames_out)
+FIGURE(bytes_in, bytes_in)
+FIGURE(bytes_out, bytes_out)
+FIGURE(socket_writes, writes)
+FIGURE(dropped_ephemeral, dropped_ephemeral)
+FIGURE(dropped_posts, dropped_posts)
+FIGURE(refused_too_fast, refused[WEBSOCKET_TOO_FAST])
+FIGURE(refused_origin, refused[WEBSOCKET_BAD_ORIGIN])
+FIGURE(closed_by_peer, closed[WEBSOCKET_END_PEER])
+FIGURE(closed_by_service, closed[WEBSOCKET_END_SERVICE])
+FIGURE(closed_gone, closed[WEBSOCKET_END_GONE])
+FIGURE(closed_idle, closed[WEBSOCKET_END_IDLE])
+FIGURE(closed_slow_reader, closed[WEBSOCKET_END_SLOW_READER])
+FIGURE(closed_full, closed[WEBSOCKET_END_FULL])
+FIGURE(closed_stop, closed[WEBSOCKET_END_STOP])
+#undef FIGURE
+
+/* Everything else: mistakes of the client, or no memory. */
+static int64_t closed_otherwise(void *server)
+{
+    struct websocket_stats stats = websocket_stats_of(server);
+    return (int64_t)(stats.closed[WEBSOCKET_END_PROTOCOL] + stats.closed[WEBSOCKET_END_NOT_TEXT] +
+                     stats.closed[WEBSOCKET_END_TOO_BIG] +
+                     stats.closed[WEBSOCKET_END_SLOW_MESSAGE] + stats.closed[WEBSOCKET_END_MEMORY] +
+                     stats.closed[WEBSOCKET_END_UNOPEN]);
+}
+
+struct socket_figure {
+    const char *name, *labels, *help;
+    int64_t (*fn)(void *server);
+};
+
+static const struct socket_figure socket_figures[] = {
+    {"foyer_websockets_opened_total", NULL, "WebSockets opened.", sockets_opened},
+    {"foyer_websockets_closed_total", "end=\"peer\"", "WebSockets that ended.", closed_by_peer},
+    {"foyer_websockets_closed_total", "end=\"service\"", "WebSockets that ended.",
+     closed_by_service},
+    {"foyer_websockets_closed_total", "end=\"gone\"", "WebSockets that ended.", closed_gone},
+    {"foyer_websockets_closed_total", "end=\"idle\"", "WebSockets that ended.", closed_idle},
+    {"foyer_websockets_closed_total", "end=\"slow_reader\"", "WebSockets that ended.",
+     closed_slow_reader},
+    {"foyer_websockets_closed_total", "end=\"full\"", "WebSockets that ended.", closed_full},
+    {"foyer_websockets_closed_total", "end=\"stop\"", "WebSockets that ended.", closed_stop},
+    {"foyer_websockets_closed_total", "end=\"other\"", "WebSockets that ended.", closed_otherwise},
+    {"foyer_websockets_refused_total", "why=\"too_fast\"", "Handshakes refused.", refused_too_fast},
+    {"foyer_websockets_refused_total", "why=\"origin\"", "Handshakes refused.", refused_origin},
+    {"foyer_websocket_frames_total", "way=\"in\"", "Frames of WebSockets.", frames_in},
+    {"foyer_websocket_frames_total", "way=\"out\"", "Frames of WebSockets.", frames_out},
+    {"foyer_websocket_bytes_total", "way=\"in\"", "Bytes of WebSockets.", bytes_in},
+    {"foyer_websocket_bytes_total", "way=\"out\"", "Bytes of WebSockets.", bytes_out},
+    {"foyer_websocket_writes_total", NULL, "System calls that wrote frames.", socket_writes},
+    {"foyer_websocket_dropped_total", "what=\"ephemeral\"", "Frames dropped.", dropped_ephemeral},
+    {"foyer_websocket_dropped_total", "what=\"posts\"", "Frames dropped.", dropped_posts},
+};
+
+static void show_websockets(struct server *server)
+{
+    if (!server_websockets(server))
+        return;
+    metric_gauge_fn("foyer_websockets_open", NULL, "WebSockets that are open.", sockets_open,
+                    server);
+    for (size_t i = 0; i < sizeof(socket_figures) / sizeof(socket_figures[0]); i++) {
+        const struct socket_figure *figure = &socket_figures[i];
+        metric_counter_fn(figure->name, figure->labels, figure->help, figure->fn, server);
+    }
+}
+
 void app_show_server(struct app *app, struct server *server)
 {
     app->server = server;
+    show_websockets(server);
     metric_counter_fn("foyer_connections_accepted_total", NULL, "Connections taken in.",
                       connections_accepted, server);
     metric_gauge_fn("foyer_connections_open", NULL, "Connections that are open.", connections_open,

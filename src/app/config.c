@@ -60,6 +60,8 @@ const struct key config_keys[] = {
      AT(hooks_unknown_types)},
     {"media", "", "DIR", "directory of chat's files, shared by all nodes; DATA/media when absent",
      KEY_TEXT, 0, AT(media)},
+    {"chat-origins", "", "LIST", "origins of other sites whose pages may open chat streams",
+     KEY_TEXT, 0, AT(chat_origins)},
     {"tls-cert", "", "FILE", "PEM certificate chain; serves https", KEY_TEXT, 0, AT(tls_cert)},
     {"tls-key", "", "FILE", "PEM private key", KEY_TEXT, 0, AT(tls_key)},
     {"admin-key", "", "sk_...", "admin key of the first start", KEY_TEXT, KEY_SECRET | KEY_ENV_ONLY,
@@ -257,6 +259,21 @@ static bool is_store_url(const char *store)
     return db_location_is_pgsql(store) && !strchr(store, '#');
 }
 
+/* Each is SCHEME://HOST[:PORT], as browsers say it. */
+static void check_origins(struct loading *loading)
+{
+    struct str list = str_from_c(loading->config.chat_origins);
+    while (list.len > 0) {
+        struct str origin = str_split(&list, ',');
+        struct str host = str_starts_with(origin, STR("https://"))  ? str_sub(origin, 8, origin.len)
+                          : str_starts_with(origin, STR("http://")) ? str_sub(origin, 7, origin.len)
+                                                                    : STR_NONE;
+        if (host.len == 0 || str_find(host, '/', 0) < host.len || str_find(host, ' ', 0) < host.len)
+            config_fail(loading, "chat-origins: '%.*s' is not like https://example.org",
+                        STR_ARG(origin));
+    }
+}
+
 static void check(struct loading *loading)
 {
     struct config *config = &loading->config;
@@ -285,6 +302,7 @@ static void check(struct loading *loading)
     check_services(loading);
     check_payments(loading);
     check_admin_key(loading);
+    check_origins(loading);
 }
 
 bool config_is_pgsql(const struct config *config)

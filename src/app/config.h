@@ -39,6 +39,7 @@ struct config {
     int64_t hooks_ingest_rate;   /* messages a second of an application; 0: no limit */
     int64_t hooks_backlog_max;   /* deliveries of an application that wait; 0: no limit */
     char media[CONFIG_TEXT_MAX]; /* --media DIR; "": DATA/media */
+    char chat_origins[CONFIG_TEXT_MAX]; /* with a comma between them */
     char tls_cert[CONFIG_TEXT_MAX];
     char tls_key[CONFIG_TEXT_MAX];
     char admin_key[CONFIG_TEXT_MAX]; /* FOYER_ADMIN_KEY, environment only */

@@ -131,6 +131,28 @@ static void show(struct stream *stream)
 
 /* ---- life ---- */
 
+/* Without what may stand behind the host: an origin has no path. */
+static struct str origin_of(struct str url)
+{
+    size_t host = str_find(url, ':', 0) + 3;
+    return str_sub(url, 0, str_find(url, '/', host));
+}
+
+static enum err set_origins(struct stream *stream)
+{
+    const struct config *config = stream->chat->config;
+    struct str list = str_from_c(config->chat_origins);
+    size_t count = 0;
+    arena_init(&stream->arena, 2 * CONFIG_TEXT_MAX + 1024);
+    if (config->public_url[0])
+        stream->origins[count++] =
+            arena_str_dup(&stream->arena, origin_of(str_from_c(config->public_url))).data;
+    while (list.len > 0 && count < STREAM_ORIGINS_MAX)
+        stream->origins[count++] = arena_str_dup(&stream->arena, str_split(&list, ',')).data;
+    stream->options.origins = stream->origins;
+    return stream->arena.overflow ? ERR_NOMEM : ERR_OK;
+}
+
 enum err stream_new(struct chat_service *chat, struct stream **ret_stream)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
@@ -158,7 +180,7 @@ enum err stream_new(struct chat_service *chat, struct stream **ret_stream)
                                                  .on_stop = session_on_stop,
                                                  .on_close = session_on_close,
                                                  .ctx = stream};
-    if (!stream->users || !stream->audiences) {
+    if (set_origins(stream) != ERR_OK || !stream->users || !stream->audiences) {
         stream_free(stream);
         return ERR_NOMEM;
     }
@@ -210,6 +232,7 @@ void stream_free(struct stream *stream)
     stream_reads_release(&stream->reads);
     (void)pthread_cond_destroy(&stream->wakeup); /* nobody waits */
     (void)pthread_mutex_destroy(&stream->lock);
+    arena_release(&stream->arena);
     free(stream->waiting);
     free(stream->recheck);
     free(stream);

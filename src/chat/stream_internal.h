@@ -30,6 +30,8 @@ struct stream {
     struct app *app;
     struct websocket_hub *hub;
     struct websocket_options options;
+    struct arena arena; /* of the origins */
+    const char *origins[STREAM_ORIGINS_MAX + 2];
     struct stream_users *users;
     struct audiences *audiences;
     struct stream_reads reads;

@@ -158,15 +158,17 @@ static void call_members(const struct audience *audience, const struct news *new
     }
 }
 
-/* One entry; of an edit, two: who joined behind its target sees nothing of that. */
+/* One entry; of an edit, two: who joined behind its target sees nothing of that. Reactions to it are entries
+ * behind it, which everybody here will hear, too; so it is told without them. */
 static void tell_entry(struct audience *audience, const struct message *message,
                        const struct message_extra *extra)
 {
     struct stream_frame frame;
     const struct message_extra none = {0};
+    const struct message_extra shown = {.target = extra->target};
     int64_t target_seq = number_seq(message->target);
     bool has_target = extra->target != NULL;
-    stream_put_message(&frame, message, extra);
+    stream_put_message(&frame, message, &shown);
     struct shared *shared = stream_frame_end(&frame);
     audience_tell(audience, message->seq, 0, has_target ? target_seq : INT64_MAX, shared);
     shared_unref(shared);
