@@ -107,6 +107,11 @@ static const char *const late_payments[] = {"reclaim", "refund", NULL};
          HAS(refund_until_s),                                                                      \
          .max = REFUND_UNTIL_S_MAX,                                                                \
          .doc = "buyers may give tickets back until so many seconds before the start; 0: never"},  \
+        {.name = "buyer_chat",                                                                     \
+         .kind = JSON_BOOL,                                                                        \
+         .offset = AT(buyer_chat),                                                                 \
+         HAS(buyer_chat),                                                                          \
+         .doc = "each buyer gets a conversation with the organizer, default false"},               \
     {                                                                                              \
         .name = NULL                                                                               \
     }
@@ -192,7 +197,7 @@ static void apply_texts(const struct event_input *input, struct event *event,
     }
 }
 
-static void apply_times(const struct event_input *input, struct event *event, int64_t now_ms,
+static void apply_terms(const struct event_input *input, struct event *event, int64_t now_ms,
                         struct field_errors *errors)
 {
     if (input->has_starts_at) {
@@ -209,6 +214,8 @@ static void apply_times(const struct event_input *input, struct event *event, in
         event->hold_ttl_s = input->hold_ttl_s;
     if (input->has_refund_until_s)
         event->refund_until_s = input->refund_until_s;
+    if (input->has_buyer_chat)
+        event->has_buyer_chat = input->buyer_chat;
 }
 
 static void apply_limits(const struct event_input *input, struct event *event,
@@ -299,7 +306,7 @@ void event_input_apply(const struct event_input *input, struct event_subject *su
     if (!subject->is_new && event->status == EVENT_PUBLISHED)
         check_published(input, event, now_ms, errors);
     apply_texts(input, event, errors);
-    apply_times(input, event, now_ms, errors);
+    apply_terms(input, event, now_ms, errors);
     apply_limits(input, event, errors);
     apply_prices(input, subject, errors);
 }
