@@ -18,7 +18,7 @@ const MARK = '-- answer --';
 /* These have a database file of their own on every engine, or are SQLite's business. */
 const NOT_SHARED = [/^src\/sandbox\//, /^src\/tickets\/search_/, /^src\/store\/db_/, /^src\/app\/backup\.c$/, /^src\/app\/audit_schema_store\.c$/, /^src\/app\/audit\.c$/];
 const SERVICES = ['platform', 'tickets', 'mail', 'hooks', 'chat'];
-const serviceOf = (file) => (/^src\/app\/identity_/.test(file) ? 'platform' : /mail_store/.test(file) ? 'mail' : /^src\/hooks\//.test(file) ? 'hooks' : /^src\/chat\//.test(file) ? 'chat' : 'tickets');
+const serviceOf = (file) => (/^src\/app\/identity_/.test(file) ? 'platform' : /mail_store/.test(file) ? 'mail' : /^src\/hooks\/|bridge_store/.test(file) ? 'hooks' : /^src\/chat\//.test(file) ? 'chat' : 'tickets');
 
 const at = process.argv.indexOf('--text');
 const own = at < 0 ? null : process.argv.splice(at, 2)[1];

@@ -43,8 +43,8 @@ struct serving {
     int lock_fd;
     struct tickets *tickets; /* NULL: not among --services */
     struct hooks *hooks;     /* the same */
-    struct bridge *bridge;   /* from tickets to hooks; NULL unless both are there */
     struct chat_service *chat;
+    struct bridge *to_hooks, *to_chat; /* from tickets; NULL unless both are there */
     struct app *app;
     struct server *server;
     bool is_serving; /* the loops run */
@@ -152,15 +152,22 @@ static enum err make_server(struct serving *serving)
     return err;
 }
 
-/* Organizers are told by hooks what happens in tickets. */
-static enum err start_bridge(struct serving *serving)
+/* What happens in tickets is told to organizers by hooks, and to them and their buyers in chats. */
+static enum err start_bridges(struct serving *serving)
 {
     struct bridge_sink sink;
-    if (!serving->tickets || !serving->hooks)
-        return ERR_OK;
-    enum err err =
-        hooks_open_inlet(serving->hooks, "tickets", bridge_types, bridge_type_count, &sink);
-    return err ? err : bridge_start(serving->tickets, &sink, &serving->bridge);
+    enum err err = ERR_OK;
+    if (serving->tickets && serving->hooks) {
+        err = hooks_open_inlet(serving->hooks, "tickets", bridge_types, bridge_type_count, &sink);
+        if (!err)
+            err = bridge_start(serving->tickets, BRIDGE_TO_HOOKS, &sink, &serving->to_hooks);
+    }
+    if (!err && serving->tickets && serving->chat) {
+        err = chat_service_open_inlet(serving->chat, "tickets", &sink);
+        if (!err)
+            err = bridge_start(serving->tickets, BRIDGE_TO_CHAT, &sink, &serving->to_chat);
+    }
+    return err;
 }
 
 /* Everything until requests are answered. What was made stays in serving for serve_stop, also on
@@ -183,13 +190,13 @@ static int serve_start(struct serving *serving)
         err = hooks_start(serving->hooks, serving->app);
     if (err != ERR_OK)
         return complain("hooks", err);
-    err = start_bridge(serving);
-    if (err != ERR_OK)
-        return complain("the bridge from tickets to hooks", err);
     if (serving->chat)
         err = chat_service_start(serving->chat, serving->app, server_websockets(serving->server));
     if (err != ERR_OK)
         return complain("chat", err);
+    err = start_bridges(serving);
+    if (err != ERR_OK)
+        return complain("what tickets tells the other services", err);
     err = server_start(serving->server);
     if (err != ERR_OK)
         return complain("event loops", err);
@@ -206,7 +213,8 @@ static void serve_stop(struct serving *serving)
     /* Pools first: what they still run (after a drain that took too long) uses the services. */
     if (serving->app)
         app_stop(serving->app);
-    bridge_stop(serving->bridge);
+    bridge_stop(serving->to_hooks);
+    bridge_stop(serving->to_chat);
     if (serving->tickets)
         tickets_stop(serving->tickets);
     if (serving->hooks)

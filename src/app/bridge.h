@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "store/db.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,12 @@ struct bridge_message {
     struct str channel;  /* what it is about: those who listen may ask for this alone */
     struct str event_id; /* the same each time that it is told, and of no other fact */
     struct str payload;  /* JSON object */
+    struct str data;     /* the object in it that says what happened, without type and time */
+    /* For conversations about a subject; not set where nobody makes any. */
+    uint64_t subject_id; /* the event */
+    struct str title;    /* what it is called */
+    uint64_t other_id;   /* with whom account_id talks about it; 0: with all of them */
+    bool is_beginning;   /* makes the conversation, where there is none */
 };
 
 /* All functions: on the source's thread, and may wait. */
@@ -48,5 +55,10 @@ struct bridge_sink {
     /* Never goes back. After take. */
     enum err (*advance)(void *ctx, int64_t seq);
 };
+
+/* bridge_store.c: the cursor in table bridge_cursor(name, seq) of the sink's database. ERR_NOT_FOUND. */
+ERR_MUST_USE enum err bridge_store_cursor(struct db *db, struct str name, int64_t *ret_seq);
+/* In apply. Never goes back. */
+ERR_MUST_USE enum err bridge_store_advance(struct db *db, struct str name, int64_t seq);
 
 #endif

@@ -30,6 +30,7 @@ struct chat {
     uint64_t id;
     enum chat_type type;
     struct str title;
+    uint64_t event_id;       /* what it is about (inlet.h); 0: nothing but itself */
     uint64_t user_a, user_b; /* 0 in groups */
     uint64_t created_by;
     int64_t created_at;
@@ -93,6 +94,11 @@ struct chat_row {
 ERR_MUST_USE enum err chat_store_list(struct db *db, struct arena *arena, uint64_t user_id,
                                       uint64_t before_active_id, int64_t limit,
                                       struct chat_row *ret_rows, size_t *ret_count);
+/* The same of those about an event; 0: all. */
+ERR_MUST_USE enum err chat_store_list_about(struct db *db, struct arena *arena, uint64_t user_id,
+                                            uint64_t event_id, uint64_t before_active_id,
+                                            int64_t limit, struct chat_row *ret_rows,
+                                            size_t *ret_count);
 ERR_MUST_USE enum err chat_store_count(struct db *db, uint64_t user_id, int64_t *ret_count);
 ERR_MUST_USE enum err chat_store_epoch(struct db *db, int64_t *ret_epoch);
 

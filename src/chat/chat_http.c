@@ -331,7 +331,7 @@ static enum err write_rows(struct call *call, struct db *db, struct json_writer 
 }
 
 static enum err list_chats(struct call *call, struct db *db, const struct list_page *page,
-                           struct buf *body)
+                           uint64_t event_id, struct buf *body)
 {
     size_t limit = (size_t)page->limit, count = 0;
     struct chat_row *rows = ARENA_ARRAY(call_arena(call), struct chat_row, limit + 1);
@@ -339,8 +339,8 @@ static enum err list_chats(struct call *call, struct db *db, const struct list_p
     if (!rows)
         return ERR_NOMEM;
     uint64_t before = page->has_cursor ? (uint64_t)page->a : INT64_MAX;
-    enum err err = chat_store_list(db, call_arena(call), chat_caller(call), before, page->limit + 1,
-                                   rows, &count);
+    enum err err = chat_store_list_about(db, call_arena(call), chat_caller(call), event_id, before,
+                                         page->limit + 1, rows, &count);
     if (err)
         return err;
     bool has_more = count > limit;
@@ -362,15 +362,21 @@ static enum err list_chats(struct call *call, struct db *db, const struct list_p
 static enum err list_read(struct call *call, struct db *db)
 {
     struct list_page page;
+    struct str event = STR_NONE;
+    uint64_t event_id = 0;
     struct buf *body = buf_new_in(call_arena(call), LIST_BODY_MAX);
     if (!body)
         return ERR_NOMEM;
-    if (!call_list_page(call, &page))
+    if (!call_list_page(call, &page) || !call_query_str(call, "event_id", &event))
         return ERR_OK;
+    if (event.data && id_parse(event, "evt", &event_id) != ERR_OK) {
+        problem_field(call, "event_id", "is not the id of an event");
+        return ERR_OK;
+    }
     enum err err = db_snapshot_begin(db);
     if (err)
         return err;
-    err = list_chats(call, db, &page, body);
+    err = list_chats(call, db, &page, event_id, body);
     db_snapshot_end(db);
     return err;
 }
@@ -399,7 +405,7 @@ const struct route chat_chat_routes[] = {
      .tag = "chat",
      .response = "ChatList",
      .success = 200,
-     .query = "limit cursor",
+     .query = "event_id limit cursor",
      .is_retry_safe = true},
     {.method = HTTP_GET,
      .pattern = "/v1/chats/{id}",

@@ -5,8 +5,8 @@
     "c.id, c.type, c.title, c.user_a, c.user_b, c.created_by, c.created_at, c.last_seq, "          \
     "c.last_at,"                                                                                   \
     " c.last_day, c.day_bits, c.shown_seq, c.active_id, c.texts, c.member_count,"                  \
-    " c.members_version"
-#define COLUMN_COUNT 16
+    " c.members_version, c.event_id"
+#define COLUMN_COUNT 17
 #define MEMBER_COLUMNS                                                                             \
     "m.user_id, m.role, m.name, m.joined_seq, m.joined_at, m.delivered_seq, m.read_seq,"           \
     " m.read_texts"
@@ -28,7 +28,8 @@ static void read_chat(struct db_stmt *stmt, struct arena *arena, struct chat *ch
                           .active_id = (uint64_t)db_col_i64(stmt, 12),
                           .texts = db_col_i64(stmt, 13),
                           .member_count = db_col_i64(stmt, 14),
-                          .members_version = db_col_i64(stmt, 15)};
+                          .members_version = db_col_i64(stmt, 15),
+                          .event_id = (uint64_t)db_col_i64(stmt, 16)};
 }
 
 static void read_member(struct db_stmt *stmt, int at, struct arena *arena, struct member *member)
@@ -67,7 +68,8 @@ enum err chat_store_get(struct db *db, struct arena *arena, uint64_t id, uint64_
 
 SQL(SQL_ADD, "INSERT INTO chat(id, type, title, user_a, user_b, created_by, created_at, last_seq,"
              " last_at, last_day, day_bits, shown_seq, active_id, texts, member_count,"
-             " members_version) VALUES($1, $2, $3, $4, $5, $6, $7, 0, $7, 0, 0, 0, $1, 0, $8, $9)");
+             " members_version, event_id)"
+             " VALUES($1, $2, $3, $4, $5, $6, $7, 0, $7, 0, 0, 0, $1, 0, $8, $9, $10)");
 
 enum err chat_store_add(struct db *db, const struct chat *chat)
 {
@@ -81,6 +83,7 @@ enum err chat_store_add(struct db *db, const struct chat *chat)
     db_bind_i64(stmt, 7, chat->created_at);
     db_bind_i64(stmt, 8, chat->member_count);
     db_bind_i64(stmt, 9, chat->members_version);
+    db_bind_i64(stmt, 10, (int64_t)chat->event_id);
     return db_exec_later(stmt);
 }
 
@@ -157,20 +160,33 @@ enum err chat_store_add_direct(struct db *db, const struct chat *chat)
 
 /* No row is kept in order of activity: a message to a hundred members would move a hundred of them. The
  * user's chats, at most CHATS_MAX, are looked up and sorted here. */
-SQL(SQL_LIST, "SELECT " COLUMNS ", " MEMBER_COLUMNS " FROM chat_member AS m JOIN chat AS c"
-              " ON c.id = m.chat_id WHERE m.user_id = $1 AND c.active_id < $2"
-              " ORDER BY c.active_id DESC LIMIT $3");
+#define LIST(condition)                                                                            \
+    "SELECT " COLUMNS ", " MEMBER_COLUMNS " FROM chat_member AS m JOIN chat AS c"                  \
+    " ON c.id = m.chat_id WHERE m.user_id = $1 AND c.active_id < $2" condition                     \
+    " ORDER BY c.active_id DESC LIMIT $3"
+SQL(SQL_LIST, LIST(""));
+SQL(SQL_LIST_ABOUT, LIST(" AND c.event_id = $4"));
 
 enum err chat_store_list(struct db *db, struct arena *arena, uint64_t user_id,
                          uint64_t before_active_id, int64_t limit, struct chat_row *ret_rows,
                          size_t *ret_count)
 {
+    return chat_store_list_about(db, arena, user_id, 0, before_active_id, limit, ret_rows,
+                                 ret_count);
+}
+
+enum err chat_store_list_about(struct db *db, struct arena *arena, uint64_t user_id,
+                               uint64_t event_id, uint64_t before_active_id, int64_t limit,
+                               struct chat_row *ret_rows, size_t *ret_count)
+{
     size_t count = 0;
     bool has_row;
-    struct db_stmt *stmt = db_stmt(db, &SQL_LIST);
+    struct db_stmt *stmt = db_stmt(db, event_id ? &SQL_LIST_ABOUT : &SQL_LIST);
     db_bind_i64(stmt, 1, (int64_t)user_id);
     db_bind_i64(stmt, 2, (int64_t)before_active_id);
     db_bind_i64(stmt, 3, limit);
+    if (event_id)
+        db_bind_i64(stmt, 4, (int64_t)event_id);
     enum err err = db_step(stmt, &has_row);
     for (; !err && has_row && count < (size_t)limit; err = db_step(stmt, &has_row)) {
         read_chat(stmt, arena, &ret_rows[count].chat);

@@ -254,6 +254,10 @@ enum err chat_write_chat(struct call *call, struct db *db, struct json_writer *w
         json_put_str(writer, "title", chat->title);
     else
         json_put_null(writer, "title");
+    if (chat->event_id)
+        json_put_id(writer, "event_id", "evt", chat->event_id);
+    else
+        json_put_null(writer, "event_id");
     json_key(writer, "members");
     chat_write_members(writer, members, count);
     json_put_i64(writer, "member_count", chat->member_count);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "chat/feed.h"
+#include "chat/inlet.h"
 #include "chat/receipt.h"
 #include "chat/retention.h"
 #include "chat/stream.h"
@@ -97,6 +98,15 @@ enum err chat_service_start(struct chat_service *chat, struct app *app, struct w
     return err ? err : chat_retention_start(chat, app_timer(app));
 }
 
+enum err chat_service_open_inlet(struct chat_service *chat, const char *name,
+                                 struct bridge_sink *ret_sink)
+{
+    enum err err = chat_inlet_new(chat, name, &chat->inlet);
+    if (!err)
+        *ret_sink = chat_inlet_sink(chat->inlet);
+    return err;
+}
+
 void chat_service_stop(struct chat_service *chat)
 {
     stream_stop(chat->stream);
@@ -109,6 +119,7 @@ void chat_service_free(struct chat_service *chat)
 {
     if (!chat)
         return;
+    chat_inlet_free(chat->inlet);
     writer_free(chat->writer);
     feed_free(chat->feed);
     stream_free(chat->stream);

@@ -7,6 +7,8 @@
 #include "chat/fanout.h"
 #include "chat/log.h"
 
+struct bridge_sink;
+struct chat_inlet;
 struct stream;
 struct websocket_hub;
 struct websocket_options;
@@ -24,6 +26,7 @@ struct chat_service {
     struct feed *feed;         /* what other nodes write; NULL: nobody listens, or there are none */
     struct receipts *receipts; /* of the stream, until they are written */
     struct stream *stream;
+    struct chat_inlet *inlet; /* what another service tells; NULL: none does */
 };
 
 /* Opens the database (writer thread started) and builds the route table. */
@@ -35,6 +38,10 @@ const struct websocket_options *chat_service_websockets(const struct chat_servic
 /* Starts the feed, the stream and retention. Before requests are served. */
 ERR_MUST_USE enum err chat_service_start(struct chat_service *chat, struct app *app,
                                          struct websocket_hub *hub);
+/* After chat_service_start: what another service of this name is to give its facts to. The sink is valid
+ * until chat_service_stop. */
+ERR_MUST_USE enum err chat_service_open_inlet(struct chat_service *chat, const char *name,
+                                              struct bridge_sink *ret_sink);
 /* Workers first, then the writer; after the server and the application's pools have stopped. */
 void chat_service_stop(struct chat_service *chat);
 void chat_service_free(struct chat_service *chat); /* NULL is fine */

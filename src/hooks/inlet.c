@@ -16,7 +16,6 @@
  */
 #include "hooks/inlet.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/ids.h"
@@ -26,6 +25,7 @@
 #include "hooks/inlet_store.h"
 #include "hooks/limits.h"
 #include "hooks/message.h"
+#include "store/wave.h"
 
 #define INLET_SHARD    1 /* no application's id */
 #define ACCOUNTS_KNOWN 65536
@@ -43,59 +43,24 @@ struct inlet {
 
 /* ---- jobs ---- */
 
-/* Jobs under way together. */
-struct wave {
-    pthread_mutex_t lock;
-    pthread_cond_t is_over;
-    size_t pending;
-    enum err err;
-};
-
 struct inlet_job {
-    struct writer_job job;
+    struct wave_job wave;
     struct inlet *inlet;
-    struct wave *wave;
     uint64_t account_id, app_id;
     const struct bridge_message *messages;
     size_t count;
     int64_t seq;
 };
 
-static void wave_settle(struct wave *wave, enum err err)
+static struct inlet_job *job_of(struct writer_job *writer_job)
 {
-    pthread_mutex_lock(&wave->lock);
-    wave->pending--;
-    wave->err = wave->err ? wave->err : err;
-    pthread_cond_signal(&wave->is_over);
-    pthread_mutex_unlock(&wave->lock);
+    return container_of(writer_job, struct inlet_job, wave.job);
 }
 
-static void on_settled(struct writer_job *writer_job, enum err outcome)
+static enum err run_job(struct inlet *inlet, struct inlet_job *job)
 {
-    struct inlet_job *job = container_of(writer_job, struct inlet_job, job);
-    wave_settle(job->wave, outcome);
-}
-
-/* Runs all of them, in as few commits as the writer likes. */
-static enum err run_jobs(struct inlet *inlet, struct inlet_job *jobs, size_t count)
-{
-    struct wave wave = {.pending = count};
-    pthread_mutex_init(&wave.lock, NULL);
-    pthread_cond_init(&wave.is_over, NULL);
-    for (size_t i = 0; i < count; i++) {
-        jobs[i].wave = &wave;
-        jobs[i].job.done = on_settled;
-        enum err err = writer_submit_internal(inlet->hooks->writer, &jobs[i].job);
-        if (err)
-            wave_settle(&wave, err);
-    }
-    pthread_mutex_lock(&wave.lock);
-    while (wave.pending > 0)
-        pthread_cond_wait(&wave.is_over, &wave.lock);
-    pthread_mutex_unlock(&wave.lock);
-    pthread_cond_destroy(&wave.is_over);
-    pthread_mutex_destroy(&wave.lock);
-    return wave.err;
+    struct wave_job *const jobs[] = {&job->wave};
+    return wave_run(inlet->hooks->writer, jobs, 1);
 }
 
 /* ---- an account's application ---- */
@@ -125,7 +90,7 @@ static enum err add_types(struct inlet *inlet, struct writer_tx *tx, uint64_t ac
 /* Another node may have been faster. */
 static enum err describe_apply(struct writer_job *writer_job, struct writer_tx *tx)
 {
-    struct inlet_job *job = container_of(writer_job, struct inlet_job, job);
+    struct inlet_job *job = job_of(writer_job);
     struct inlet *inlet = job->inlet;
     struct application application = {.id = id_next(tx->ids),
                                       .account_id = job->account_id,
@@ -152,8 +117,8 @@ static enum err note_described(struct inlet *inlet, uint64_t account_id)
 static enum err describe(struct inlet *inlet, uint64_t account_id)
 {
     struct inlet_job job = {
-        .job = {.apply = describe_apply}, .inlet = inlet, .account_id = account_id};
-    enum err err = run_jobs(inlet, &job, 1);
+        .wave.job.apply = describe_apply, .inlet = inlet, .account_id = account_id};
+    enum err err = run_job(inlet, &job);
     if (err)
         return err;
     return note_described(inlet, account_id);
@@ -216,7 +181,7 @@ static enum err take_one(struct inlet_job *job, struct writer_tx *tx, struct are
 
 static enum err take_apply(struct writer_job *writer_job, struct writer_tx *tx)
 {
-    struct inlet_job *job = container_of(writer_job, struct inlet_job, job);
+    struct inlet_job *job = job_of(writer_job);
     struct application application;
     struct arena arena;
     arena_init(&arena, JOB_ARENA_MAX);
@@ -240,6 +205,7 @@ static enum err on_take(void *ctx, const struct bridge_message *messages, size_t
 {
     struct inlet *inlet = ctx;
     struct inlet_job *jobs = calloc(count ? count : 1, sizeof(*jobs));
+    struct wave_job *wave[BRIDGE_BATCH_MAX];
     size_t job_count = 0;
     enum err err = jobs ? ERR_OK : ERR_NOMEM;
     for (size_t i = 0; !err && i < count; i++) {
@@ -249,16 +215,19 @@ static enum err on_take(void *ctx, const struct bridge_message *messages, size_t
             continue;
         err = inlet_store_find(inlet->db, account_id, inlet->name, &app_id, &has_endpoints);
         if (!err)
-            jobs[job_count++] = (struct inlet_job){.job = {.shard = app_id, .apply = take_apply},
-                                                   .inlet = inlet,
-                                                   .account_id = account_id,
-                                                   .app_id = app_id,
-                                                   .messages = messages,
-                                                   .count = count};
+            jobs[job_count++] =
+                (struct inlet_job){.wave.job = {.shard = app_id, .apply = take_apply},
+                                   .inlet = inlet,
+                                   .account_id = account_id,
+                                   .app_id = app_id,
+                                   .messages = messages,
+                                   .count = count};
         err = err == ERR_NOT_FOUND ? ERR_OK : err; /* as above */
     }
+    for (size_t i = 0; !err && i < job_count; i++)
+        wave[i] = &jobs[i].wave;
     if (!err && job_count > 0)
-        err = run_jobs(inlet, jobs, job_count);
+        err = wave_run(inlet->hooks->writer, wave, job_count);
     free(jobs);
     return err;
 }
@@ -267,22 +236,22 @@ static enum err on_take(void *ctx, const struct bridge_message *messages, size_t
 
 static enum err advance_apply(struct writer_job *writer_job, struct writer_tx *tx)
 {
-    struct inlet_job *job = container_of(writer_job, struct inlet_job, job);
-    return inlet_store_advance(tx->db, job->inlet->name, job->seq);
+    struct inlet_job *job = job_of(writer_job);
+    return bridge_store_advance(tx->db, job->inlet->name, job->seq);
 }
 
 static enum err on_advance(void *ctx, int64_t seq)
 {
     struct inlet *inlet = ctx;
     struct inlet_job job = {
-        .job = {.shard = INLET_SHARD, .apply = advance_apply}, .inlet = inlet, .seq = seq};
-    return run_jobs(inlet, &job, 1);
+        .wave.job = {.shard = INLET_SHARD, .apply = advance_apply}, .inlet = inlet, .seq = seq};
+    return run_job(inlet, &job);
 }
 
 static enum err on_cursor(void *ctx, int64_t *ret_seq)
 {
     struct inlet *inlet = ctx;
-    return inlet_store_cursor(inlet->db, inlet->name, ret_seq);
+    return bridge_store_cursor(inlet->db, inlet->name, ret_seq);
 }
 
 static bool on_may_act(void *ctx)

@@ -1,27 +1,9 @@
 /* See inlet_store.h. */
 #include "hooks/inlet_store.h"
 
-SQL(SQL_CURSOR, "SELECT seq FROM bridge_cursor WHERE name = $1");
-SQL(SQL_ADVANCE, "INSERT INTO bridge_cursor(name, seq) VALUES($1, $2) ON CONFLICT(name) DO UPDATE"
-                 " SET seq = excluded.seq WHERE bridge_cursor.seq < excluded.seq");
 SQL(SQL_FIND, "SELECT id, (SELECT count(*) FROM (SELECT 1 FROM endpoint WHERE app_id ="
               " application.id LIMIT 1) AS one) FROM application WHERE account_id = $1"
               " AND uid = $2");
-
-enum err inlet_store_cursor(struct db *db, struct str name, int64_t *ret_seq)
-{
-    struct db_stmt *stmt = db_stmt(db, &SQL_CURSOR);
-    db_bind_str(stmt, 1, name);
-    return db_get_i64(stmt, ret_seq);
-}
-
-enum err inlet_store_advance(struct db *db, struct str name, int64_t seq)
-{
-    struct db_stmt *stmt = db_stmt(db, &SQL_ADVANCE);
-    db_bind_str(stmt, 1, name);
-    db_bind_i64(stmt, 2, seq);
-    return db_exec(stmt);
-}
 
 enum err inlet_store_find(struct db *db, uint64_t account_id, struct str uid, uint64_t *ret_app_id,
                           bool *ret_has_endpoints)

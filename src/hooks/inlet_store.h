@@ -5,10 +5,6 @@
 #include "base/str.h"
 #include "store/db.h"
 
-/* ERR_NOT_FOUND: none yet. */
-ERR_MUST_USE enum err inlet_store_cursor(struct db *db, struct str name, int64_t *ret_seq);
-/* Never goes back. */
-ERR_MUST_USE enum err inlet_store_advance(struct db *db, struct str name, int64_t seq);
 /* The account's application of this uid, and whether it has endpoints, be they disabled.
  * ERR_NOT_FOUND. */
 ERR_MUST_USE enum err inlet_store_find(struct db *db, uint64_t account_id, struct str uid,

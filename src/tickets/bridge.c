@@ -32,8 +32,18 @@
 #define BATCH_ARENA_MAX  (64u << 20)
 #define BATCH_ARENA_KEPT (1u << 20)
 
+static const struct end {
+    const char *name; /* of the consumer */
+    const char *label;
+    enum fact_audience audience;
+} ends[] = {
+    [BRIDGE_TO_HOOKS] = {"bridge", "to=\"hooks\"", FACTS_FOR_ORGANIZERS},
+    [BRIDGE_TO_CHAT] = {"chat-bridge", "to=\"chat\"", FACTS_FOR_TALKS},
+};
+
 struct bridge {
     struct tickets *tickets;
+    const struct end *end;
     struct bridge_sink sink;
     struct consumer *consumer;
     struct arena arena; /* of one batch */
@@ -63,7 +73,8 @@ static enum err learn_event(struct batch *batch, uint64_t event_id, struct known
 {
     struct bridge *bridge = batch->bridge;
     enum err err = event_load(batch->source, event_id, &bridge->arena, &known->event);
-    if (!err)
+    known->is_wanted = false;
+    if (!err && (bridge->end->audience != FACTS_FOR_TALKS || known->event.has_buyer_chat))
         err = bridge->sink.wants(bridge->sink.ctx, known->event.account_id, &known->is_wanted);
     return err;
 }
@@ -90,7 +101,7 @@ static enum err find_event(struct batch *batch, uint64_t event_id,
 static enum err tell_row(struct batch *batch, const struct journal_row *row)
 {
     struct bridge *bridge = batch->bridge;
-    const struct fact_type *type = fact_type_of(row->type);
+    const struct fact_type *type = fact_type_of(row->type, bridge->end->audience);
     const struct known_event *known;
     if (!type)
         return ERR_OK;
@@ -98,8 +109,9 @@ static enum err tell_row(struct batch *batch, const struct journal_row *row)
     if (!err && !known->is_wanted)
         return ERR_OK;
     if (!err)
-        err = fact_message(bridge->tickets, batch->source, type, row, &known->event, &bridge->arena,
-                           &batch->messages[batch->count]);
+        err = fact_message(&(struct fact){bridge->tickets, batch->source, type, row, &known->event,
+                                          bridge->end->audience},
+                           &bridge->arena, &batch->messages[batch->count]);
     if (err == ERR_INVALID || err == ERR_NOT_FOUND) {
         log_error("a journal row makes no message", "seq=%lld", (long long)row->seq);
         metric_add(bridge->senseless, 1);
@@ -201,20 +213,21 @@ static enum err find_begin(struct bridge *bridge)
     return err;
 }
 
-enum err bridge_start(struct tickets *tickets, const struct bridge_sink *sink,
+enum err bridge_start(struct tickets *tickets, enum bridge_end end, const struct bridge_sink *sink,
                       struct bridge **ret_bridge)
 {
     struct bridge *bridge = calloc(1, sizeof(*bridge));
     if (!bridge)
         return ERR_NOMEM;
     bridge->tickets = tickets;
+    bridge->end = &ends[end];
     bridge->sink = *sink;
     arena_init(&bridge->arena, BATCH_ARENA_MAX);
-    bridge->messages = metric_counter("foyer_bridge_messages_total", NULL,
-                                      "Messages to organizers about what happened.");
-    bridge->senseless = metric_counter("foyer_bridge_skipped_total", NULL,
+    bridge->messages = metric_counter("foyer_bridge_messages_total", bridge->end->label,
+                                      "Messages about what happened, to organizers or into chats.");
+    bridge->senseless = metric_counter("foyer_bridge_skipped_total", bridge->end->label,
                                        "Journal rows that should have been one and made no sense.");
-    struct consumer_options options = {.name = "bridge",
+    struct consumer_options options = {.name = bridge->end->name,
                                        .source_path = tickets_database_path(tickets),
                                        .interval_ms = BRIDGE_POLL_MS,
                                        .batch_max = BRIDGE_BATCH_MAX,

@@ -29,34 +29,35 @@ struct fact_type {
     const char *type; /* of bridge_types */
     enum fact_kind kind;
     const char *status; /* FACT_BOOKING */
+    bool is_for_talks;
 };
 
 static const struct fact_type types[] = {
     {STR("booking.held"), "booking.held", FACT_BOOKING, "held"},
     {STR("booking.extended"), "booking.extended", FACT_BOOKING, "held"},
     {STR("booking.payment_pending"), "booking.payment_pending", FACT_BOOKING, "payment_pending"},
-    {STR("booking.confirmed"), "booking.confirmed", FACT_BOOKING, "confirmed"},
+    {STR("booking.confirmed"), "booking.confirmed", FACT_BOOKING, "confirmed", true},
     {STR("booking.expired"), "booking.expired", FACT_BOOKING, "expired"},
     {STR("booking.cancelled"), "booking.cancelled", FACT_BOOKING, "cancelled"},
     {STR("booking.failed"), "booking.failed", FACT_BOOKING, "failed"},
     {STR("payment.succeeded"), "payment.succeeded", FACT_PAYMENT, NULL},
     {STR("payment.failed"), "payment.failed", FACT_PAYMENT, NULL},
     {STR("refund.requested"), "payment.refund_requested", FACT_REFUND, NULL},
-    {STR("refund.succeeded"), "payment.refunded", FACT_REFUND, NULL},
+    {STR("refund.succeeded"), "payment.refunded", FACT_REFUND, NULL, true},
     {STR("refund.failed"), "payment.refund_failed", FACT_REFUND, NULL},
-    {STR("tickets.revoked"), "tickets.revoked", FACT_REVOKED, NULL},
+    {STR("tickets.revoked"), "tickets.revoked", FACT_REVOKED, NULL, true},
     {STR("ticket.used"), "ticket.checked_in", FACT_TICKET, NULL},
     {STR("event.created"), "event.created", FACT_EVENT, NULL},
     {STR("event.updated"), "event.updated", FACT_EVENT, NULL},
     {STR("event.published"), "event.published", FACT_EVENT, NULL},
-    {STR("event.cancelled"), "event.cancelled", FACT_EVENT, NULL},
+    {STR("event.cancelled"), "event.cancelled", FACT_EVENT, NULL, true},
 };
 
-const struct fact_type *fact_type_of(struct str row_type)
+const struct fact_type *fact_type_of(struct str row_type, enum fact_audience audience)
 {
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
         if (str_eq(row_type, types[i].row_type))
-            return &types[i];
+            return audience == FACTS_FOR_ORGANIZERS || types[i].is_for_talks ? &types[i] : NULL;
     return NULL;
 }
 
@@ -68,8 +69,10 @@ struct telling {
     const struct fact_type *type;
     const struct journal_row *row;
     const struct event *event;
+    enum fact_audience audience;
     const struct json_node *data; /* the row's */
     struct json_writer writer;
+    size_t data_begin, data_end; /* in what is written */
 };
 
 /* ---- members ---- */
@@ -269,6 +272,10 @@ static enum err tell_ticket(struct telling *telling)
 /* The row is the event as the API shows it. */
 static enum err tell_event(struct telling *telling)
 {
+    if (telling->audience == FACTS_FOR_TALKS) {
+        put_event(telling);
+        return ERR_OK;
+    }
     json_key(&telling->writer, "event");
     json_raw(&telling->writer, telling->row->data);
     json_put_i64(&telling->writer, "sequence", telling->row->version);
@@ -288,10 +295,34 @@ static enum err tell(struct telling *telling)
     json_put_str(writer, "type", str_from_c(telling->type->type));
     json_put_time(writer, "timestamp", telling->row->at_ms);
     json_key(writer, "data");
+    telling->data_begin = writer->buf->len;
     json_open_object(writer);
     enum err err = kinds[telling->type->kind](telling);
     json_close_object(writer);
+    telling->data_end = writer->buf->len;
     json_close_object(writer);
+    return err;
+}
+
+/* Whose booking the row is about; 0: it is about all of them. */
+static enum err find_buyer(const struct telling *telling, uint64_t *ret_account_id)
+{
+    int64_t id;
+    *ret_account_id = 0;
+    if (telling->type->kind == FACT_EVENT)
+        return ERR_OK;
+    if (json_as_i64(json_get(telling->data, "account"), &id)) {
+        *ret_account_id = (uint64_t)id;
+        return ERR_OK;
+    }
+    struct booking *booking = ARENA_NEW(telling->arena, struct booking);
+    if (!booking)
+        return ERR_NOMEM;
+    if (!json_as_i64(json_get(telling->data, "booking"), &id))
+        return ERR_INVALID;
+    enum err err = booking_load(telling->source, telling->event->id, (uint64_t)id, booking);
+    if (!err)
+        *ret_account_id = booking->account_id;
     return err;
 }
 
@@ -305,34 +336,46 @@ static struct str event_id_of(const struct journal_row *row, struct arena *arena
     return arena_printf(arena, "tickets-%lld-%.*s", (long long)row->seq, STR_ARG(buf_str(&text)));
 }
 
-enum err fact_message(struct tickets *tickets, struct db *source, const struct fact_type *type,
-                      const struct journal_row *row, const struct event *event, struct arena *arena,
+enum err fact_message(const struct fact *fact, struct arena *arena,
                       struct bridge_message *ret_message)
 {
-    struct telling telling = {.tickets = tickets,
-                              .source = source,
+    const struct event *event = fact->event;
+    struct telling telling = {.tickets = fact->tickets,
+                              .source = fact->source,
                               .arena = arena,
-                              .type = type,
-                              .row = row,
-                              .event = event};
+                              .type = fact->type,
+                              .row = fact->row,
+                              .event = event,
+                              .audience = fact->audience};
     struct json_node *data = NULL;
     struct str message;
     char event_id[ID_TEXT_SIZE];
+    uint64_t buyer_id = 0;
     struct buf *payload = buf_new_in(arena, PAYLOAD_BYTES_MAX);
     if (!payload)
         return ERR_NOMEM;
-    enum err err = json_parse(arena, row->data, &data, &message);
+    enum err err = json_parse(arena, fact->row->data, &data, &message);
     telling.data = data;
     json_begin(&telling.writer, payload);
     if (!err)
         err = tell(&telling);
     if (!err && payload->overflow)
         err = arena->overflow ? ERR_NOMEM : ERR_INVALID;
+    if (!err && fact->audience == FACTS_FOR_TALKS)
+        err = find_buyer(&telling, &buyer_id);
+    if (err)
+        return err;
+    struct str text = buf_str(payload);
     *ret_message = (struct bridge_message){
         .account_id = event->account_id,
-        .type = str_from_c(type->type),
+        .type = str_from_c(fact->type->type),
         .channel = arena_str_dup(arena, id_format(event_id, "evt", event->id)),
-        .event_id = event_id_of(row, arena),
-        .payload = buf_str(payload)};
-    return err ? err : arena->overflow ? ERR_NOMEM : ERR_OK;
+        .event_id = event_id_of(fact->row, arena),
+        .payload = text,
+        .data = str_sub(text, telling.data_begin, telling.data_end - telling.data_begin),
+        .subject_id = event->id,
+        .title = event->name,
+        .other_id = buyer_id,
+        .is_beginning = fact->type->kind == FACT_BOOKING};
+    return arena->overflow ? ERR_NOMEM : ERR_OK;
 }
