@@ -242,6 +242,18 @@ static bool is_same_site(const struct identity *identity, const struct request *
     return origin.len > 0 && is_own_origin(identity, request, origin);
 }
 
+/* The handshake of a stream is a GET and lasts: what counts for it is what counts for changes. */
+bool identity_cookie_hash(const struct identity *identity, const struct request *request,
+                          uint8_t ret_hash[static SHA256_SIZE])
+{
+    struct str token = request_cookie(request, identity_cookie_name(identity, request));
+    if (token.len > BEARER_MAX || kind_of(token) != CREDENTIAL_SESSION ||
+        !is_same_site(identity, request))
+        return false;
+    secret_hash(token, ret_hash);
+    return true;
+}
+
 /* Looking up */
 
 static void unref_at_release(void *ptr)

@@ -34,6 +34,10 @@ ERR_MUST_USE enum err identity_account(struct db *platform, uint64_t account_id,
 
 /* ---- sessions outside of requests: for what stays connected ---- */
 
+/* Of the session cookie that a page of this site sent along; false: there is none, or another site's page sent it. On
+ * the loop. */
+bool identity_cookie_hash(const struct identity *identity, const struct request *request,
+                          uint8_t ret_hash[static SHA256_SIZE]);
 /* False: a session's token does not look like that. */
 bool identity_token_hash(struct str token, uint8_t ret_hash[static SHA256_SIZE]);
 /* Whose session it is, from memory. ERR_AGAIN: only the database can tell. Any thread, never blocks. */

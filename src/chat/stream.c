@@ -27,6 +27,19 @@ static enum err refuse(struct call *call, enum websocket_refusal refusal, int64_
     return ERR_OK;
 }
 
+/* A page of this site cannot say its token, because scripts never see the cookie. */
+static enum err keep_cookie(const struct call *call, struct session *session)
+{
+    uint8_t hash[SHA256_SIZE];
+    if (!identity_cookie_hash(app_identity(session->stream->app), call->req, hash))
+        return ERR_OK;
+    session->cookie_hash = malloc(sizeof(hash));
+    if (!session->cookie_hash)
+        return ERR_NOMEM;
+    memcpy(session->cookie_hash, hash, sizeof(hash));
+    return ERR_OK;
+}
+
 static enum err open_stream(struct call *call)
 {
     struct stream *stream = chat_of(call)->stream;
@@ -36,9 +49,14 @@ static enum err open_stream(struct call *call)
         return ERR_NOMEM;
     session->stream = stream;
     session->network = app_rate_address(call->req);
+    if (keep_cookie(call, session) != ERR_OK) {
+        free(session);
+        return ERR_NOMEM;
+    }
     enum websocket_refusal refusal = websocket_accept(stream->hub, call->req, session, &retry_ms);
     if (refusal == WEBSOCKET_ACCEPTED)
         return ERR_OK;
+    free(session->cookie_hash);
     free(session);
     return refuse(call, refusal, retry_ms);
 }

@@ -18,7 +18,7 @@ struct input {
     int64_t id;
     bool has_id;
     struct str chat_id, client_id, body, reply_to, token, device_id;
-    bool has_reply, has_device;
+    bool has_reply, has_device, has_token;
     int64_t delivered_seq, read_seq;
     struct json_node *cursors;
 };
@@ -100,6 +100,17 @@ static bool parse_claims(struct websocket *socket, const struct input *input,
     return true;
 }
 
+/* By its token, or else by the cookie that came with the handshake. False: it is nobody's. */
+static bool take_hash(struct session *session, const struct input *input,
+                      uint8_t ret_hash[static SHA256_SIZE])
+{
+    uint8_t *cookie_hash = session->cookie_hash;
+    if (input->has_token)
+        return identity_token_hash(input->token, ret_hash);
+    memcpy(ret_hash, cookie_hash, SHA256_SIZE);
+    return true;
+}
+
 static void handle_hello(struct websocket *socket, struct session *session,
                          const struct input *input)
 {
@@ -110,13 +121,17 @@ static void handle_hello(struct websocket *socket, struct session *session,
         refuse(socket, input, PROBLEM_CONFLICT, NULL, "hello was said already.");
         return;
     }
+    if (!input->has_token && !session->cookie_hash) {
+        refuse(socket, input, PROBLEM_VALIDATION, "token", "is needed");
+        return;
+    }
     if (input->has_device && id_parse(input->device_id, "dev", &session->device_id) != ERR_OK) {
         refuse(socket, input, PROBLEM_VALIDATION, "device_id", "is not a device of yours");
         return;
     }
     if (!parse_claims(socket, input, &claims, &count))
         return;
-    if (!identity_token_hash(input->token, hash)) {
+    if (!take_hash(session, input, hash)) {
         free(claims);
         session_bye(socket, BYE_UNAUTHENTICATED);
         return;
@@ -126,6 +141,8 @@ static void handle_hello(struct websocket *socket, struct session *session,
         return;
     }
     memcpy(catchup_token_hash(session->catchup), hash, SHA256_SIZE);
+    free(session->cookie_hash);
+    session->cookie_hash = NULL;
     session->state = SESSION_LOOKING;
     if (identity_session_cached(app_identity(session->stream->app), hash, &session->user_id) ==
         ERR_OK)
@@ -139,7 +156,7 @@ static const struct json_field hello_fields[] = {
     {.name = "token",
      .kind = JSON_STR,
      .offset = offsetof(struct input, token),
-     .is_required = true},
+     .has_offset = offsetof(struct input, has_token)},
     {.name = "device_id",
      .kind = JSON_STR,
      .offset = offsetof(struct input, device_id),

@@ -61,6 +61,7 @@ struct session {
     uint64_t user_id, device_id;
     uint64_t *chats; /* those that it follows, each of them pinned */
     uint32_t chat_count, chat_cap;
+    uint8_t *cookie_hash;      /* of the handshake, until hello; NULL: there was none */
     struct catchup *catchup;   /* NULL: all is live */
     struct stream_note *notes; /* that came while the catch-up was at the pool, the newest first */
     int64_t mistakes_ms;       /* since when they are counted */

@@ -302,6 +302,7 @@ void session_on_close(struct websocket *socket, enum websocket_end end, unsigned
     }
     catchup_abandon(session->catchup);
     free(session->chats);
+    free(session->cookie_hash);
     free(session);
 }
 
