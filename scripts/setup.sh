@@ -5,7 +5,7 @@
 set -eu
 
 packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev libwslay-dev libsqlite3-dev sqlite3
-libcurl4-openssl-dev libc-ares-dev libsodium-dev libssl-dev libjansson-dev libqrencode-dev libhpdf-dev libpng-dev
+libcurl4-openssl-dev libc-ares-dev libsodium-dev libssl-dev libjansson-dev libqrencode-dev libhpdf-dev libpng-dev libjpeg62-turbo-dev libwebp-dev libseccomp-dev
 libinih-dev zlib1g-dev libpq-dev curl"
 test_packages="libcmocka-dev faketime openssl chromium fonts-dejavu-core poppler-utils zbar-tools"
 ci_packages="clang clang-tidy clang-format libclang-rt-14-dev"

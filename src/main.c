@@ -23,6 +23,7 @@
 #include "app/data_dir.h"
 #include "base/crypto.h"
 #include "chat/audit.h"
+#include "chat/media_thumb.h"
 #include "chat/service.h"
 #include "hooks/audit.h"
 #include "hooks/hooks.h"
@@ -358,6 +359,7 @@ static const struct {
     {"venue", "generate --seats N [--floor N] --out FILE: write the plan of an arena",
      venue_generate_main},
     {"sandbox", "run the sandbox bank on its own", sandbox_main},
+    {"thumbnail", "make an image from standard input small; the server's own use", thumbnail_main},
     {"version", "print the version", command_version},
     {"help", "print this", command_help},
 };

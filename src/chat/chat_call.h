@@ -74,6 +74,11 @@ ERR_MUST_USE enum err chat_message_shard_prepare(struct call *call, struct db *d
 /* In a prepare: all that apply writes belongs to this chat, unless dispatch keeps the answer. */
 void chat_set_shard(struct call *call, uint64_t chat_id);
 
+/* ---- media_download.c ---- */
+
+/* read of routes that give a file. */
+ERR_MUST_USE enum err media_download_read(struct call *call, struct db *db);
+
 /* ---- chat_view.c ---- */
 
 void chat_write_members(struct json_writer *writer, const struct member *members, size_t count);

@@ -32,7 +32,8 @@ static void put_body(struct json_writer *writer, const struct message *message,
                      const struct message *target)
 {
     const struct message *shown = message->type == ENTRY_EDIT ? target : message;
-    if (message->type == ENTRY_DELETE || !shown || shown->deleted_at > 0) {
+    if (message->type == ENTRY_DELETE || !shown || shown->deleted_at > 0 ||
+        shown->type == ENTRY_MEDIA) {
         json_put_null(writer, "body");
         return;
     }
@@ -41,6 +42,17 @@ static void put_body(struct json_writer *writer, const struct message *message,
         json_raw(writer, message->body);
     else
         json_str(writer, shown->body);
+}
+
+/* The body of such an entry is what is shown of the file (media_show). */
+static void put_media(struct json_writer *writer, const struct message *message)
+{
+    if (message->type != ENTRY_MEDIA || message->deleted_at > 0) {
+        json_put_null(writer, "media");
+        return;
+    }
+    json_key(writer, "media");
+    json_raw(writer, message->body);
 }
 
 static void put_reactions(struct json_writer *writer, const struct message_extra *extra)
@@ -70,7 +82,7 @@ void chat_put_message(struct json_writer *writer, const struct message *message,
         json_put_null(writer, "client_id");
     json_put_str(writer, "type", str_from_c(type_names[message->type]));
     put_body(writer, message, extra->target);
-    json_put_null(writer, "media");
+    put_media(writer, message);
     put_number(writer, "reply_to", message->chat_id, message->reply_to);
     put_number(writer, "target", message->chat_id, message->target);
     if (message->type == ENTRY_REACTION || message->type == ENTRY_REACTION_REMOVED)

@@ -36,6 +36,9 @@ SLOTS_TABLE(SQL_PERIOD, "sent_slot", "period");
 #define REACTIONS_TRUNCATE(NN) "TRUNCATE reaction_" NN
 DAYS_SQL_PAIR(SQL_MESSAGES_EMPTY, MESSAGES_DELETE, MESSAGES_TRUNCATE);
 DAYS_SQL_PAIR(SQL_REACTIONS_EMPTY, REACTIONS_DELETE, REACTIONS_TRUNCATE);
+#define MEDIA_DELETE(NN)   "DELETE FROM media_ref_" NN
+#define MEDIA_TRUNCATE(NN) "TRUNCATE media_ref_" NN
+DAYS_SQL_PAIR(SQL_MEDIA_EMPTY, MEDIA_DELETE, MEDIA_TRUNCATE);
 
 static struct sql SQL_SENT_EMPTY[SENT_SLOTS] = {
     {.text = "DELETE FROM sent_0", .pgsql = "TRUNCATE sent_0"},
@@ -44,9 +47,10 @@ static struct sql SQL_SENT_EMPTY[SENT_SLOTS] = {
     {.text = "DELETE FROM sent_3", .pgsql = "TRUNCATE sent_3"},
 };
 
-static const struct slots day_slots = {.count = LOG_SLOTS,
-                                       SLOTS_STATEMENTS(SQL_DAY),
-                                       .empties = {SQL_MESSAGES_EMPTY, SQL_REACTIONS_EMPTY}};
+static const struct slots day_slots = {
+    .count = LOG_SLOTS,
+    SLOTS_STATEMENTS(SQL_DAY),
+    .empties = {SQL_MESSAGES_EMPTY, SQL_REACTIONS_EMPTY, SQL_MEDIA_EMPTY}};
 static const struct slots sent_slots = {
     .count = SENT_SLOTS, SLOTS_STATEMENTS(SQL_PERIOD), .empties = {SQL_SENT_EMPTY}};
 

@@ -8,6 +8,7 @@
  */
 #include "base/ids.h"
 #include "chat/chat_call.h"
+#include "chat/media.h"
 
 /* A message that a route is about, with its chat. */
 struct subject {
@@ -115,6 +116,10 @@ static enum err edit_apply(struct call *call, struct writer_tx *tx)
         problem_reply(call, PROBLEM_CONFLICT, "The message is deleted.");
         return ERR_OK;
     }
+    if (subject.message.type != ENTRY_TEXT) {
+        problem_reply(call, PROBLEM_CONFLICT, "Only texts can be edited.");
+        return ERR_OK;
+    }
     if (str_eq(subject.message.body, body->body))
         return reply_subject(call, tx, &subject);
     subject.message.body = body->body;
@@ -149,6 +154,8 @@ static enum err delete_apply(struct call *call, struct writer_tx *tx)
         subject.message.body = STR("");
         subject.message.deleted_at = tx->now_ms;
         err = log_store_change(tx->db, subject.slot, &subject.message);
+        if (!err && subject.message.media_id > 0)
+            err = media_release(tx, &subject.message, subject.slot);
         if (!err)
             err = append_change(call, tx, &subject, ENTRY_DELETE, STR(""));
     }

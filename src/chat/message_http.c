@@ -7,7 +7,7 @@
 /* ---- sending ---- */
 
 struct send_body {
-    struct str client_id, body, reply_to;
+    struct str client_id, body, media_id, reply_to;
     bool has_reply;
 };
 
@@ -22,9 +22,15 @@ static const struct json_field send_fields[] = {
     {.name = "body",
      .kind = JSON_STR,
      .offset = offsetof(struct send_body, body),
-     .is_required = true,
      .min = 1,
-     .max = TEXT_BYTES_MAX},
+     .max = TEXT_BYTES_MAX,
+     .doc = "the text; or"},
+    {.name = "media_id",
+     .kind = JSON_STR,
+     .offset = offsetof(struct send_body, media_id),
+     .min = 1,
+     .max = ID_TEXT_SIZE,
+     .doc = "a file: a finished upload of the sender, or one that the sender sees"},
     {.name = "reply_to",
      .kind = JSON_STR,
      .offset = offsetof(struct send_body, reply_to),
@@ -74,6 +80,7 @@ static enum err send_prepare(struct call *call, struct db *db)
                               .sender_id = chat_caller(call),
                               .client_id = form->body.client_id,
                               .body = form->body.body,
+                              .media_text = form->body.media_id,
                               .reply_to_id = form->body.has_reply ? form->body.reply_to : STR_NONE,
                               .take_room = take_room};
     if (!message_send_check(&form->send, &form->result.refusal))

@@ -4,8 +4,10 @@
 #include <stdio.h>
 
 #include "base/ids.h"
+#include "chat/media.h"
 
 #define NUMBER_TEXT_MAX 24
+#define NO_MEDIA        "is not a file of yours, or one that you see"
 
 /* ---- before the writer ---- */
 
@@ -35,20 +37,37 @@ static bool parse_reply_to(struct message_send *send)
     return true;
 }
 
+/* A text or a file. */
+static bool check_content(struct message_send *send, struct send_refusal *refusal)
+{
+    send->media_id = 0;
+    if (!send->body.data && !send->media_text.data)
+        return invalid(refusal, "body", "must be there, or media_id in its place");
+    if (send->body.data && send->media_text.data)
+        return invalid(refusal, "media_id", "stands in place of body");
+    if (send->media_text.data && id_parse(send->media_text, "med", &send->media_id) != ERR_OK)
+        return invalid(refusal, "media_id", NO_MEDIA);
+    if (!chat_is_text(send->body, true))
+        return invalid(refusal, "body", "must not have control characters");
+    return true;
+}
+
 bool message_send_check(struct message_send *send, struct send_refusal *ret_refusal)
 {
     char number[NUMBER_TEXT_MAX];
     if (!is_client_id(send->client_id))
         return invalid(ret_refusal, "client_id", "must be visible ASCII characters");
-    if (!chat_is_text(send->body, true))
-        return invalid(ret_refusal, "body", "must not have control characters");
+    if (!check_content(send, ret_refusal))
+        return false;
     send->reply_to = 0;
     if (!parse_reply_to(send))
         return invalid(ret_refusal, "reply_to", "is not a message of this chat");
-    (void)snprintf(number, sizeof(number), "%lld:", (long long)send->reply_to); /* fits */
+    struct str content = send->media_id > 0 ? send->media_text : send->body;
+    (void)snprintf(number, sizeof(number), "%lld%c", (long long)send->reply_to,
+                   send->media_id > 0 ? '/' : ':'); /* fits */
     send->sent = (struct sent){.chat_id = send->chat_id, .sender_id = send->sender_id};
     crypto_sha256(send->client_id, send->sent.client_hash);
-    crypto_sha256_2(str_from_c(number), send->body, send->sent.body_hash);
+    crypto_sha256_2(str_from_c(number), content, send->sent.body_hash);
     return true;
 }
 
@@ -129,18 +148,42 @@ static enum err mark_read(struct writer_tx *tx, const struct chat_seen *seen)
     return member_store_put_marks(tx->db, seen->chat.id, &marks);
 }
 
+/* What is shown of a file is written into the entry, which so needs nothing else to be read. */
+static enum err take_media(struct writer_tx *tx, const struct message_send *send,
+                           struct send_result *result, struct str *ret_shown)
+{
+    const struct chat *chat = &result->seen.chat;
+    struct media media;
+    *ret_shown = send->body;
+    if (send->media_id == 0)
+        return ERR_OK;
+    int64_t day = day_of_ms(tx->now_ms > chat->last_at ? tx->now_ms : chat->last_at);
+    enum err err = media_hold(tx, send->media_id, send->sender_id,
+                              day > chat->last_day ? day : chat->last_day, &media);
+    if (err == ERR_NOT_FOUND)
+        return refuse(result, PROBLEM_VALIDATION, "media_id", NO_MEDIA);
+    if (err)
+        return err;
+    *ret_shown = media_show(tx->arena, &media);
+    return ret_shown->data ? ERR_OK : ERR_NOMEM;
+}
+
 static enum err append_message(struct chat_service *chat, struct writer_tx *tx,
-                               const struct message_send *send, struct send_result *result)
+                               const struct message_send *send, struct str body,
+                               struct send_result *result)
 {
     struct sent sent = send->sent;
     result->outcome = SEND_NEW;
-    result->message = (struct message){.type = ENTRY_TEXT,
+    result->message = (struct message){.type = send->media_id > 0 ? ENTRY_MEDIA : ENTRY_TEXT,
                                        .sender_id = send->sender_id,
                                        .client_id = send->client_id,
-                                       .body = send->body,
+                                       .body = body,
+                                       .media_id = send->media_id,
                                        .reply_to = send->reply_to};
     enum err err = log_append(&chat->log, tx, &result->seen.chat, &result->message);
     sent.seq = result->message.seq;
+    if (!err && send->media_id > 0)
+        err = media_store_add_ref(tx->db, day_slot(result->seen.chat.last_day), &result->message);
     if (!err)
         err = days_sent_put(chat->days, tx, &sent);
     return err ? err : mark_read(tx, &result->seen);
@@ -150,6 +193,7 @@ enum err message_send_apply(struct chat_service *chat, struct writer_tx *tx, str
                             struct message_send *send, struct send_result *result)
 {
     bool is_member = false;
+    struct str body;
     result->outcome = SEND_NEW;
     enum err err = chat_seen_load(tx->db, arena, send->chat_id, send->sender_id, tx->now_ms,
                                   &result->seen, &is_member);
@@ -164,6 +208,8 @@ enum err message_send_apply(struct chat_service *chat, struct writer_tx *tx, str
     err = check_block(tx, result);
     if (!err && result->outcome == SEND_NEW)
         err = check_reply(tx, arena, send, result);
+    if (!err && result->outcome == SEND_NEW)
+        err = take_media(tx, send, result, &body);
     if (err || result->outcome != SEND_NEW)
         return err;
     /* Here, so that nobody uses up the allowance of a chat who may not write to it. */
@@ -171,5 +217,5 @@ enum err message_send_apply(struct chat_service *chat, struct writer_tx *tx, str
         result->outcome = SEND_NO_ROOM;
         return ERR_OK;
     }
-    return append_message(chat, tx, send, result);
+    return append_message(chat, tx, send, body, result);
 }

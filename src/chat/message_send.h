@@ -21,12 +21,15 @@ struct send_refusal {
 
 struct message_send {
     uint64_t chat_id, sender_id;
-    struct str client_id, body;
+    struct str client_id;
+    struct str body;        /* STR_NONE: a file is sent */
+    struct str media_text;  /* id of that; STR_NONE: a text is */
     struct str reply_to_id; /* as it came; STR_NONE: none */
     /* Takes one from the allowance of the chat. False: it has none left, which the owner has noted. */
     bool (*take_room)(struct message_send *send);
 
-    int64_t reply_to; /* from here on set by message_send_check; number (log.h), 0: none */
+    int64_t reply_to;  /* from here on set by message_send_check; number (log.h), 0: none */
+    uint64_t media_id; /* 0: none */
     struct sent sent;
 };
 

@@ -24,6 +24,7 @@ static void sweep(struct timer *timer, void *ctx)
     enum err err = writer_run_internal(chat->writer, &job);
     if (err && err != ERR_CLOSED)
         log_warn("old chat messages stay", "err=%s", err_name(err));
+    media_sweep(chat);
 }
 
 enum err chat_retention_start(struct chat_service *chat, struct timer *timer)

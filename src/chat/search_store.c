@@ -2,11 +2,11 @@
 #include "chat/search.h"
 
 #define SCAN(NN)                                                                                   \
-    "SELECT seq, created_at, CASE WHEN type <= 1 AND deleted_at = 0 THEN body ELSE '' END"         \
+    "SELECT seq, created_at, CASE WHEN type = 0 AND deleted_at = 0 THEN body ELSE '' END"          \
     " FROM message_" NN " WHERE chat_id = $1 AND seq > $2 AND seq < $3"                            \
     " ORDER BY chat_id DESC, seq DESC LIMIT $4"
 DAYS_SQL(SQL_SCAN, SCAN);
-_Static_assert(ENTRY_TEXT <= 1 && ENTRY_MEDIA <= 1 && ENTRY_EDIT > 1, "which types are messages");
+_Static_assert(ENTRY_TEXT == 0, "which type has a text of its own");
 
 enum err search_store_scan(struct db *db, const struct search_scan *scan,
                            void (*visit)(const struct search_entry *entry, void *ctx), void *ctx)

@@ -38,6 +38,8 @@ static enum err chat_open(struct chat_service *chat)
     if (!err)
         err = chat_store_epoch(writer_db(chat->writer), &chat->log.epoch);
     if (!err)
+        err = media_service_open(&chat->media, chat->config);
+    if (!err)
         err = receipts_new(chat->writer, &chat->log, &chat->receipts);
     if (!err)
         err = stream_new(chat, &chat->stream);
@@ -124,6 +126,7 @@ void chat_service_free(struct chat_service *chat)
     feed_free(chat->feed);
     stream_free(chat->stream);
     receipts_free(chat->receipts);
+    media_service_close(&chat->media);
     days_free(chat->days);
     service_free_routes(&chat->service);
     free(chat);

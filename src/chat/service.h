@@ -6,6 +6,7 @@
 #include "app/config.h"
 #include "chat/fanout.h"
 #include "chat/log.h"
+#include "chat/media_service.h"
 
 struct bridge_sink;
 struct chat_inlet;
@@ -23,6 +24,7 @@ struct chat_service {
     struct days *days;
     struct fanout fanout; /* its listener is set before chat_service_start */
     struct log log;
+    struct media_service media;
     struct feed *feed;         /* what other nodes write; NULL: nobody listens, or there are none */
     struct receipts *receipts; /* of the stream, until they are written */
     struct stream *stream;
@@ -52,6 +54,7 @@ void chat_service_free(struct chat_service *chat); /* NULL is fine */
     TABLE(chat_member_routes)                                                                      \
     TABLE(chat_message_routes)                                                                     \
     TABLE(chat_message_change_routes)                                                              \
+    TABLE(chat_media_routes)                                                                       \
     TABLE(chat_receipt_routes)                                                                     \
     TABLE(chat_device_routes)                                                                      \
     TABLE(chat_block_routes)                                                                       \
