@@ -72,21 +72,33 @@ static size_t fill_text(struct ephemera *ephemera)
     return taken;
 }
 
+static enum err call(struct ephemera *ephemera)
+{
+    ephemera->said_ns = clock_mono_ns();
+    return db_call(ephemera->db, CHANNEL, str_from(ephemera->text.bytes, ephemera->text.len));
+}
+
+/* The node itself. */
+static enum err call_own(struct ephemera *ephemera, enum ephemeral_kind kind)
+{
+    ephemera_text_begin(&ephemera->text, ephemera->id);
+    (void)ephemera_text_add(&ephemera->text, &(struct ephemeral){.kind = kind});
+    return call(ephemera);
+}
+
 static enum err say_waiting(struct ephemera *ephemera)
 {
-    for (size_t i = 0; i < EPHEMERA_CALLS_MAX; i++) {
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < EPHEMERA_CALLS_MAX; i++) {
         size_t taken = fill_text(ephemera);
-        bool is_due = clock_mono_ns() - ephemera->said_ns >= EPHEMERA_BEAT_MS * NS_PER_MS;
-        if (taken == 0 && (i > 0 || !is_due))
+        if (taken == 0)
             break;
-        enum err err =
-            db_call(ephemera->db, CHANNEL, str_from(ephemera->text.bytes, ephemera->text.len));
+        err = call(ephemera);
         atomic_fetch_add(err ? &ephemera->dropped : &ephemera->said, taken);
-        if (err)
-            return err;
-        ephemera->said_ns = clock_mono_ns();
     }
-    return ERR_OK;
+    if (!err && clock_mono_ns() - ephemera->said_ns >= EPHEMERA_BEAT_MS * NS_PER_MS)
+        err = call_own(ephemera, EPHEMERAL_HERE);
+    return err;
 }
 
 /* ---- hearing ---- */
@@ -109,6 +121,14 @@ static struct node *find_node(struct ephemera *ephemera, uint64_t id)
     return free_place;
 }
 
+static void lose(struct ephemera *ephemera, struct node *node)
+{
+    uint64_t id = node->id;
+    *node = (struct node){0};
+    atomic_fetch_sub(&ephemera->node_count, 1);
+    ephemera->listener.on_lost(ephemera->listener.ctx, id);
+}
+
 static void on_item(void *ctx, uint64_t node, const struct ephemeral *what)
 {
     struct ephemera *ephemera = ctx;
@@ -117,20 +137,18 @@ static void on_item(void *ctx, uint64_t node, const struct ephemeral *what)
         return;
     known->heard_ns = clock_mono_ns();
     atomic_fetch_add(&ephemera->heard, 1);
-    ephemera->listener.on_heard(ephemera->listener.ctx, node, what);
+    if (what->kind == EPHEMERAL_GONE)
+        lose(ephemera, known);
+    else if (what->kind != EPHEMERAL_HERE)
+        ephemera->listener.on_heard(ephemera->listener.ctx, node, what);
 }
 
 static void on_call(void *ctx, struct str call)
 {
     struct ephemera *ephemera = ctx;
     uint64_t id = 0;
-    if (ephemera_read(call, &id, on_item, ephemera)) {
+    if (ephemera_read(call, &id, on_item, ephemera))
         log_warn("a call of another node makes no sense", "bytes=%zu", call.len);
-        return;
-    }
-    struct node *node = id == ephemera->id ? NULL : find_node(ephemera, id);
-    if (node) /* a call may say nothing but that it is there */
-        node->heard_ns = clock_mono_ns();
 }
 
 /* Silence counts only while there was something to hear with. */
@@ -145,12 +163,8 @@ static void look_for_lost(struct ephemera *ephemera)
     int64_t since_ns = clock_mono_ns() - EPHEMERA_LOST_MS * NS_PER_MS;
     for (size_t i = 0; i < EPHEMERA_NODES_MAX; i++) {
         struct node *node = &ephemera->nodes[i];
-        if (node->id == 0 || node->heard_ns > since_ns)
-            continue;
-        uint64_t id = node->id;
-        *node = (struct node){0};
-        atomic_fetch_sub(&ephemera->node_count, 1);
-        ephemera->listener.on_lost(ephemera->listener.ctx, id);
+        if (node->id != 0 && node->heard_ns <= since_ns)
+            lose(ephemera, node);
     }
 }
 
@@ -191,6 +205,7 @@ static void *ephemera_main(void *ctx)
     }
     /* The last streams have ended by now, and others shall know before they notice the silence. */
     (void)!say_waiting(ephemera);
+    (void)!call_own(ephemera, EPHEMERAL_GONE);
     return NULL;
 }
 

@@ -6,8 +6,8 @@
  *
  * Invariants
  *  1. Saying something never waits and never fails a caller: what finds no room is not said.
- *  2. Each node says something every EPHEMERA_BEAT_MS. Who is silent for EPHEMERA_LOST_MS is lost, and told so once;
- *     a process that starts anew is another node.
+ *  2. Each node says something every EPHEMERA_BEAT_MS. Who says that it stops, or is silent for EPHEMERA_LOST_MS, is
+ *     lost, and told so once; a process that starts anew is another node.
  *  3. What was missed (lost calls, a connection that was away) is made good by those who say it again in turn.
  */
 #ifndef CHAT_EPHEMERA_H
@@ -23,13 +23,14 @@ enum ephemeral_kind {
     EPHEMERAL_ONLINE, /* user: has a stream on this node; said when it begins, and again in turn */
     EPHEMERAL_OFFLINE,
     EPHEMERAL_BLOCK, /* user, other: a block between these two was made or taken back */
+    EPHEMERAL_HERE,  /* the node itself; not told to listeners, as little as the next one */
+    EPHEMERAL_GONE,  /* it stops, and with it goes whoever was online there */
     EPHEMERAL_KIND_COUNT,
 };
 
 struct ephemeral {
     enum ephemeral_kind kind;
-    uint64_t user_id;
-    uint64_t other_id; /* 0 where the kind has none */
+    uint64_t user_id, other_id; /* 0 where the kind has none */
 };
 
 /* On the thread of ephemera. node: of this run of that process, never 0. */
@@ -51,7 +52,7 @@ struct ephemera_stats {
 ERR_MUST_USE enum err ephemera_new(const char *location, const struct ephemera_listener *listener,
                                    struct ephemera **ret_ephemera);
 ERR_MUST_USE enum err ephemera_start(struct ephemera *ephemera); /* NULL is fine, here and below */
-void ephemera_stop(struct ephemera *ephemera);                   /* says what waits, and joins */
+void ephemera_stop(struct ephemera *ephemera); /* says what waits, and EPHEMERAL_GONE; joins */
 void ephemera_free(struct ephemera *ephemera);
 /* Any thread. */
 void ephemera_say(struct ephemera *ephemera, const struct ephemeral *what);

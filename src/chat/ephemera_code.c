@@ -1,8 +1,8 @@
 /*
  * "1 NODE ITEM ITEM ..." - numbers in lower-case hexadecimal without leading zeros; an item is a letter for its kind and
- * one or two numbers with a point between them:
+ * as many numbers as the kind has, with a point between two:
  *
- *     1 5f3a9c t16c2a.91b o16c2a x16c2b b16c2a.16c2b
+ *     1 5f3a9c t16c2a.91b o16c2a x16c2b b16c2a.16c2b h
  */
 #include "chat/ephemera.h"
 
@@ -13,12 +13,10 @@
 
 static const struct {
     char letter;
-    bool has_other;
+    int numbers;
 } kinds[EPHEMERAL_KIND_COUNT] = {
-    [EPHEMERAL_TYPING] = {'t', true},
-    [EPHEMERAL_ONLINE] = {'o', false},
-    [EPHEMERAL_OFFLINE] = {'x', false},
-    [EPHEMERAL_BLOCK] = {'b', true},
+    [EPHEMERAL_TYPING] = {'t', 2}, [EPHEMERAL_ONLINE] = {'o', 1}, [EPHEMERAL_OFFLINE] = {'x', 1},
+    [EPHEMERAL_BLOCK] = {'b', 2},  [EPHEMERAL_HERE] = {'h', 0},   [EPHEMERAL_GONE] = {'g', 0},
 };
 
 void ephemera_text_begin(struct ephemera_text *text, uint64_t node)
@@ -30,11 +28,11 @@ void ephemera_text_begin(struct ephemera_text *text, uint64_t node)
 bool ephemera_text_add(struct ephemera_text *text, const struct ephemeral *what)
 {
     char item[ITEM_BYTES_MAX];
-    int len = snprintf(item, sizeof(item), " %c%llx", kinds[what->kind].letter,
-                       (unsigned long long)what->user_id);
-    if (kinds[what->kind].has_other)
-        len += snprintf(item + len, sizeof(item) - (size_t)len, ".%llx",
-                        (unsigned long long)what->other_id);
+    const uint64_t numbers[] = {what->user_id, what->other_id};
+    int len = snprintf(item, sizeof(item), " %c", kinds[what->kind].letter);
+    for (int i = 0; i < kinds[what->kind].numbers; i++)
+        len += snprintf(item + len, sizeof(item) - (size_t)len, "%s%llx", i > 0 ? "." : "",
+                        (unsigned long long)numbers[i]);
     if ((size_t)len > sizeof(text->bytes) - text->len)
         return false;
     memcpy(text->bytes + text->len, item, (size_t)len);
@@ -57,26 +55,24 @@ static bool read_number(struct str text, uint64_t *ret_number)
     return text.len > 0 && text.len <= 16 && text.data[0] != '0';
 }
 
-/* *ret_is_known: false for a kind of a newer node. */
-static bool read_item(struct str item, struct ephemeral *ret_what, bool *ret_is_known)
+/* ret_what->kind is EPHEMERAL_KIND_COUNT for one of a newer node. */
+static bool read_item(struct str item, struct ephemeral *ret_what)
 {
     *ret_what = (struct ephemeral){.kind = EPHEMERAL_KIND_COUNT};
-    if (item.len < 2)
+    if (item.len == 0 || item.data[0] < 'a' || item.data[0] > 'z')
         return false;
-    bool has_other = false;
     for (size_t i = 0; i < EPHEMERAL_KIND_COUNT; i++) {
-        if (kinds[i].letter == item.data[0]) {
+        if (kinds[i].letter == item.data[0])
             ret_what->kind = (enum ephemeral_kind)i;
-            has_other = kinds[i].has_other;
-        }
     }
-    *ret_is_known = ret_what->kind != EPHEMERAL_KIND_COUNT;
-    if (!*ret_is_known)
-        return item.data[0] >= 'a' && item.data[0] <= 'z';
+    if (ret_what->kind == EPHEMERAL_KIND_COUNT)
+        return true;
+    int numbers = kinds[ret_what->kind].numbers;
     struct str rest = str_from(item.data + 1, item.len - 1);
-    struct str user = has_other ? str_split(&rest, '.') : rest;
-    return read_number(user, &ret_what->user_id) &&
-           (!has_other || read_number(rest, &ret_what->other_id));
+    struct str user = numbers == 2 ? str_split(&rest, '.') : rest;
+    return (numbers == 0 && rest.len == 0) ||
+           (numbers > 0 && read_number(user, &ret_what->user_id) &&
+            (numbers == 1 || read_number(rest, &ret_what->other_id)));
 }
 
 enum err ephemera_read(struct str call, uint64_t *ret_node,
@@ -91,10 +87,9 @@ enum err ephemera_read(struct str call, uint64_t *ret_node,
         return ERR_INVALID;
     while (rest.len > 0) {
         struct ephemeral what;
-        bool is_known = false;
-        if (!read_item(str_split(&rest, ' '), &what, &is_known))
+        if (!read_item(str_split(&rest, ' '), &what))
             return ERR_INVALID;
-        if (is_known)
+        if (what.kind != EPHEMERAL_KIND_COUNT)
             fn(ctx, *ret_node, &what);
     }
     return ERR_OK;

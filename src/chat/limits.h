@@ -103,4 +103,19 @@
 #define EPHEMERA_LOST_MS     10000
 #define EPHEMERA_NODES_MAX   64
 
+/* Who is online, and who watches them: see presence.h. */
+#define PRESENCE_USERS_MAX    (1u << 20) /* that a node knows of */
+#define PRESENCE_WATCHES_MAX  (1u << 20)
+#define PRESENCE_WATCHED_MAX  100    /* of a stream */
+#define PRESENCE_GRACE_MS     3000   /* away for less than this is not away */
+#define PRESENCE_TRUST_MS     30000  /* that a watcher may see somebody */
+#define PRESENCE_AGAIN_MS     20000  /* that who is here is said to other nodes again */
+#define PRESENCE_AGES         3      /* turns after which it is not believed any more */
+#define PRESENCE_WRITE_MS     180000 /* between two writes of when a user was seen last, */
+#define PRESENCE_REFRESH_MS   900000 /* which are made also while they are here */
+#define PRESENCE_WRITE_BATCH  256
+#define PRESENCE_TELL_BATCH   1024 /* watchers of one user, of one change */
+#define PRESENCE_CHECKS_MAX   65536
+#define PRESENCE_CHECKS_BATCH 64
+
 #endif

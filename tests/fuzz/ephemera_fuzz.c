@@ -18,7 +18,8 @@ static void on_item(void *ctx, uint64_t node, const struct ephemeral *what)
 {
     struct story *story = ctx;
     bool has_other = what->kind == EPHEMERAL_TYPING || what->kind == EPHEMERAL_BLOCK;
-    if (node == 0 || what->kind >= EPHEMERAL_KIND_COUNT || what->user_id == 0 ||
+    bool has_user = what->kind != EPHEMERAL_HERE && what->kind != EPHEMERAL_GONE;
+    if (node == 0 || what->kind >= EPHEMERAL_KIND_COUNT || (what->user_id != 0) != has_user ||
         (what->other_id != 0) != has_other)
         abort();
     if (story->node == 0)
@@ -32,7 +33,7 @@ static bool has_only_known(struct str call)
     struct str rest = call;
     for (size_t i = 0; rest.len > 0; i++) {
         struct str item = str_split(&rest, ' ');
-        if (i >= 2 && !memchr("toxb", item.data[0], 4))
+        if (i >= 2 && !memchr("toxbhg", item.data[0], 6))
             return false;
     }
     return true;

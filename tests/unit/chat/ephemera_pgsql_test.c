@@ -127,7 +127,7 @@ static void test_who_is_silent_is_lost_once_and_found_again(void **state)
     assert_int_equal(nodes_of(&b), 0);
     assert_ok(ephemera_turn(b.ephemera, 50));
     assert_int_equal(b.lost, 1);
-    assert_ok(ephemera_turn(a.ephemera, 0)); /* says nothing but that it is there */
+    assert_ok(ephemera_turn(a.ephemera, 0)); /* says that it is there */
     for (int i = 0; i < TURNS_MAX && nodes_of(&b) < 1; i++)
         assert_ok(ephemera_turn(b.ephemera, 10));
     assert_int_equal(nodes_of(&b), 1);
@@ -173,7 +173,7 @@ static void *chatter_main(void *ctx)
     return NULL;
 }
 
-/* The threads of two nodes, and several that say something. Stopping says what is left. */
+/* The threads of two nodes, and several that say something. Stopping says what is left, and that it stops. */
 static void test_threads(void **state)
 {
     enum {
@@ -195,6 +195,10 @@ static void test_threads(void **state)
     for (int i = 0; i < TURNS_MAX && b.count < TALKERS * 1000; i++)
         assert_ok(ephemera_turn(b.ephemera, 10));
     assert_int_equal(b.of_kind[EPHEMERAL_OFFLINE], TALKERS * 1000);
+    for (int i = 0; i < TURNS_MAX && b.lost == 0; i++)
+        assert_ok(ephemera_turn(b.ephemera, 10));
+    assert_true(b.lost_node == ephemera_node(a.ephemera));
+    assert_int_equal(nodes_of(&b), 0);
     ephemera_free(a.ephemera);
     ephemera_free(b.ephemera);
 }

@@ -46,18 +46,23 @@ static void test_what_is_said_is_read(void **state)
     const struct ephemeral said[] = {{EPHEMERAL_TYPING, 0x16c2a, UINT64_MAX},
                                      {EPHEMERAL_ONLINE, UINT64_MAX, 0},
                                      {EPHEMERAL_OFFLINE, 1, 0},
-                                     {EPHEMERAL_BLOCK, 2, 3}};
+                                     {EPHEMERAL_BLOCK, 2, 3},
+                                     {EPHEMERAL_HERE, 0, 0},
+                                     {EPHEMERAL_GONE, 0, 0}};
+    enum {
+        COUNT = sizeof(said) / sizeof(said[0])
+    };
     ephemera_text_begin(&text, UINT64_C(0xfedcba9876543210));
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < COUNT; i++)
         assert_true(ephemera_text_add(&text, &said[i]));
     assert_true(
         str_eq(str_from(text.bytes, text.len),
-               STR("1 fedcba9876543210 t16c2a.ffffffffffffffff offffffffffffffff x1 b2.3")));
+               STR("1 fedcba9876543210 t16c2a.ffffffffffffffff offffffffffffffff x1 b2.3 h g")));
     uint64_t node;
     assert_ok(ephemera_read(str_from(text.bytes, text.len), &node, on_heard, &ear));
-    assert_int_equal(ear.count, 4);
+    assert_int_equal(ear.count, COUNT);
     assert_true(ear.node == UINT64_C(0xfedcba9876543210));
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(ear.heard[i].kind, said[i].kind);
         assert_true(ear.heard[i].user_id == said[i].user_id);
         assert_true(ear.heard[i].other_id == said[i].other_id);
@@ -98,12 +103,27 @@ static void test_what_is_none_of_ours_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "",        "1",       "1 ",         "2 7 o5",
-        "1 0 o5",  "1 G o5",  "1 7  o5",    "1 7 o",
+        "",
+        "1",
+        "1 ",
+        "2 7 o5",
+        "1 0 o5",
+        "1 G o5",
+        "1 7  o5",
+        "1 7 o",
         "1 7 o0",
-        "1 7 o05",  "1 7 oA",  "1 7 o5.6",   "1 7 t5",
-        "1 7 t5.", "1 7 t.5", "1 7 t5.6.7", "1 7 o12345678901234567",
-        "1 7 55",  "1 7 O5",  "hello",      "1 7\to5",
+        "1 7 o05",
+        "1 7 oA",
+        "1 7 o5.6",
+        "1 7 t5",
+        "1 7 t5.",
+        "1 7 t.5",
+        "1 7 t5.6.7",
+        "1 7 o12345678901234567",
+        "1 7 55",
+        "1 7 O5",
+        "hello",
+        "1 7\to5",
     };
     static struct ear ear;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
