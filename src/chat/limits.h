@@ -71,11 +71,12 @@
 #define STREAM_MESSAGE_BYTES_MAX (64u << 10)
 #define STREAM_QUEUE_BYTES_MAX   (256u << 10) /* what waits for a client that does not read */
 #define STREAM_QUEUE_FRAMES_MAX  1024
+#define STREAM_QUEUE_BURST       4   /* times these for one that reads */
 #define STREAM_SESSIONS_MAX      40  /* of a user; more end the oldest */
 #define STREAM_UNANSWERED_MAX    64  /* sends of a session */
 #define STREAM_MISTAKES_MAX      100 /* of a session in STREAM_MISTAKES_MS */
 #define STREAM_MISTAKES_MS       60000
-#define STREAM_ORIGINS_MAX        32 /* of --chat-origins */
+#define STREAM_ORIGINS_MAX       32    /* of --chat-origins */
 #define STREAM_HELLO_MS          10000 /* until a client has said who it is */
 #define STREAM_ADMIT_PER_S       2000  /* new connections */
 #define STREAM_READS_MAX         2 /* tasks of all streams at the reader pool; others wait outside of it */

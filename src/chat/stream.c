@@ -190,6 +190,7 @@ enum err stream_new(struct chat_service *chat, struct stream **ret_stream)
                                                  .message_max = STREAM_MESSAGE_BYTES_MAX,
                                                  .queue_bytes_max = STREAM_QUEUE_BYTES_MAX,
                                                  .queue_frames_max = STREAM_QUEUE_FRAMES_MAX,
+                                                 .queue_burst = STREAM_QUEUE_BURST,
                                                  .admit_per_s = STREAM_ADMIT_PER_S,
                                                  .on_open = session_on_open,
                                                  .on_message = session_on_message,

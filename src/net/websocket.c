@@ -44,6 +44,7 @@
 #define EVENTS_A_TURN    256
 #define WRITE_PARTS_MAX  64
 #define WRITE_BYTES_MAX  ((size_t)64 << 10)
+#define STUCK_MS         250  /* in which a client that reads takes something */
 #define DRAIN_SLICE      1024 /* slots looked at in one tick of a drain */
 #define DRAIN_SPREAD_MIN 1000
 
@@ -261,6 +262,11 @@ void websocket_overflow(struct websocket *socket)
         begin_closing(socket, WEBSOCKET_END_FULL, WEBSOCKET_TRY_LATER, STR("resync"));
 }
 
+static bool is_stuck(const struct websocket *socket)
+{
+    return socket->write_ms > 0 && now_ms() - socket->write_ms > STUCK_MS;
+}
+
 static enum err send_durable(struct websocket *socket, struct shared *frame)
 {
     const struct websocket_options *options = &socket->hub->options;
@@ -268,6 +274,8 @@ static enum err send_durable(struct websocket *socket, struct shared *frame)
     enum err err = enqueue(socket, limits, frame, false);
     if (err != ERR_FULL)
         return err;
+    if (!is_stuck(socket))
+        limits = &socket->hub->burst_limits;
     counter_add(&socket->loop->counters.dropped_ephemeral, outbox_drop_ephemeral(&socket->outbox));
     err = enqueue(socket, limits, frame, false);
     if (err == ERR_FULL &&
@@ -533,9 +541,9 @@ static void on_tick(h2o_timeout_entry_t *entry)
     const struct websocket_options *options = &socket->hub->options;
     int64_t now = now_ms();
     h2o_timeout_link(loop->server_loop->context.loop, &loop->tick_timeout, entry);
-    bool is_stuck = socket->write_ms > 0 && now - socket->write_ms > options->write_ms;
+    bool is_overdue = socket->write_ms > 0 && now - socket->write_ms > options->write_ms;
     bool is_late = socket->closing_ms > 0 && now - socket->closing_ms > options->close_ms;
-    if (is_stuck || is_late)
+    if (is_overdue || is_late)
         finish_as(socket, WEBSOCKET_END_SLOW_READER);
     else if (socket->state == WEBSOCKET_OPEN)
         tick_open(socket, now);

@@ -68,19 +68,22 @@ struct websocket_options {
     size_t message_max;      /* 64 KiB */
     size_t queue_bytes_max;  /* of one connection, waiting to be sent; 256 KiB */
     size_t queue_frames_max; /* 1,024 */
-    size_t partial_max;      /* bytes of all messages that have begun to come in; 64 MiB */
-    size_t posts_max;        /* frames posted to one loop and not yet taken over; 262,144 */
-    unsigned admit_per_s;    /* new sockets; 2,000 */
-    int64_t ping_ms;         /* silence after which a client is pinged; 30 s */
-    int64_t pong_ms;         /* and then so long for any answer; 15 s */
-    int64_t message_ms;      /* from a message's first byte to its last; 30 s */
-    int64_t write_ms;        /* for the client to take one write, of at most 64 KiB; 20 s */
-    int64_t close_ms;        /* for the client's part of closing; 5 s */
+    unsigned
+        queue_burst; /* times these two for a client that reads, since many may be sent to it at once; 1 */
+    size_t partial_max;   /* bytes of all messages that have begun to come in; 64 MiB */
+    size_t posts_max;     /* frames posted to one loop and not yet taken over; 262,144 */
+    unsigned admit_per_s; /* new sockets; 2,000 */
+    int64_t ping_ms;      /* silence after which a client is pinged; 30 s */
+    int64_t pong_ms;      /* and then so long for any answer; 15 s */
+    int64_t message_ms;   /* from a message's first byte to its last; 30 s */
+    int64_t write_ms;     /* for the client to take one write, of at most 64 KiB; 20 s */
+    int64_t close_ms;     /* for the client's part of closing; 5 s */
 
     void (*on_open)(struct websocket *socket, void *ctx); /* may be NULL */
     /* message: until it returns. */
     void (*on_message)(struct websocket *socket, bool is_text, struct str message, void *ctx);
-    /* A frame that may not be lost finds the queue full, even without the ephemeral ones in it.
+    /* A frame that may not be lost finds the queue full (for a client that has taken nothing of it for a while, or
+     * queue_burst times full), even without the ephemeral ones in it.
      * NULL: close. */
     enum websocket_full_choice (*on_full)(struct websocket *socket, void *ctx);
     /* What waited was dropped; the last words before it is closed with 1013. May be NULL. */

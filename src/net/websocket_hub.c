@@ -77,6 +77,7 @@ static void set_defaults(struct websocket_options *options)
     DEFAULT(frame_max, options->message_max);
     DEFAULT(queue_bytes_max, QUEUE_BYTES_DEFAULT);
     DEFAULT(queue_frames_max, QUEUE_FRAMES_DEFAULT);
+    DEFAULT(queue_burst, 1);
     DEFAULT(partial_max, PARTIAL_MAX_DEFAULT);
     DEFAULT(posts_max, POSTS_MAX_DEFAULT);
     DEFAULT(admit_per_s, ADMIT_PER_S_DEFAULT);
@@ -109,10 +110,14 @@ struct websocket_hub *websocket_hub_new(const struct websocket_options *options,
     }
     hub->options = *options;
     set_defaults(&hub->options);
-    assert(hub->options.queue_frames_max + CONTROL_FRAMES_RESERVE <= OUTBOX_FRAMES_LIMIT);
+    assert(hub->options.queue_frames_max * hub->options.queue_burst + CONTROL_FRAMES_RESERVE <=
+           OUTBOX_FRAMES_LIMIT);
     hub->limits = (struct outbox_limits){.frames_max = hub->options.queue_frames_max,
                                          .bytes_max = hub->options.queue_bytes_max};
-    hub->control_limits = hub->limits;
+    hub->burst_limits =
+        (struct outbox_limits){.frames_max = hub->limits.frames_max * hub->options.queue_burst,
+                               .bytes_max = hub->limits.bytes_max * hub->options.queue_burst};
+    hub->control_limits = hub->burst_limits;
     hub->control_limits.frames_max += CONTROL_FRAMES_RESERVE;
     hub->control_limits.bytes_max += (size_t)CONTROL_FRAMES_RESERVE * (WEBSOCKET_CONTROL_MAX + 2);
     hub->partial_max = hub->options.partial_max / loops;

@@ -90,6 +90,7 @@ struct websocket_loop {
 struct websocket_hub {
     struct websocket_options options;
     struct outbox_limits limits;         /* for the service's frames */
+    struct outbox_limits burst_limits;   /* the same while the client reads */
     struct outbox_limits control_limits; /* a little more, so that closing finds room */
     size_t partial_max;                  /* of one loop */
     int64_t tick_ms;

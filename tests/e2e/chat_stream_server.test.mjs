@@ -5,7 +5,9 @@
 import test, { after, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import { Foyer } from './lib/server.mjs';
-import { makeUser, unique } from './lib/seed.mjs';
+import { Nodes } from './lib/nodes.mjs';
+import { Postgres } from './lib/postgres.mjs';
+import { PASSWORD, makeUser, unique } from './lib/seed.mjs';
 import { ChatStream } from './lib/chat_stream.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -205,6 +207,7 @@ describe('live', () => {
         const people = await Promise.all(Array.from({ length: 4 }, () => makeUser(server)));
         const chats = [];
         for (let i = 0; i < 4; i++) chats.push((await group(people[0], people.slice(1))).id);
+        for (const id of chats) for (const body of ['2', '3', '4', '5']) await sent(people[0], id, body);
         let isOver = false;
         let count = 0;
         const talk = async (api) => {
@@ -237,5 +240,259 @@ describe('live', () => {
                 assert.deepEqual(seqsOf(stream, id), range((cursors?.[id][1] ?? 0) + 1, heads[id]));
             }
         listeners.forEach(([stream]) => stream.end());
+    });
+});
+
+describe('the end', () => {
+    test('a session that is logged out loses its streams, others stay', async () => {
+        const x = await makeUser(server);
+        const login = await server.anonymous.post('/v1/sessions', { email: x.email, password: PASSWORD });
+        const other = Object.assign(server.as(ok(login, 201).token), { user: x.user });
+        const [stream, stays] = [await hello(x), await hello(other)];
+        for (const one of [stream, stays]) await one.next('live');
+        assert.equal((await x.delete('/v1/sessions/current')).status, 204);
+        assert.equal((await stream.next('bye')).reason, 'unauthenticated');
+        assert.equal(await stream.closed(), 4401);
+        stays.say({ t: 'ping' });
+        await stays.next('pong');
+        const late = await ChatStream.open(server);
+        late.say({ t: 'hello', token: x.token });
+        assert.equal(await late.closed(), 4401);
+        stays.end();
+    });
+
+    test('a device has one stream, a user forty', async () => {
+        const x = await makeUser(server);
+        const device = ok(await x.post('/v1/devices', { name: 'phone', platform: 'android' }), 201);
+        const first = await hello(x, { device_id: device.id });
+        const second = await hello(x, { device_id: device.id });
+        assert.equal((await first.next('bye')).reason, 'replaced');
+        assert.equal(await first.closed(), 4409);
+        const more = [];
+        for (let i = 0; i < 40; i++) more.push(await hello(x));
+        assert.equal((await second.next('bye')).reason, 'limit');
+        assert.equal(await second.closed(), 4429);
+        more.at(-1).say({ t: 'ping' });
+        await more.at(-1).next('pong');
+        more.forEach((stream) => stream.end());
+    });
+
+    test('a device begins where its receipts say', async () => {
+        const x = await makeUser(server);
+        const device = ok(await x.post('/v1/devices', { name: 'phone', platform: 'android' }), 201);
+        const chat = await group(ada, [x]);
+        for (const body of ['one', 'two', 'three']) await sent(ada, chat.id, body);
+        const first = await hello(x, { device_id: device.id });
+        await first.next('live');
+        assert.deepEqual(seqsOf(first, chat.id), [1, 2, 3, 4]);
+        first.say({ t: 'receipt', chat_id: chat.id, delivered_seq: 3 });
+        await first.next(({ t, delivered_seq, user_id }) => t === 'receipt' && user_id === idOf(x) && delivered_seq === 3);
+        first.end();
+        const second = await hello(x, { device_id: device.id });
+        await second.next('live');
+        assert.deepEqual(seqsOf(second, chat.id), [4]);
+        second.end();
+    });
+
+    test('mistakes are answered, and too many of them end the stream', async () => {
+        const stream = await hello(cleo);
+        await stream.next('live');
+        const wrong = async (message, status, field) => {
+            stream.say(message);
+            const { problem, id } = await stream.next('error');
+            assert.deepEqual([problem.status, problem.errors?.[0].field, id], [status, field, message.id], JSON.stringify(message));
+        };
+        const chat = await group(cleo);
+        await wrong('[]', 400);
+        await wrong('{', 400);
+        await wrong({ t: 'dance', id: 3 }, 422, 't');
+        await wrong({ t: 'send', id: 4, chat_id: chat.id, body: 'x' }, 422, 'client_id');
+        await wrong({ t: 'send', chat_id: chat.id, client_id: 'a', body: 'x' }, 422, 'id');
+        await wrong({ t: 'send', id: 5, chat_id: chat.id, client_id: 'a b', body: 'x' }, 422, 'client_id');
+        await wrong({ t: 'send', id: 6, chat_id: chat.id, client_id: 'a', body: 'x', color: 'red' }, 422, 'color');
+        await wrong({ t: 'send', id: 7, chat_id: 'cht_x', client_id: 'a', body: 'x' }, 422, 'chat_id');
+        await wrong({ t: 'send', id: 8, chat_id: chat.id, client_id: 'a', body: 'x', reply_to: 'msg_x' }, 422, 'reply_to');
+        await wrong({ t: 'send', id: 9, chat_id: (await group(ada)).id, client_id: 'a', body: 'x' }, 404);
+        await wrong({ t: 'receipt', chat_id: chat.id, read_seq: -1 }, 422, 'read_seq');
+        for (let i = 0; i < 100; i++) stream.say({ t: 'dance' });
+        assert.equal((await stream.next('bye')).reason, 'limit');
+        assert.equal(await stream.closed(), 4429);
+    });
+
+    test('frames that may not be close it', async () => {
+        const binary = await hello(cleo);
+        binary.write(2, Buffer.from('x'));
+        assert.equal(await binary.closed(), 1003);
+        const large = await hello(cleo);
+        large.say('x'.repeat(65537));
+        assert.equal(await large.closed(), 1009);
+    });
+
+    test('who does not read is told to resync, and then has everything', async () => {
+        const chat = await group(ada, [bob]);
+        const slow = await hello(bob, { cursors: { [chat.id]: [1, 1] } });
+        const talker = await hello(ada);
+        for (const one of [slow, talker]) await one.next('live');
+        slow.pause();
+        const byes = await server.metric('foyer_chat_stream_byes_total');
+        let last = 0;
+        await until(async () => {
+            for (let i = 0; i < 50; i++) talker.say({ t: 'send', id: ++last, chat_id: chat.id, client_id: unique(), body: 'x'.repeat(8000) });
+            await until(() => talker.of('ack').length === last, { what: 'acks' });
+            return (await server.metric('foyer_chat_stream_byes_total')) > byes;
+        }, { what: 'the queue to be full' });
+        slow.resume();
+        assert.equal((await slow.next('bye')).reason, 'resync');
+        assert.equal(await slow.closed(), 1013);
+        const seqs = seqsOf(slow, chat.id);
+        assert.deepEqual(seqs, range(2, seqs.at(-1)), 'what came was in order');
+        const again = await hello(bob, { cursors: { [chat.id]: [1, seqs.at(-1)] } });
+        await again.next('live');
+        assert.deepEqual(seqsOf(again, chat.id), range(seqs.at(-1) + 1, last + 1));
+        [again, talker].forEach((one) => one.end());
+    });
+
+    test('a client that reads slowly catches up at its speed', async () => {
+        const chat = await group(ada, [bob]);
+        const talker = await hello(ada);
+        await talker.next('live');
+        for (let i = 1; i <= 400; i += 50) {
+            for (let n = i; n < i + 50; n++) talker.say({ t: 'send', id: n, chat_id: chat.id, client_id: unique(), body: `${n}${'y'.repeat(4000)}` });
+            await until(() => talker.of('ack').length === i + 49, { what: 'acks' });
+        }
+        const slow = await hello(bob);
+        for (let i = 0; i < 20; i++) { /* its kernel's buffers fill and empty */
+            slow.pause();
+            await new Promise((resolve) => setTimeout(resolve, 10));
+            slow.resume();
+            await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        await slow.next('live');
+        assert.deepEqual(seqsOf(slow, chat.id), range(1, 401));
+        [slow, talker].forEach((one) => one.end());
+    });
+
+    test('a server that stops says when to come again', async () => {
+        const own = await Foyer.start({ args: QUIET });
+        const x = await makeUser(own);
+        const stream = await ChatStream.hello(own, x);
+        await stream.next('live');
+        const [bye] = await Promise.all([stream.next('bye'), own.stop()]);
+        assert.equal(bye.reason, 'stop');
+        assert.ok(bye.reconnect_after_ms >= 0);
+        assert.equal(await stream.closed(), 1001);
+    });
+});
+
+describe('limits', () => {
+    test('rates are those of HTTP, and allowed origins are allowed', async () => {
+        const own = await Foyer.start({ args: ['--services=chat', '--chat-origins=https://a.example,https://b.example:8443'] });
+        const x = await makeUser(own);
+        const chat = ok(await x.post('/v1/chats', { type: 'group', title: 'x' }), 201);
+        assert.equal((await ChatStream.open(own, { headers: { Origin: 'https://b.example:8443' } })).status, 101);
+        assert.equal((await ChatStream.open(own, { headers: { Origin: 'https://b.example' } })).status, 403);
+        const stream = await ChatStream.hello(own, x);
+        await stream.next('live');
+        for (let id = 1; id <= 450; id++) {
+            stream.say({ t: 'send', id, chat_id: chat.id, client_id: unique(), body: 'x' });
+            if (id % 50 === 0) await until(() => stream.of('ack').length + stream.of('error').length === id, { what: 'answers' });
+        }
+        const { problem } = stream.of('error')[0];
+        assert.deepEqual([problem.type, problem.status], ['rate-limited', 429]);
+        assert.ok(problem.retry_after_s >= 1);
+        assert.ok(stream.of('ack').length >= 100);
+        await own.stop();
+    });
+
+    test('not more than 64 sends are without an answer', async () => {
+        const chat = await group(ada);
+        const stream = await hello(ada);
+        await stream.next('live');
+        for (let id = 1; id <= 2000; id++) stream.say({ t: 'send', id, chat_id: chat.id, client_id: unique(), body: 'x' });
+        await until(() => stream.of('ack').length + stream.of('error').length === 2000, { what: 'answers' });
+        assert.ok(stream.of('error').every(({ problem }) => problem.status === 429));
+        assert.ok(stream.of('ack').length >= 64);
+        stream.end();
+    });
+});
+
+describe('several nodes', () => {
+    let cluster, nodes;
+    before(async () => {
+        cluster = await Postgres.start();
+        nodes = await Nodes.start(cluster, { args: ['--services=tickets,chat'] });
+    });
+    after(async () => {
+        await nodes?.stop();
+        await cluster?.stop();
+    });
+
+    test('what one node writes the streams of the other hear, in order', async () => {
+        const { a, b } = nodes;
+        const [x, y] = [await makeUser(a), await makeUser(a)];
+        const [y_b, x_b] = [Object.assign(b.as(y.token), { user: y.user }), Object.assign(b.as(x.token), { user: x.user })];
+        const stream = await hello(y_b, {}, b);
+        const own = await hello(x, {}, a);
+        for (const one of [stream, own]) await one.next('live');
+        const chat = ok(await x.post('/v1/chats', { type: 'group', title: 'Two nodes', member_ids: [idOf(y)] }), 201);
+        const talk = ok(await x.post('/v1/chats', { type: 'direct', user_id: idOf(y) }), 201);
+        for (let i = 0; i < 30; i++) {
+            await sent(x, chat.id, `a${i}`);
+            await sent(i % 2 ? y_b : x_b, chat.id, `b${i}`);
+        }
+        await sent(x, talk.id, 'the end');
+        for (const one of [stream, own]) {
+            await one.next(({ body }) => body === 'the end');
+            await until(() => one.of('message', chat.id).length === 61, { what: '61 entries' });
+            assert.deepEqual(seqsOf(one, chat.id), range(1, 61));
+        }
+        const first = stream.of('message', chat.id)[1];
+        ok(await x.patch(`/v1/messages/${first.id}`, { body: 'edited' }), 200);
+        assert.deepEqual((await stream.next(({ type }) => type === 'edit')).body, 'edited');
+        stream.say({ t: 'receipt', chat_id: chat.id, read_seq: 62 });
+        await own.next(({ t, user_id, read_seq }) => t === 'receipt' && user_id === idOf(y) && read_seq === 62);
+        assert.equal((await x.delete(`/v1/chats/${chat.id}/members/${idOf(y)}`)).status, 204);
+        assert.equal((await stream.next('left')).chat_id, chat.id);
+        await sent(x, chat.id, 'alone');
+        await sent(x, talk.id, 'still here');
+        await stream.next(({ body }) => body === 'still here');
+        assert.ok(!stream.of('message', chat.id).some(({ body }) => body === 'alone'));
+        [stream, own].forEach((one) => one.end());
+    });
+
+    test('many connect to both while many send by both: no gap, nothing twice', async () => {
+        const people = await Promise.all(range(1, 3).map(() => makeUser(nodes.a)));
+        const at = (api, node) => Object.assign(node.as(api.token), { user: api.user });
+        const chats = [];
+        for (let i = 0; i < 3; i++) chats.push(ok(await people[0].post('/v1/chats', { type: 'group', title: 'x', member_ids: people.slice(1).map(idOf) }), 201).id);
+        let isOver = false;
+        let count = 0;
+        const talk = async (api, node) => {
+            const stream = await hello(at(api, node), {}, node);
+            while (!isOver) {
+                const id = ++count;
+                stream.say({ t: 'send', id, chat_id: chats[id % chats.length], client_id: unique(), body: `m${id}` });
+                await stream.next(({ t, id: answered }) => (t === 'ack' || t === 'error') && answered === id);
+            }
+            return stream;
+        };
+        const listen = async (api, node) => {
+            const all = [];
+            for (let i = 0; i < 12; i++) all.push(await hello(at(api, node), {}, node));
+            return all;
+        };
+        const talkers = people.flatMap((api) => nodes.all.map((node) => talk(api, node)));
+        const listeners = (await Promise.all(people.flatMap((api) => nodes.all.map((node) => listen(api, node))))).flat();
+        for (const stream of listeners) await until(() => stream.of('live').length || stream.isGone, { what: 'live' });
+        isOver = true;
+        listeners.push(...(await Promise.all(talkers)));
+        for (const id of chats) {
+            const head = ok(await people[0].get(`/v1/chats/${id}`), 200).last_seq;
+            for (const stream of listeners) {
+                await until(() => seqsOf(stream, id).at(-1) >= head || stream.isGone, { what: `entry ${head}` });
+                assert.deepEqual(seqsOf(stream, id), range(1, head));
+            }
+        }
+        listeners.forEach((stream) => stream.end());
     });
 });

@@ -115,7 +115,7 @@ export class ChatStream {
                 const message = this.heard[this.taken++];
                 if (test(message)) return message;
             }
-            if (this.isGone) throw new Error(`gone (${this.close.code}) while waiting for ${what}; heard ${JSON.stringify(this.heard.slice(-3))}`);
+            if (this.isGone) throw new Error(`gone (${this.close.code}) while waiting for ${what}; heard ${JSON.stringify(this.heard.slice(-3)).slice(0, 500)}`);
             return null;
         }, { every: 5, what: `${what}`, ...options });
     }
