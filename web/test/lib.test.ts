@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { observeServerDate, serverNow } from "../src/api/clock";
+import { factWords } from "../src/booking/facts";
 import { formatRemaining, remainingMs, spokenRemaining } from "../src/lib/countdown";
 import { calendarText } from "../src/lib/ics";
 import { formatMoney, formatPriceRange, minorDigits, parseMoney } from "../src/lib/money";
@@ -119,4 +120,18 @@ test("a calendar entry escapes text and folds long lines", () => {
   assert.match(text, /DTSTART:20300501T193000Z\r\n/);
   for (const line of text.split("\r\n")) assert.ok(Buffer.byteLength(line) <= 75, line);
   assert.ok(text.replace(/\r\n /g, "").includes("\\nsecond"));
+});
+
+test("what became of a booking is told in words, and nothing else is", () => {
+  const words = (event: string, data?: object): string | null => factWords({ event, data });
+  const money = { amount: 1250, currency: "EUR" };
+  assert.match(
+    words("booking.confirmed", { seats: [{}, {}], areas: [{ quantity: 3 }], ...money }) ?? "",
+    /^5 tickets bought for .*12[.,]50/,
+  );
+  assert.equal(words("tickets.revoked", { ticket_ids: ["t"], ...money }), "1 ticket given back");
+  assert.match(words("payment.refunded", money) ?? "", /12[.,]50.* paid back$/);
+  assert.equal(words("event.cancelled", { event: { name: "Gala" } }), "Gala was cancelled");
+  for (const other of [words("renamed"), words("added", {}), factWords(null), factWords("x")])
+    assert.equal(other, null);
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { sale } from '../lib/seed.mjs';
 import { Foyer } from '../lib/server.mjs';
 import { clickSeat, sellEvent, shot, signUp, startBrowser, visitor, WIDTHS } from './lib.mjs';
 
@@ -164,4 +165,37 @@ test('the keyboard alone chooses a seat, and the limit per booking is explained'
     await page.getByText('6 seats', { exact: true }).waitFor();
     assert.match(await message.textContent(), /up to 6 places/);
     await who.close();
+});
+
+test('a buyer finds the way to the organizer, where the event has it', async () => {
+    const own = await Foyer.start({ args: ['--services=tickets,chat'] });
+    const events = [];
+    for (const buyer_chat of [true, false]) events.push(await sale(own, { prices: { front: 0, back: 0 }, buyer_chat }));
+    const who = await visitor(browser, own, WIDTHS[0]);
+    const { page } = who;
+    await signUp(who);
+    const [talks, silent] = await page.evaluate(async (ids) => {
+        const post = async (path, body) => {
+            const headers = { 'idempotency-key': crypto.randomUUID(), ...(body && { 'content-type': 'application/json' }) };
+            const answer = await fetch(path, { method: 'POST', headers, body: body && JSON.stringify(body) });
+            if (!answer.ok) throw new Error(await answer.text());
+            return answer.json();
+        };
+        const bookings = [];
+        for (const event_id of ids) {
+            const { id } = await post('/v1/bookings', { event_id, seat_ids: ['S1-R1-1'] });
+            await post(`/v1/bookings/${id}/checkout`);
+            bookings.push(id);
+        }
+        return bookings;
+    }, events.map(({ id }) => id));
+    await page.goto(`/bookings/${talks}`);
+    const link = page.getByRole('link', { name: 'Write to the organizer' });
+    await link.waitFor();
+    assert.match(await link.getAttribute('href'), /^\/chat\/cht_/);
+    await page.goto(`/bookings/${silent}`);
+    await page.locator('.ticket img').first().waitFor();
+    assert.equal(await link.count(), 0);
+    await who.close();
+    await own.stop();
 });

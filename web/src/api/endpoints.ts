@@ -72,6 +72,14 @@ export const listBookings = (cursor: string | null) =>
     fresh: true,
   });
 
+/** The caller's conversation about the event; null: there is none. */
+export const findConversation = async (event: string): Promise<string | null> => {
+  const chats = await get<List<{ id: string }>>(`/v1/chats?event_id=${id(event)}&limit=1`, {
+    fresh: true,
+  });
+  return chats.data[0]?.id ?? null;
+};
+
 export const getMe = () => get<User>("/v1/me", { fresh: true });
 export const signUp = (email: string, password: string, name: string) =>
   call<User>("POST", "/v1/users", { body: { email, password, name } });

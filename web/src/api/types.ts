@@ -34,6 +34,7 @@ export interface EventView {
   limits?: { per_booking: number; per_account: number };
   hold_ttl_s?: number;
   refund_until_s?: number;
+  buyer_chat?: boolean;
   availability?: { available: number; total: number };
   prices?: Record<string, number>;
 }

@@ -24,6 +24,7 @@ const FIELDS = [
   "hold_ttl_s",
   "limits",
   "late_payment",
+  "buyer_chat",
 ];
 const CURRENCIES = ["EUR", "USD", "GBP", "CHF", "SEK", "PLN", "JPY", "KWD"];
 const HOUR_MS = 3600 * 1000;
@@ -84,6 +85,7 @@ export function NewEventPage(): JSX.Element {
         per_account: number(data, "limits.per_account"),
       },
       late_payment: text(data, "late_payment"),
+      buyer_chat: text(data, "buyer_chat") === "on",
     };
     const same = JSON.stringify(body);
     if (key.current.body !== same) key.current = { body: same, key: newKey() };
@@ -284,6 +286,18 @@ function RuleFields({ errors }: { errors: FormErrors }): JSX.Element {
             <select {...attributes}>
               <option value="reclaim">Confirm if the seats are still free</option>
               <option value="refund">Always refund</option>
+            </select>
+          )}
+        </Field>
+        <Field
+          name="buyer_chat"
+          label="Conversations with buyers"
+          error={errorOf(errors, "buyer_chat")}
+        >
+          {(attributes) => (
+            <select {...attributes}>
+              <option value="off">None</option>
+              <option value="on">One with each, where the chat runs</option>
             </select>
           )}
         </Field>

@@ -7,6 +7,7 @@ import { Countdown } from "../booking/Countdown";
 import { Pay } from "../booking/Pay";
 import { Places } from "../booking/Places";
 import { Return } from "../booking/Return";
+import { Talk } from "../booking/Talk";
 import { Tickets } from "../booking/Tickets";
 import { useBooking } from "../booking/useBooking";
 import { hasTickets, isOpen, isOver, statusWords } from "../booking/words";
@@ -86,6 +87,7 @@ function BookingDetails({ booking, onChange, onReload }: DetailsProps): JSX.Elem
       </div>
       {hasTickets(booking.status) && <Tickets booking={booking} />}
       {booking.status === "confirmed" && <Return booking={booking} onDone={onReload} />}
+      {!open && !isOver(booking.status) && <Talk booking={booking} />}
       <p class="booking-id">
         Booking <code>{booking.id}</code>
       </p>
