@@ -47,6 +47,8 @@ async function build(watch) {
     entryPoints: { app: "src/main.tsx" },
     outdir: "dist/assets",
     entryNames: "[name].[hash]",
+    chunkNames: "[name].[hash]",
+    splitting: true,
     assetNames: "[name].[hash]",
     bundle: true,
     format: "esm",

@@ -20,6 +20,9 @@ import { NotFoundPage } from "./pages/NotFoundPage";
 import { ROOT as PORTAL } from "./portal/paths";
 import { PortalApp } from "./portal/PortalApp";
 import { Footer, Header } from "./ui/Frame";
+import { lazy } from "./ui/Lazy";
+
+const ChatPage = lazy(async () => (await import("./chat/ChatPage")).ChatPage);
 
 type Show = (params: Record<string, string>) => JSX.Element;
 
@@ -29,6 +32,8 @@ const ROUTES: [string, Show][] = [
   ["/events/:id", ({ id }) => <EventPage key={id} id={id!} />],
   ["/bookings/:id", ({ id }) => <BookingPage key={id} id={id!} />],
   ["/me/bookings", () => <MyBookingsPage />],
+  ["/chat", () => <ChatPage chatId={null} />],
+  ["/chat/:id", ({ id }) => <ChatPage chatId={id!} />],
   ["/login", () => <LoginPage />],
   ["/signup", () => <SignupPage />],
   [
@@ -109,12 +114,16 @@ function Site({ path }: { path: string }): JSX.Element {
       break;
     }
   }
+  // The chat fills the window: what scrolls is inside of it.
+  const isChat = path === "/chat" || path.startsWith("/chat/");
   return (
     <>
       <Skip />
       <Header path={path} />
-      <main id="content">{page}</main>
-      <Footer />
+      <main id="content" class={isChat ? "chat-main" : undefined}>
+        {page}
+      </main>
+      {!isChat && <Footer />}
     </>
   );
 }

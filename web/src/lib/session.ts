@@ -9,6 +9,11 @@ import { navigate } from "./router";
 let current: User | null | undefined;
 const listeners = new Set<() => void>();
 
+/** For what must end with the session, besides components. */
+export function onUser(listener: (user: User | null | undefined) => void): void {
+  listeners.add(() => listener(current));
+}
+
 export function setUser(user: User | null): void {
   current = user;
   for (const listener of listeners) listener();

@@ -6,6 +6,8 @@ import { Failure } from "./basics";
 
 export interface AskProps {
   label: string;
+  /** What it is about, for those who hear one of several alike. */
+  about?: string;
   question: string;
   yes: string;
   no: string;
@@ -15,7 +17,7 @@ export interface AskProps {
 }
 
 export function Ask(props: AskProps): JSX.Element {
-  const { label, question, yes, no, act, handled = handledAsLogin } = props;
+  const { label, about, question, yes, no, act, handled = handledAsLogin } = props;
   const [asked, setAsked] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -34,6 +36,7 @@ export function Ask(props: AskProps): JSX.Element {
     return (
       <button type="button" class="button button-quiet" onClick={() => setAsked(true)}>
         {label}
+        {about && <span class="visually-hidden"> {about}</span>}
       </button>
     );
   }

@@ -3,10 +3,12 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { messageOf } from "../api/client";
 import { Link } from "../lib/router";
+import { useServices } from "../lib/services";
 import { isOrganizer, leave, useUser } from "../lib/session";
 
 export function Header({ path }: { path: string }): JSX.Element {
   const user = useUser();
+  const services = useServices();
   const [error, setError] = useState("");
   const out = (): void => {
     setError("");
@@ -34,6 +36,11 @@ export function Header({ path }: { path: string }): JSX.Element {
               aria-current={path.startsWith("/organizer") ? "page" : undefined}
             >
               Organizer
+            </Link>
+          )}
+          {user && services?.includes("chat") && (
+            <Link href="/chat" aria-current={path.startsWith("/chat") ? "page" : undefined}>
+              Chat
             </Link>
           )}
           {user && (
