@@ -171,6 +171,16 @@ static enum err start_bridges(struct serving *serving)
     return err;
 }
 
+/* The operator is told by hooks what happens in chats, if he wants to. */
+static enum err start_chat_bridge(struct serving *serving)
+{
+    struct bridge_sink sink;
+    if (!serving->chat || !serving->hooks || !chat_service_tells(serving->chat))
+        return ERR_OK;
+    enum err err = hooks_open_inlet(serving->hooks, "chat", fact_types, fact_type_count, &sink);
+    return err ? err : chat_service_tell(serving->chat, &sink);
+}
+
 /* Everything until requests are answered. What was made stays in serving for serve_stop, also on
  * failure. */
 static int serve_start(struct serving *serving)
@@ -191,6 +201,9 @@ static int serve_start(struct serving *serving)
         err = hooks_start(serving->hooks, serving->app);
     if (err != ERR_OK)
         return complain("hooks", err);
+    err = start_chat_bridge(serving);
+    if (err != ERR_OK)
+        return complain("the bridge from chat to hooks", err);
     if (serving->chat)
         err = chat_service_start(serving->chat, serving->app, server_websockets(serving->server));
     if (err != ERR_OK)
@@ -216,6 +229,8 @@ static void serve_stop(struct serving *serving)
         app_stop(serving->app);
     bridge_stop(serving->to_hooks);
     bridge_stop(serving->to_chat);
+    if (serving->chat)
+        chat_service_untell(serving->chat);
     if (serving->tickets)
         tickets_stop(serving->tickets);
     if (serving->hooks)

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "app/config_internal.h"
+#include "base/ids.h"
 #include "store/db.h"
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -62,6 +63,17 @@ const struct key config_keys[] = {
      KEY_TEXT, 0, AT(media)},
     {"chat-origins", "", "LIST", "origins of other sites whose pages may open chat streams",
      KEY_TEXT, 0, AT(chat_origins)},
+    {"push-contact", "", "URL", "mailto: or https: of whom push services may tell of trouble",
+     KEY_TEXT, 0, AT(push_contact)},
+    {"push-allow-cidr", "", "LIST", "private networks that push services of users may be in",
+     KEY_TEXT, 0, AT(push_allow_cidr)},
+    {"push-text", "on", "on|off", "notifications of chats say what was written", KEY_ON_OFF, 0,
+     AT(push_text)},
+    {"chat-hooks-account", "", "usr_...",
+     "whose application \"chat\" is told what happens in chats", KEY_TEXT, 0,
+     AT(chat_hooks_account)},
+    {"chat-hooks-text", "off", "on|off", "it is told what was written, too", KEY_ON_OFF, 0,
+     AT(chat_hooks_text)},
     {"tls-cert", "", "FILE", "PEM certificate chain; serves https", KEY_TEXT, 0, AT(tls_cert)},
     {"tls-key", "", "FILE", "PEM private key", KEY_TEXT, 0, AT(tls_key)},
     {"admin-key", "", "sk_...", "admin key of the first start", KEY_TEXT, KEY_SECRET | KEY_ENV_ONLY,
@@ -254,6 +266,22 @@ static void check_admin_key(struct loading *loading)
         config_fail(loading, "admin-key: must be sk_ and 20 to 128 of A-Z a-z 0-9 _ -");
 }
 
+static void check_push(struct loading *loading)
+{
+    const struct config *config = &loading->config;
+    struct str contact = str_from_c(config->push_contact);
+    struct str account = str_from_c(config->chat_hooks_account);
+    uint64_t id;
+    if (contact.len > 0 && !str_starts_with(contact, STR("mailto:")) &&
+        !str_starts_with(contact, STR("https://")))
+        config_fail(loading, "push-contact: must begin with mailto: or https://");
+    if (account.len > 0 && id_parse(account, "usr", &id) != ERR_OK)
+        config_fail(loading, "chat-hooks-account: must be the id of a user, usr_...");
+    if (account.len > 0 &&
+        !(config_has_service(config, "hooks") && config_has_service(config, "chat")))
+        config_fail(loading, "chat-hooks-account: needs the services hooks and chat");
+}
+
 static bool is_store_url(const char *store)
 {
     return db_location_is_pgsql(store) && !strchr(store, '#');
@@ -300,6 +328,7 @@ static void check(struct loading *loading)
         strcmp(config->hooks_unknown_types, "refuse") != 0)
         config_fail(loading, "hooks-unknown-types: must be allow or refuse");
     check_services(loading);
+    check_push(loading);
     check_payments(loading);
     check_admin_key(loading);
     check_origins(loading);

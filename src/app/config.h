@@ -9,7 +9,7 @@
 #include "base/log.h"
 
 #define CONFIG_TEXT_MAX 512
-#define CONFIG_KEYS_MAX 40
+#define CONFIG_KEYS_MAX 48
 
 enum config_source {
     CONFIG_FROM_DEFAULT,
@@ -36,10 +36,16 @@ struct config {
     char hooks_allow_cidr[CONFIG_TEXT_MAX];    /* networks with a comma between them */
     char hooks_unknown_types[CONFIG_TEXT_MAX]; /* allow, refuse */
     int64_t hooks_timeout_ms;
-    int64_t hooks_ingest_rate;   /* messages a second of an application; 0: no limit */
-    int64_t hooks_backlog_max;   /* deliveries of an application that wait; 0: no limit */
-    char media[CONFIG_TEXT_MAX]; /* --media DIR; "": DATA/media */
+    int64_t hooks_ingest_rate;          /* messages a second of an application; 0: no limit */
+    int64_t hooks_backlog_max;          /* deliveries of an application that wait; 0: no limit */
+    char media[CONFIG_TEXT_MAX];        /* --media DIR; "": DATA/media */
     char chat_origins[CONFIG_TEXT_MAX]; /* with a comma between them */
+    char push_contact
+        [CONFIG_TEXT_MAX]; /* mailto: or https: of whom push services may tell; "": made */
+    char push_allow_cidr[CONFIG_TEXT_MAX];    /* as hooks_allow_cidr */
+    bool push_text;                           /* notifications say what was written */
+    char chat_hooks_account[CONFIG_TEXT_MAX]; /* usr_...; "": nobody is told of chats */
+    bool chat_hooks_text;                     /* they are told what was written */
     char tls_cert[CONFIG_TEXT_MAX];
     char tls_key[CONFIG_TEXT_MAX];
     char admin_key[CONFIG_TEXT_MAX]; /* FOYER_ADMIN_KEY, environment only */

@@ -42,6 +42,7 @@ struct chat {
     int64_t texts;
     int64_t member_count;
     int64_t members_version;
+    bool push_wanted; /* some member may have a push subscription */
 };
 
 struct member {
@@ -52,6 +53,7 @@ struct member {
     int64_t delivered_seq;
     int64_t read_seq;
     int64_t read_texts;
+    int64_t muted_until; /* 0: is notified */
 };
 
 /* The other one of a direct chat. */

@@ -5,11 +5,11 @@
     "c.id, c.type, c.title, c.user_a, c.user_b, c.created_by, c.created_at, c.last_seq, "          \
     "c.last_at,"                                                                                   \
     " c.last_day, c.day_bits, c.shown_seq, c.active_id, c.texts, c.member_count,"                  \
-    " c.members_version, c.event_id"
-#define COLUMN_COUNT 17
+    " c.members_version, c.event_id, c.push_wanted"
+#define COLUMN_COUNT 18
 #define MEMBER_COLUMNS                                                                             \
     "m.user_id, m.role, m.name, m.joined_seq, m.joined_at, m.delivered_seq, m.read_seq,"           \
-    " m.read_texts"
+    " m.read_texts, m.muted_until"
 
 static void read_chat(struct db_stmt *stmt, struct arena *arena, struct chat *chat)
 {
@@ -29,7 +29,8 @@ static void read_chat(struct db_stmt *stmt, struct arena *arena, struct chat *ch
                           .texts = db_col_i64(stmt, 13),
                           .member_count = db_col_i64(stmt, 14),
                           .members_version = db_col_i64(stmt, 15),
-                          .event_id = (uint64_t)db_col_i64(stmt, 16)};
+                          .event_id = (uint64_t)db_col_i64(stmt, 16),
+                          .push_wanted = db_col_i64(stmt, 17) != 0};
 }
 
 static void read_member(struct db_stmt *stmt, int at, struct arena *arena, struct member *member)
@@ -41,7 +42,8 @@ static void read_member(struct db_stmt *stmt, int at, struct arena *arena, struc
                               .joined_at = db_col_i64(stmt, at + 4),
                               .delivered_seq = db_col_i64(stmt, at + 5),
                               .read_seq = db_col_i64(stmt, at + 6),
-                              .read_texts = db_col_i64(stmt, at + 7)};
+                              .read_texts = db_col_i64(stmt, at + 7),
+                              .muted_until = db_col_i64(stmt, at + 8)};
 }
 
 SQL(SQL_GET, "SELECT " COLUMNS ", " MEMBER_COLUMNS " FROM chat AS c LEFT JOIN chat_member AS m"
@@ -104,8 +106,9 @@ enum err chat_store_put_head(struct db *db, const struct chat *chat)
     return db_exec_one(stmt);
 }
 
-SQL(SQL_PUT_MEMBERS, "UPDATE chat SET title = $2, member_count = $3, members_version = $4"
-                     " WHERE id = $1");
+/* Whoever came may have devices to notify. */
+SQL(SQL_PUT_MEMBERS, "UPDATE chat SET title = $2, member_count = $3, members_version = $4,"
+                     " push_wanted = 1 WHERE id = $1");
 
 enum err chat_store_put_members(struct db *db, const struct chat *chat)
 {

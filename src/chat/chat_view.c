@@ -280,6 +280,7 @@ enum err chat_write_chat(struct call *call, struct db *db, struct json_writer *w
     json_put_i64(writer, "delivered_seq", seen->me.delivered_seq);
     json_put_i64(writer, "read_seq", seen->me.read_seq);
     json_put_i64(writer, "unread", unread);
+    put_time(writer, "muted_until", seen->me.muted_until);
     err = write_last(call, db, writer, seen);
     json_put_time(writer, "created_at", chat->created_at);
     json_close_object(writer);

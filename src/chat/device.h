@@ -10,7 +10,8 @@
 struct device {
     uint64_t user_id, id;
     struct str name, platform;
-    struct str push; /* a JSON object; "": none */
+    struct str push;      /* a JSON object; "": none */
+    struct str push_hash; /* of the endpoint of a Web Push subscription; "": it is none */
     int64_t created_at;
 };
 

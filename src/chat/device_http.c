@@ -3,6 +3,7 @@
 #include "base/json_slice.h"
 #include "chat/chat_call.h"
 #include "chat/device.h"
+#include "chat/push_call.h"
 
 struct device_body {
     struct str name, platform;
@@ -26,7 +27,8 @@ static const struct json_field device_fields[] = {
     {.name = "push",
      .kind = JSON_OBJECT,
      .offset = offsetof(struct device_body, push),
-     .doc = "how to wake it; kept as it is, at most 2048 bytes"},
+     .doc = "how to wake it; kept as it is, at most 2048 bytes. With an endpoint it is a Web Push"
+            " subscription"},
     {0},
 };
 
@@ -45,12 +47,18 @@ static enum err add_prepare(struct call *call, struct db *db)
     *device = (struct device){.user_id = chat_caller(call),
                               .name = body.name,
                               .platform = body.platform,
-                              .push = STR("")};
+                              .push = STR(""),
+                              .push_hash = STR("")};
     if (body.push && json_slice(call->req->body, "push", &device->push, &at) != ERR_OK)
         return ERR_CORRUPT; /* it was decoded just now */
-    if (device->push.len > PUSH_BYTES_MAX)
+    if (device->push.len > PUSH_BYTES_MAX) {
         problem_field(call, "push", "is too large");
-    chat_set_shard(call, device->user_id);
+        return ERR_OK;
+    }
+    if (device->push.len > 0 && !push_call_check(call, "push", device->push, &device->push_hash))
+        return ERR_OK;
+    if (device->push_hash.len == 0)
+        chat_set_shard(call, device->user_id);
     return ERR_OK;
 }
 
@@ -87,7 +95,10 @@ static enum err add_apply(struct call *call, struct writer_tx *tx)
     }
     device->id = id_next(tx->ids);
     device->created_at = tx->now_ms;
-    err = device_store_add(tx->db, device);
+    if (device->push_hash.len > 0)
+        err = push_call_take(tx, device->user_id, device->push_hash);
+    if (!err)
+        err = device_store_add(tx->db, device);
     if (err)
         return err;
     json_begin(&writer, body);

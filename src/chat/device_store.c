@@ -1,8 +1,8 @@
 /* Rows of devices and their cursors: see device.h. */
 #include "chat/device.h"
 
-SQL(SQL_ADD, "INSERT INTO device(user_id, id, name, platform, push, created_at)"
-             " VALUES($1, $2, $3, $4, $5, $6)");
+SQL(SQL_ADD, "INSERT INTO device(user_id, id, name, platform, push, created_at, push_hash)"
+             " VALUES($1, $2, $3, $4, $5, $6, $7)");
 
 enum err device_store_add(struct db *db, const struct device *device)
 {
@@ -13,6 +13,7 @@ enum err device_store_add(struct db *db, const struct device *device)
     db_bind_str(stmt, 4, device->platform);
     db_bind_str(stmt, 5, device->push);
     db_bind_i64(stmt, 6, device->created_at);
+    db_bind_str(stmt, 7, device->push_hash);
     return db_exec(stmt);
 }
 
@@ -29,8 +30,9 @@ enum err device_store_has(struct db *db, uint64_t user_id, uint64_t id, bool *re
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-SQL(SQL_LIST, "SELECT id, name, platform, push, created_at FROM device WHERE user_id = $1"
-              " ORDER BY id LIMIT $2");
+SQL(SQL_LIST,
+    "SELECT id, name, platform, push, created_at, push_hash FROM device WHERE user_id = $1"
+    " ORDER BY id LIMIT $2");
 
 enum err device_store_list(struct db *db, struct arena *arena, uint64_t user_id,
                            struct device *ret_devices, size_t *ret_count)
@@ -48,7 +50,8 @@ enum err device_store_list(struct db *db, struct arena *arena, uint64_t user_id,
                             .name = arena_str_dup(arena, db_col_str(stmt, 1)),
                             .platform = arena_str_dup(arena, db_col_str(stmt, 2)),
                             .push = arena_str_dup(arena, db_col_str(stmt, 3)),
-                            .created_at = db_col_i64(stmt, 4)};
+                            .created_at = db_col_i64(stmt, 4),
+                            .push_hash = arena_str_dup(arena, db_col_str(stmt, 5))};
     db_done(stmt);
     if (err || arena->overflow)
         return err ? err : ERR_NOMEM;

@@ -119,4 +119,34 @@
 #define PRESENCE_CHECKS_MAX   65536
 #define PRESENCE_CHECKS_BATCH 64
 
+/* Notifications: see push.h. */
+#define PUSH_DELAY_MS       2000 /* from a message to the first look: who is there says so meanwhile */
+#define PUSH_AGAIN_MS       10000        /* between two to a device about one chat */
+#define PUSH_KEPT_MS        (7 * DAY_MS) /* one that was shown may be taken back */
+#define PUSH_TTL_S          (24 * 3600)  /* a push service keeps it for a device that is away */
+#define PUSH_TIMEOUT_MS     10000
+#define PUSH_WAIT_MS        100  /* between two looks */
+#define PUSH_PAUSE_MS       2000 /* after one that failed */
+#define PUSH_EXPAND_MAX     64   /* chats looked at together */
+#define PUSH_LOOK_MAX       256  /* notifications that are due, read at once */
+#define PUSH_FLIGHTS_MAX    64   /* under way */
+#define PUSH_USER_MAX       4    /* of these, of one user: */
+#define PUSH_ORIGIN_MAX     48   /* and to one push service */
+#define PUSH_ATTEMPTS_MAX   6
+#define PUSH_BACKOFF_MS     5000                      /* doubled with each attempt */
+#define PUSH_BACKOFF_MS_MAX (30 * 60 * INT64_C(1000)) /* also what Retry-After may ask for */
+#define PUSH_FAILURES_MAX   3   /* given up in a row: the subscription is forgotten */
+#define PUSH_TEXT_BYTES_MAX 240 /* of a message */
+#define PUSH_ENTRIES_MAX    50  /* looked through for what to show */
+#define PUSH_ENDPOINT_MAX   1024
+#define PUSH_JWT_MS         (12 * 3600 * INT64_C(1000))
+
+/* What webhooks are told: see fact.h. */
+#define FACT_BATCH_MAX 100
+#define FACT_WAIT_MS   200
+#define FACT_PAUSE_MS  2000
+#define FACT_KEPT_MS   (3 * DAY_MS) /* those that could not be told are dropped then */
+#define FACT_SWEEP_MAX 1000         /* rows of a sweep */
+#define FACT_BYTES_MAX (48u << 10)  /* of recipients in one; more are another */
+
 #endif

@@ -4,7 +4,9 @@
 #include <assert.h>
 
 #include "base/ids.h"
+#include "chat/fact.h"
 #include "chat/fanout.h"
+#include "chat/push.h"
 
 static bool is_shown(enum entry_type type)
 {
@@ -35,6 +37,10 @@ enum err log_append(struct log *log, struct writer_tx *tx, struct chat *chat,
         err = log_store_add(tx->db, day_slot(day), message);
     if (!err)
         err = chat_store_put_head(tx->db, chat);
+    if (!err)
+        err = push_note_message(tx, log, chat, message);
+    if (!err)
+        err = fact_entry(tx, log->facts, chat, message);
     struct fanout_event event = {.kind = FANOUT_ENTRY,
                                  .chat_id = chat->id,
                                  .epoch = log->epoch,

@@ -16,6 +16,7 @@
 #include "chat/days.h"
 
 struct fanout;
+struct facts;
 
 enum entry_type {
     ENTRY_TEXT,
@@ -68,6 +69,7 @@ static inline int64_t number_epoch(int64_t number)
 struct log {
     struct days *days;
     struct fanout *fanout;
+    struct facts *facts; /* what webhooks are told; NULL: nothing */
     int64_t epoch;
 };
 

@@ -1,7 +1,8 @@
 /* Rows of members: see chat.h. */
 #include "chat/chat.h"
 
-#define COLUMNS "user_id, role, name, joined_seq, joined_at, delivered_seq, read_seq, read_texts"
+#define COLUMNS                                                                                    \
+    "user_id, role, name, joined_seq, joined_at, delivered_seq, read_seq, read_texts, muted_until"
 
 static void read_row(struct db_stmt *stmt, struct arena *arena, struct member *member)
 {
@@ -12,7 +13,8 @@ static void read_row(struct db_stmt *stmt, struct arena *arena, struct member *m
                               .joined_at = db_col_i64(stmt, 4),
                               .delivered_seq = db_col_i64(stmt, 5),
                               .read_seq = db_col_i64(stmt, 6),
-                              .read_texts = db_col_i64(stmt, 7)};
+                              .read_texts = db_col_i64(stmt, 7),
+                              .muted_until = db_col_i64(stmt, 8)};
 }
 
 SQL(SQL_LIST, "SELECT " COLUMNS " FROM chat_member WHERE chat_id = $1 ORDER BY user_id LIMIT $2");
@@ -72,7 +74,7 @@ enum err member_store_get(struct db *db, struct arena *arena, uint64_t chat_id, 
 }
 
 SQL(SQL_ADD, "INSERT INTO chat_member(chat_id, " COLUMNS ")"
-             " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+             " VALUES($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
 
 enum err member_store_add(struct db *db, uint64_t chat_id, const struct member *member)
 {
@@ -86,6 +88,7 @@ enum err member_store_add(struct db *db, uint64_t chat_id, const struct member *
     db_bind_i64(stmt, 7, member->delivered_seq);
     db_bind_i64(stmt, 8, member->read_seq);
     db_bind_i64(stmt, 9, member->read_texts);
+    db_bind_i64(stmt, 10, member->muted_until);
     return db_exec(stmt);
 }
 

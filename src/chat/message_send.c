@@ -5,6 +5,7 @@
 
 #include "base/ids.h"
 #include "chat/media.h"
+#include "chat/push.h"
 
 #define NUMBER_TEXT_MAX 24
 #define NO_MEDIA        "is not a file of yours, or one that you see"
@@ -145,7 +146,8 @@ static enum err mark_read(struct writer_tx *tx, const struct chat_seen *seen)
                            .delivered_seq = seen->chat.last_seq,
                            .read_seq = seen->chat.last_seq,
                            .read_texts = seen->chat.texts};
-    return member_store_put_marks(tx->db, seen->chat.id, &marks);
+    enum err err = push_note_read(tx, &seen->chat, marks.user_id, marks.read_seq);
+    return err ? err : member_store_put_marks(tx->db, seen->chat.id, &marks);
 }
 
 /* What is shown of a file is written into the entry, which so needs nothing else to be read. */

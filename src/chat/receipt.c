@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "chat/device.h"
 #include "chat/fanout.h"
+#include "chat/push.h"
 
 struct batch {
     struct writer_job job;
@@ -53,6 +54,8 @@ enum err receipt_raise(struct log *log, struct writer_tx *tx, const struct chat 
     if (read > member->read_seq) {
         err = log_store_texts(tx->db, chat, read, days, &member->read_texts);
         member->read_seq = read;
+        if (!err)
+            err = push_note_read(tx, chat, member->user_id, read);
     }
     if (delivered > member->delivered_seq)
         member->delivered_seq = delivered;

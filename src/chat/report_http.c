@@ -6,6 +6,7 @@
  */
 #include "base/ids.h"
 #include "chat/chat_call.h"
+#include "chat/fact.h"
 #include "chat/report.h"
 
 #define CONTEXT_BYTES_MAX (1u << 20)
@@ -113,6 +114,8 @@ static enum err add_report(struct call *call, struct writer_tx *tx, struct repor
     enum err err = make_context(call, tx, seen, message, &report->context);
     if (!err)
         err = report_store_add(tx->db, report);
+    if (!err)
+        err = fact_report(tx, chat_of(call)->log.facts, report);
     return err ? err : reply_report(call, 201, report);
 }
 

@@ -8,8 +8,10 @@
 
 #include <stdlib.h>
 
+#include "base/ids.h"
 #include "chat/feed.h"
 #include "chat/inlet.h"
+#include "chat/push.h"
 #include "chat/receipt.h"
 #include "chat/retention.h"
 #include "chat/stream.h"
@@ -28,6 +30,15 @@ static void on_doubt(void *ctx)
         chat->fanout.on_event(chat->fanout.ctx, &(struct fanout_event){.kind = FANOUT_DOUBT});
 }
 
+static enum err open_push(struct chat_service *chat)
+{
+    struct push_options options = {.config = chat->config,
+                                   .writer = chat->writer,
+                                   .log = &chat->log,
+                                   .database_path = chat->database_path};
+    return push_new(&options, &chat->push);
+}
+
 static enum err chat_open(struct chat_service *chat)
 {
     enum err err = config_database(chat->config, "chat", chat->database_path);
@@ -43,6 +54,8 @@ static enum err chat_open(struct chat_service *chat)
         err = receipts_new(chat->writer, &chat->log, &chat->receipts);
     if (!err)
         err = stream_new(chat, &chat->stream);
+    if (!err)
+        err = open_push(chat);
     if (!err)
         err = service_join_routes(&chat->service, route_tables,
                                   sizeof(route_tables) / sizeof(route_tables[0]));
@@ -97,6 +110,8 @@ enum err chat_service_start(struct chat_service *chat, struct app *app, struct w
         err = feed_start(chat->feed);
     if (!err)
         err = receipts_start(chat->receipts);
+    if (!err)
+        err = push_start(chat->push);
     return err ? err : chat_retention_start(chat, app_timer(app));
 }
 
@@ -109,11 +124,36 @@ enum err chat_service_open_inlet(struct chat_service *chat, const char *name,
     return err;
 }
 
+bool chat_service_tells(const struct chat_service *chat)
+{
+    return chat->config->chat_hooks_account[0] != '\0';
+}
+
+enum err chat_service_tell(struct chat_service *chat, const struct bridge_sink *sink)
+{
+    const struct config *config = chat->config;
+    chat->facts.has_text = config->chat_hooks_text;
+    enum err err = id_parse(str_from_c(config->chat_hooks_account), "usr", &chat->facts.account_id);
+    if (!err)
+        err =
+            chat_bridge_start(chat->writer, chat->database_path, &chat->facts, sink, &chat->bridge);
+    if (!err)
+        chat->log.facts = &chat->facts;
+    return err;
+}
+
+void chat_service_untell(struct chat_service *chat)
+{
+    chat_bridge_stop(chat->bridge);
+    chat->bridge = NULL;
+}
+
 void chat_service_stop(struct chat_service *chat)
 {
     stream_stop(chat->stream);
     feed_stop(chat->feed);
     receipts_stop(chat->receipts);
+    push_stop(chat->push);
     writer_stop(chat->writer);
 }
 
@@ -127,6 +167,7 @@ void chat_service_free(struct chat_service *chat)
     stream_free(chat->stream);
     receipts_free(chat->receipts);
     media_service_close(&chat->media);
+    push_free(chat->push);
     days_free(chat->days);
     service_free_routes(&chat->service);
     free(chat);

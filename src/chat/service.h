@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "app/config.h"
+#include "chat/fact.h"
 #include "chat/fanout.h"
 #include "chat/log.h"
 #include "chat/media_service.h"
@@ -14,6 +15,7 @@ struct stream;
 struct websocket_hub;
 struct websocket_options;
 struct feed;
+struct push;
 struct receipts;
 
 struct chat_service {
@@ -28,7 +30,10 @@ struct chat_service {
     struct feed *feed;         /* what other nodes write; NULL: nobody listens, or there are none */
     struct receipts *receipts; /* of the stream, until they are written */
     struct stream *stream;
-    struct chat_inlet *inlet; /* what another service tells; NULL: none does */
+    struct chat_inlet *inlet;   /* what another service tells; NULL: none does */
+    struct push *push;          /* notifications */
+    struct facts facts;         /* for webhooks, where log.facts points to it */
+    struct chat_bridge *bridge; /* tells them; NULL: nobody is told */
 };
 
 /* Opens the database (writer thread started) and builds the route table. */
@@ -44,6 +49,12 @@ ERR_MUST_USE enum err chat_service_start(struct chat_service *chat, struct app *
  * until chat_service_stop. */
 ERR_MUST_USE enum err chat_service_open_inlet(struct chat_service *chat, const char *name,
                                               struct bridge_sink *ret_sink);
+/* Whom chat_service_tell() is for: --chat-hooks-account names somebody. */
+bool chat_service_tells(const struct chat_service *chat);
+/* What happens in chats is told to this sink from now on. After chat_service_new, before requests are served. */
+ERR_MUST_USE enum err chat_service_tell(struct chat_service *chat, const struct bridge_sink *sink);
+/* Before the sink's service stops. */
+void chat_service_untell(struct chat_service *chat);
 /* Workers first, then the writer; after the server and the application's pools have stopped. */
 void chat_service_stop(struct chat_service *chat);
 void chat_service_free(struct chat_service *chat); /* NULL is fine */
@@ -60,6 +71,7 @@ void chat_service_free(struct chat_service *chat); /* NULL is fine */
     TABLE(chat_block_routes)                                                                       \
     TABLE(chat_report_routes)                                                                      \
     TABLE(chat_search_routes)                                                                      \
+    TABLE(chat_push_routes)                                                                        \
     TABLE(chat_stream_routes)
 #define TABLE(name)                                                                                \
     extern const struct route name[];                                                              \

@@ -1,6 +1,8 @@
 /* See system.h. */
 #include "chat/system.h"
 
+#include "chat/fact.h"
+
 #define SYSTEM_BYTES_MAX 4096
 
 enum err chat_append_system(struct call *call, struct writer_tx *tx, struct chat *chat,
@@ -25,5 +27,7 @@ enum err chat_append_system(struct call *call, struct writer_tx *tx, struct chat
         return ERR_NOMEM;
     *message = (struct message){
         .type = ENTRY_SYSTEM, .sender_id = chat_caller(call), .body = buf_str(body)};
-    return log_append(&chat_of(call)->log, tx, chat, message);
+    struct log *log = &chat_of(call)->log;
+    enum err err = log_append(log, tx, chat, message);
+    return err ? err : fact_system(tx, log->facts, chat, message, event);
 }

@@ -95,10 +95,15 @@ enum err hooks_start(struct hooks *hooks, struct app *app)
 enum err hooks_open_inlet(struct hooks *hooks, const char *name, const struct bridge_type *types,
                           size_t type_count, struct bridge_sink *ret_sink)
 {
-    enum err err = inlet_new(hooks, name, types, type_count, &hooks->inlet);
-    if (!err)
-        *ret_sink = inlet_sink(hooks->inlet);
-    return err;
+    if (hooks->inlet_count == INLETS_MAX)
+        return ERR_LIMIT;
+    struct inlet **inlet = &hooks->inlets[hooks->inlet_count];
+    enum err err = inlet_new(hooks, name, types, type_count, inlet);
+    if (err)
+        return err;
+    *ret_sink = inlet_sink(*inlet);
+    hooks->inlet_count++;
+    return ERR_OK;
 }
 
 void hooks_stop(struct hooks *hooks)
@@ -112,7 +117,8 @@ void hooks_free(struct hooks *hooks)
 {
     if (!hooks)
         return;
-    inlet_free(hooks->inlet);
+    for (size_t i = 0; i < hooks->inlet_count; i++)
+        inlet_free(hooks->inlets[i]);
     writer_free(hooks->writer);
     dispatcher_free(hooks->dispatcher);
     replayer_free(hooks->replayer);

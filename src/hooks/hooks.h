@@ -15,6 +15,8 @@ struct replayer;
 struct ring;
 struct routing;
 
+#define INLETS_MAX 2 /* services that tell */
+
 struct hooks {
     const struct config *config;
     struct app *app; /* from hooks_start on */
@@ -27,7 +29,8 @@ struct hooks {
     bool refuses_unknown_types;
     struct keyring *keyring; /* seals secrets; see keyring.h */
     struct dispatcher *dispatcher;
-    struct inlet *inlet;       /* what another service tells; NULL: none does; see inlet.c */
+    struct inlet *inlets[INLETS_MAX]; /* what other services tell; see inlet.c */
+    size_t inlet_count;
     struct replayer *replayer; /* sends many again; see replay.h */
 };
 

@@ -16,6 +16,10 @@ const ARGS = ['--services=chat'];
 const QUIET = [...ARGS, '--abuse=off'];
 const BOTH = ['--services=tickets,chat', '--abuse=off']; /* the audit behind a restore asks for tickets */
 
+/* A browser's, as the specification has it (RFC 8291, 5). */
+const SUBSCRIPTION = { endpoint: 'https://push.example/1', keys: {
+    p256dh: 'BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4', auth: 'BTBZMqHH6r4Tts7J_aSIgg' } };
+
 let server;
 let ada, bob, cleo, mod;
 before(async () => {
@@ -332,7 +336,7 @@ describe('receipts and devices', () => {
 
     test('devices have cursors of their own', async () => {
         const me = await makeUser(server);
-        const push = { endpoint: 'https://push.example/1', keys: { auth: 'x' } };
+        const push = { token: 'f00d', environment: { of: 'the app' } };
         const phone = ok(await me.post('/v1/devices', { name: 'Phone', platform: 'ios', push }), 201);
         assert.deepEqual(phone.push, push);
         const desk = ok(await me.post('/v1/devices', { name: 'Desk', platform: 'web' }), 201);
@@ -344,8 +348,11 @@ describe('receipts and devices', () => {
         const cursors = () => server.sql('SELECT seq FROM device_cursor ORDER BY device_id', 'chat');
         assert.deepEqual((await cursors()).flat().map(Number).slice(-2), [2, 4]);
         invalid(await bob.post('/v1/devices', { name: 'x'.repeat(101), platform: 'web' }), 'name');
-        invalid(await bob.post('/v1/devices', { name: 'x', platform: 'web', push: { endpoint: 'x'.repeat(2048) } }), 'push');
+        invalid(await bob.post('/v1/devices', { name: 'x', platform: 'web', push: { token: 'x'.repeat(2048) } }), 'push');
         invalid(await move({ id: 'dev_0000000000001' }, 1), 'device_id');
+        assert.equal((await me.put(`/v1/devices/${desk.id}/push`, SUBSCRIPTION)).status, 204);
+        assert.deepEqual(ok(await me.get('/v1/devices'), 200).data[1].push, SUBSCRIPTION);
+        assert.equal((await me.delete(`/v1/devices/${desk.id}/push`)).status, 204);
         assert.equal((await bob.delete(`/v1/devices/${phone.id}`)).status, 404);
         assert.equal((await me.delete(`/v1/devices/${phone.id}`)).status, 204);
         assert.deepEqual((await cursors()).flat().map(Number).slice(-1), [4]);
@@ -423,6 +430,11 @@ describe('authorization', () => {
         post /v1/devices                             401 201 201
         get /v1/devices                              401 200 200
         delete /v1/devices/{id}                      401 404 404
+        put /v1/devices/{id}/push                    401 404 404
+        delete /v1/devices/{id}/push                 401 404 404
+        get /v1/push/key                             401 200 200
+        put /v1/chats/{id}/mute                      401 404 204
+        delete /v1/chats/{id}/mute                   401 404 204
         put /v1/blocks/{user_id}                     401 204 204
         delete /v1/blocks/{user_id}                  401 204 204
         get /v1/blocks                               401 200 200
@@ -437,6 +449,8 @@ describe('authorization', () => {
         'patch /v1/messages/{id}': () => ({ body: 'x' }),
         'post /v1/chats/{id}/receipts': () => ({ read_seq: 1 }),
         'post /v1/devices': () => ({ name: 'x', platform: 'web' }),
+        'put /v1/devices/{id}/push': () => SUBSCRIPTION,
+        'put /v1/chats/{id}/mute': () => ({}),
         'post /v1/reports': (world) => ({ message_id: world.message.id, reason: 'x' }),
     };
 
