@@ -42,9 +42,7 @@ void push_stop(struct push *push);
 void push_free(struct push *push);
 /* base64url, for PushManager.subscribe(). */
 struct str push_public_key(const struct push *push);
-/* NULL, or why this endpoint is not one that is called: https, or http to an address that --push-allow-cidr
- * opens. A name is vetted when it is called (net/sender.h). */
-const char *push_refuses(const struct push *push, struct str endpoint);
+const struct egress_rules *push_egress(const struct push *push);
 
 /* ---- in the transactions of others ---- */
 
@@ -93,6 +91,10 @@ struct push_target {
  * ret_problem says why. Strings are the arena's. */
 ERR_MUST_USE enum err push_target_read(struct arena *arena, struct str push,
                                        struct push_target *ret_target, const char **ret_problem);
+
+/* NULL, or why this endpoint is not one that is called: https, or http to an address that --push-allow-cidr
+ * opens. A name is vetted when it is called (net/sender.h). */
+const char *push_refuses(const struct egress_rules *egress, struct str endpoint);
 
 /* ---- push_store.c ---- */
 

@@ -37,7 +37,7 @@ bool push_call_check(struct call *call, const char *field, struct str push, stru
     if (err == ERR_NOT_FOUND)
         return true;
     if (!err)
-        problem = push_refuses(chat_of(call)->push, target.web.endpoint);
+        problem = push_refuses(push_egress(chat_of(call)->push), target.web.endpoint);
     struct buf *text = buf_new_in(call_arena(call), 2 * SHA256_SIZE + 1);
     if (problem || err || !text) {
         problem_field(call, field, problem ? problem : "cannot be read");

@@ -59,3 +59,42 @@ enum err push_target_read(struct arena *arena, struct str push, struct push_targ
         *ret_problem = read_members(root, ret_target);
     return *ret_problem ? ERR_INVALID : ERR_OK;
 }
+
+/* ---- endpoints ---- */
+
+/* Host of "host:port/path": a name, or an address without brackets. "" when it is none. */
+static struct str host_of(struct str rest)
+{
+    size_t end = 0;
+    while (end < rest.len && !strchr("/?#", rest.data[end]))
+        end++;
+    struct str authority = str_sub(rest, 0, end);
+    if (str_find(authority, '@', 0) < authority.len)
+        return STR("");
+    if (authority.len > 0 && authority.data[0] == '[')
+        return str_sub(authority, 1, str_find(authority, ']', 0) - 1);
+    return str_sub(authority, 0, str_find(authority, ':', 0));
+}
+
+const char *push_refuses(const struct egress_rules *egress, struct str endpoint)
+{
+    static const struct egress_rules public_only;
+    struct egress_address address;
+    bool is_https = str_starts_with(endpoint, STR("https://"));
+    bool is_http = str_starts_with(endpoint, STR("http://"));
+    for (size_t i = 0; i < endpoint.len; i++) {
+        char c = endpoint.data[i];
+        if (c <= ' ' || c >= 0x7f || c == '\\' || c == '#')
+            return "has an endpoint that is no URL";
+    }
+    struct str host =
+        is_https || is_http ? host_of(str_sub(endpoint, is_https ? 8 : 7, endpoint.len)) : STR("");
+    if (host.len == 0)
+        return "has an endpoint that is no https URL";
+    bool is_literal = egress_address_parse(host, &address) == ERR_OK;
+    if (is_literal && !egress_is_allowed(egress, &address))
+        return "has an endpoint at an address that is not called";
+    if (is_http && (!is_literal || egress_is_allowed(&public_only, &address)))
+        return "has an endpoint that is no https URL";
+    return NULL;
+}
