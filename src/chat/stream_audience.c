@@ -8,6 +8,9 @@
 
 #define AUDIENCES_MAX ((size_t)1 << 20) /* of a shard */
 #define POST_IDS_MAX  512               /* ids gathered at a time */
+/* Listeners from which on the frame `receipts` is kept: 200 bytes for each chat of two would be more
+ * than all else of it, and two rows are read quickly. */
+#define RECEIPTS_KEPT_MIN 8
 
 /* ---- making and finding ---- */
 
@@ -326,7 +329,8 @@ void audience_keep_receipts(struct audiences *audiences, uint64_t chat_id, uint6
 {
     struct audience_shard *shard = lock_shard(audiences, chat_id);
     struct audience *audience = find(shard, chat_id);
-    if (audience && audience->change <= change && !audience->receipts)
+    if (audience && audience->count >= RECEIPTS_KEPT_MIN && audience->change <= change &&
+        !audience->receipts)
         audience->receipts = shared_ref(frame);
     unlock_shard(shard);
 }
