@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "chat/block.h"
 #include "chat/chat_call.h"
+#include "chat/stream.h"
 
 static enum err block_prepare(struct call *call, struct db *db)
 {
@@ -40,7 +41,7 @@ static enum err block_apply(struct call *call, struct writer_tx *tx)
         chat_reply_limit(call, "user_id", "blocks of a user", BLOCKS_MAX);
     else
         reply_empty(call, 204);
-    return ERR_OK;
+    return stream_stage_block(chat_of(call)->stream, tx, chat_caller(call), *user_id);
 }
 
 static enum err unblock_prepare(struct call *call, struct db *db)
@@ -56,6 +57,8 @@ static enum err unblock_apply(struct call *call, struct writer_tx *tx)
     if (!call_param_id(call, "user_id", "usr", &user_id))
         return ERR_OK;
     enum err err = block_store_remove(tx->db, chat_caller(call), user_id);
+    if (!err)
+        err = stream_stage_block(chat_of(call)->stream, tx, chat_caller(call), user_id);
     if (!err)
         reply_empty(call, 204);
     return err;

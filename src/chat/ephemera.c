@@ -171,7 +171,6 @@ static void look_for_lost(struct ephemera *ephemera)
 enum err ephemera_turn(struct ephemera *ephemera, int64_t wait_ms)
 {
     bool is_new = false;
-    ephemera->listener.on_turn(ephemera->listener.ctx);
     enum err err = say_waiting(ephemera);
     if (!err)
         err = db_hear(ephemera->db, CHANNEL, wait_ms, on_call, ephemera, &is_new);

@@ -37,7 +37,6 @@ struct ephemeral {
 struct ephemera_listener {
     void (*on_heard)(void *ctx, uint64_t node, const struct ephemeral *what);
     void (*on_lost)(void *ctx, uint64_t node);
-    void (*on_turn)(void *ctx); /* every EPHEMERA_INTERVAL_MS: a time to say things again */
     void *ctx;
 };
 

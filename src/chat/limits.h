@@ -85,6 +85,13 @@
 #define STREAM_PAGE_MESSAGES_MAX 100
 #define STREAM_NEWS_MESSAGES_MAX 200 /* that one trip reads for the live listeners of a chat */
 #define STREAM_NEWS_BYTES_MAX    (512u << 10)
+#define STREAM_TYPING_MAX        1024 /* that wait to be looked at */
+#define STREAM_TYPING_BATCH      64
+#define STREAM_TYPING_KNOWN      4096 /* chats of which it is known whether typing is shown */
+#define STREAM_TYPING_MS         3000 /* in which a session may type in so many chats */
+#define STREAM_TYPING_BURST      5
+#define STREAM_WATCH_MS          10000 /* in which a session may watch so often */
+#define STREAM_WATCH_BURST       10
 #define STREAM_CLOCK_MS          100   /* between looks at what is due */
 #define STREAM_RECHECK_MS        60000 /* between looks whether a session's token still counts */
 #define STREAM_RECHECK_BATCH     512

@@ -329,11 +329,6 @@ void presence_tick(struct presence *presence)
 
 /* ---- making and ending it ---- */
 
-static void on_turn(void *ctx)
-{
-    (void)ctx; /* presence_tick says things again */
-}
-
 enum err presence_new(const struct presence_ways *ways, struct writer *writer, const char *location,
                       struct presence **ret_presence)
 {
@@ -347,7 +342,7 @@ enum err presence_new(const struct presence_ways *ways, struct writer *writer, c
     map_init(&presence->sockets, PRESENCE_WATCHES_MAX);
     (void)pthread_mutex_init(&presence->lock, NULL); /* cannot fail on Linux */
     presence->checks = calloc(PRESENCE_CHECKS_MAX, sizeof(*presence->checks));
-    struct ephemera_listener listener = {presence_heard, presence_lost, on_turn, presence};
+    struct ephemera_listener listener = {presence_heard, presence_lost, presence};
     enum err err =
         presence->checks ? ephemera_new(location, &listener, &presence->ephemera) : ERR_NOMEM;
     if (err) {

@@ -39,6 +39,8 @@ struct presence_ways {
     void (*ask)(void *ctx);
     /* Somebody types, on another node; they may. */
     void (*typing)(void *ctx, uint64_t chat_id, uint64_t user_id);
+    /* A block was made or taken back, on whatever node. */
+    void (*block)(void *ctx);
     void *ctx;
 };
 

@@ -247,6 +247,7 @@ static void distrust(struct presence *presence, uint64_t watcher_id, uint64_t us
 
 void presence_distrust(struct presence *presence, uint64_t user_id, uint64_t other_id)
 {
+    presence->ways.block(presence->ways.ctx);
     (void)pthread_mutex_lock(&presence->lock);
     distrust(presence, user_id, other_id);
     distrust(presence, other_id, user_id);

@@ -115,10 +115,52 @@ COUNTER(count_byes, counters.byes)
 COUNTER(count_waiting, reads.waiting)
 #undef COUNTER
 
+static struct presence_stats presence_of(const void *ctx)
+{
+    struct presence_stats stats;
+    stream_presence_stats(ctx, &stats);
+    return stats;
+}
+#define PRESENCE(name, field)                                                                      \
+    static int64_t name(void *ctx)                                                                 \
+    {                                                                                              \
+        return (int64_t)presence_of(ctx).field;                                                    \
+    }
+PRESENCE(count_known, users)
+PRESENCE(count_watches, watches)
+PRESENCE(count_presences, told)
+PRESENCE(count_seen, written)
+PRESENCE(count_nodes, ephemera.nodes)
+PRESENCE(count_said, ephemera.said)
+PRESENCE(count_heard, ephemera.heard)
+PRESENCE(count_dropped, ephemera.dropped)
+#undef PRESENCE
+
 static int64_t count_sessions(void *ctx)
 {
     const struct stream *stream = ctx;
     return (int64_t)stream_users_count(stream->users);
+}
+
+static void show_presence(struct stream *stream)
+{
+    metric_gauge_fn("foyer_chat_presence_users", NULL,
+                    "Users whose presence this node knows, on whatever node they are.", count_known,
+                    stream);
+    metric_gauge_fn("foyer_chat_presence_watches", NULL, "Who watches whom, in pairs.",
+                    count_watches, stream);
+    metric_counter_fn("foyer_chat_presence_told_total", NULL, "Presences told to streams.",
+                      count_presences, stream);
+    metric_counter_fn("foyer_chat_last_seen_written_total", NULL,
+                      "Times a user was seen last that were written.", count_seen, stream);
+    metric_gauge_fn("foyer_chat_ephemera_nodes", NULL,
+                    "Other nodes that typing and presence are heard of.", count_nodes, stream);
+    metric_counter_fn("foyer_chat_ephemera_said_total", NULL,
+                      "Typing and presence told to other nodes.", count_said, stream);
+    metric_counter_fn("foyer_chat_ephemera_heard_total", NULL,
+                      "Typing and presence heard of other nodes.", count_heard, stream);
+    metric_counter_fn("foyer_chat_ephemera_dropped_total", NULL,
+                      "The same, not told for want of room.", count_dropped, stream);
 }
 
 static void show(struct stream *stream)
@@ -220,7 +262,10 @@ enum err stream_start(struct stream *stream, struct app *app, struct websocket_h
     stream_reads_open(&stream->reads, app_pool(app, POOL_READ));
     identity_on_end(app_identity(app), on_session_end, stream);
     show(stream);
-    return stream_clock_start(stream);
+    enum err err = stream_presence_start(stream);
+    if (!err)
+        show_presence(stream);
+    return err ? err : stream_clock_start(stream);
 }
 
 void stream_stop(struct stream *stream)
@@ -229,6 +274,7 @@ void stream_stop(struct stream *stream)
         return;
     stream_clock_stop(stream);
     metrics_forget(stream);
+    stream_presence_stop(stream);
 }
 
 /* Catch-ups that never came to a reader; what else waits is freed by its owner. */
@@ -246,6 +292,7 @@ void stream_free(struct stream *stream)
     if (!stream)
         return;
     drop_reads(stream);
+    stream_presence_free(stream);
     audiences_free(stream->audiences);
     stream_users_free(stream->users);
     stream_reads_release(&stream->reads);

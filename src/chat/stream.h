@@ -14,6 +14,7 @@
 #include "net/websocket.h"
 
 struct stream;
+struct writer_tx;
 
 /* Becomes the listener of the service's fan-out. */
 ERR_MUST_USE enum err stream_new(struct chat_service *chat, struct stream **ret_stream);
@@ -22,6 +23,9 @@ const struct websocket_options *stream_websockets(const struct stream *stream);
 /* Before requests are served, and before anything is told. */
 ERR_MUST_USE enum err stream_start(struct stream *stream, struct app *app,
                                    struct websocket_hub *hub);
+/* In apply: a block between the two was made or taken back. */
+ERR_MUST_USE enum err stream_stage_block(struct stream *stream, struct writer_tx *tx,
+                                         uint64_t user_id, uint64_t other_id);
 /* After the server and the pools have stopped; NULL is fine, here and below. */
 void stream_stop(struct stream *stream);
 /* After the writer and the feed have stopped. */

@@ -130,6 +130,7 @@ static void *clock_main(void *ctx)
         end_late(stream, now);
         stream_reads_tick(&stream->reads);
         audiences_tick(stream->audiences);
+        stream_presence_tick(stream);
         recheck_tokens(stream, now);
     }
     return NULL;

@@ -133,3 +133,21 @@ void stream_put_bye(struct stream_frame *frame, const char *reason, int64_t reco
     if (reconnect_after_ms >= 0)
         json_put_i64(writer, "reconnect_after_ms", reconnect_after_ms);
 }
+
+void stream_put_typing(struct stream_frame *frame, uint64_t chat_id, uint64_t user_id)
+{
+    struct json_writer *writer = stream_frame_begin(frame, "typing");
+    json_put_id(writer, "chat_id", "cht", chat_id);
+    json_put_id(writer, "user_id", "usr", user_id);
+}
+
+void stream_put_presence(struct stream_frame *frame, const struct presence_state *state)
+{
+    struct json_writer *writer = stream_frame_begin(frame, "presence");
+    json_put_id(writer, "user_id", "usr", state->user_id);
+    json_put_bool(writer, "online", state->is_online);
+    if (state->last_seen_ms)
+        json_put_time(writer, "last_seen_at", state->last_seen_ms);
+    else
+        json_put_null(writer, "last_seen_at");
+}

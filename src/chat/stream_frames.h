@@ -7,6 +7,7 @@
 
 #include "app/problem.h"
 #include "chat/chat_call.h"
+#include "chat/presence.h"
 #include "net/websocket.h"
 
 #define STREAM_FRAME_FIRST     2048
@@ -49,6 +50,8 @@ struct stream_mistake {
     int64_t retry_after_s;             /* 0: it will not pass by itself */
 };
 void stream_put_error(struct stream_frame *frame, const struct stream_mistake *mistake);
+void stream_put_typing(struct stream_frame *frame, uint64_t chat_id, uint64_t user_id);
+void stream_put_presence(struct stream_frame *frame, const struct presence_state *state);
 /* reconnect_after_ms: -1: none. */
 void stream_put_bye(struct stream_frame *frame, const char *reason, int64_t reconnect_after_ms);
 

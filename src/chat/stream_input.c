@@ -20,7 +20,7 @@ struct input {
     struct str chat_id, client_id, body, reply_to, token, device_id;
     bool has_reply, has_device, has_token;
     int64_t delivered_seq, read_seq;
-    struct json_node *cursors;
+    struct json_node *cursors, *user_ids;
 };
 
 struct kind {
@@ -247,6 +247,76 @@ static const struct json_field receipt_fields[] = {
     {0},
 };
 
+/* ---- typing and watch ---- */
+
+/* One more of at most max in a while. */
+static bool takes_one(int64_t *since_ms, uint8_t *count, int64_t while_ms, uint8_t max)
+{
+    int64_t now_ms = stream_now_ms();
+    if (now_ms - *since_ms >= while_ms) {
+        *since_ms = now_ms;
+        *count = 0;
+    }
+    if (*count >= max)
+        return false;
+    ++*count;
+    return true;
+}
+
+static void handle_typing(struct websocket *socket, struct session *session,
+                          const struct input *input)
+{
+    uint64_t chat_id;
+    if (!parse_chat(socket, input, &chat_id))
+        return;
+    if (!session_follows(session, chat_id))
+        refuse(socket, input, PROBLEM_NOT_FOUND, NULL, "There is no such chat.");
+    else if (takes_one(&session->typing_ms, &session->typings, STREAM_TYPING_MS,
+                       STREAM_TYPING_BURST))
+        session_type(socket, session, chat_id);
+}
+
+static const struct json_field typing_fields[] = {
+    {.name = "t", .kind = JSON_STR, .offset = offsetof(struct input, t), .is_required = true},
+    {.name = "chat_id",
+     .kind = JSON_STR,
+     .offset = offsetof(struct input, chat_id),
+     .is_required = true},
+    {0},
+};
+
+static void handle_watch(struct websocket *socket, struct session *session,
+                         const struct input *input)
+{
+    static const struct stream_mistake too_often = {.problem = PROBLEM_RATE_LIMITED,
+                                                    .retry_after_s = STREAM_WATCH_MS / 1000};
+    uint64_t user_ids[PRESENCE_WATCHED_MAX];
+    size_t count = json_count(input->user_ids);
+    for (size_t i = 0; i < count && i < PRESENCE_WATCHED_MAX; i++) {
+        struct str id;
+        if (json_as_str(json_at(input->user_ids, i), &id) &&
+            id_parse(id, "usr", &user_ids[i]) == ERR_OK)
+            continue;
+        refuse(socket, input, PROBLEM_VALIDATION, "user_ids", "has ids of users only");
+        return;
+    }
+    if (takes_one(&session->watch_ms, &session->watches, STREAM_WATCH_MS, STREAM_WATCH_BURST))
+        session_watch(socket, session, user_ids, count);
+    else
+        session_refuse(socket, &too_often);
+}
+
+static const struct json_field watch_fields[] = {
+    {.name = "t", .kind = JSON_STR, .offset = offsetof(struct input, t), .is_required = true},
+    {.name = "user_ids",
+     .kind = JSON_ARRAY,
+     .offset = offsetof(struct input, user_ids),
+     .is_required = true,
+     .min = 0,
+     .max = PRESENCE_WATCHED_MAX},
+    {0},
+};
+
 /* ---- ping ---- */
 
 static void handle_ping(struct websocket *socket, struct session *session,
@@ -269,6 +339,8 @@ static const struct json_field ping_fields[] = {
 static const struct kind kinds[] = {
     {"send", send_fields, SESSION_OPEN, handle_send},
     {"receipt", receipt_fields, SESSION_OPEN, handle_receipt},
+    {"typing", typing_fields, SESSION_OPEN, handle_typing},
+    {"watch", watch_fields, SESSION_OPEN, handle_watch},
     {"ping", ping_fields, SESSION_LOOKING, handle_ping},
     {"hello", hello_fields, SESSION_NEW, handle_hello},
 };

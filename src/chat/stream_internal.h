@@ -14,6 +14,7 @@
 
 struct catchup;
 struct stream_note;
+struct stream_presence;
 
 /* A connection that has not said hello, until when it has to. */
 struct stream_waiting {
@@ -36,7 +37,8 @@ struct stream {
     struct audiences *audiences;
     struct stream_reads reads;
     struct stream_counters counters;
-    pthread_t thread; /* the clock: what is due; stream_clock.c */
+    struct stream_presence *presence; /* from stream_start on */
+    pthread_t thread;                 /* the clock: what is due; stream_clock.c */
     bool is_running;
     pthread_mutex_t lock; /* guards what follows; a leaf */
     pthread_cond_t wakeup;
@@ -65,8 +67,10 @@ struct session {
     struct catchup *catchup;   /* NULL: all is live */
     struct stream_note *notes; /* that came while the catch-up was at the pool, the newest first */
     int64_t mistakes_ms;       /* since when they are counted */
+    int64_t typing_ms, watch_ms; /* since when these two are counted */
     uint16_t mistakes;
     uint16_t unanswered;
+    uint8_t typings, watches;
     uint8_t state;
     bool has_said_live;
 };
@@ -149,6 +153,21 @@ void catchup_go_on(struct websocket *socket, struct session *session);
 void catchup_abandon(struct catchup *catchup);  /* the session goes; NULL is fine */
 void catchup_release(struct stream_read *read); /* never ran */
 void session_on_room(struct websocket *socket, void *ctx);
+
+/* ---- stream_presence.c ---- */
+
+ERR_MUST_USE enum err stream_presence_start(struct stream *stream);
+void stream_presence_stop(struct stream *stream); /* before the writer */
+void stream_presence_free(struct stream *stream);
+void stream_presence_tick(struct stream *stream);
+void stream_presence_stats(const struct stream *stream, struct presence_stats *ret_stats);
+/* The user's session at that socket begins and ends. */
+void stream_presence_join(struct stream *stream, uint64_t user_id);
+void stream_presence_leave(struct stream *stream, uint64_t user_id, websocket_id id);
+/* In a chat that the session follows. */
+void session_type(struct websocket *socket, const struct session *session, uint64_t chat_id);
+void session_watch(struct websocket *socket, struct session *session, const uint64_t *user_ids,
+                   size_t count);
 
 /* ---- stream_clock.c ---- */
 

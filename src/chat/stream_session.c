@@ -275,6 +275,7 @@ void session_begin(struct websocket *socket, struct session *session)
         return;
     }
     session->state = SESSION_LISTING;
+    stream_presence_join(stream, session->user_id);
     atomic_fetch_add_explicit(&stream->counters.hellos, 1, memory_order_relaxed);
     if (replaced)
         session_post_bye(stream, replaced, BYE_REPLACED);
@@ -291,8 +292,10 @@ void session_on_close(struct websocket *socket, enum websocket_end end, unsigned
     (void)end;
     (void)peer_code;
     (void)ctx;
-    if (session->user_id)
+    if (session->user_id) {
         stream_users_remove(session->stream->users, session->user_id, id);
+        stream_presence_leave(session->stream, session->user_id, id);
+    }
     for (uint32_t i = 0; i < session->chat_count; i++)
         release_chat(session->stream, session->chats[i], id);
     while (session->notes) {

@@ -84,6 +84,11 @@ static void assert_told(struct bench *bench, size_t count, websocket_id id, uint
     assert_int_equal(told->state.is_online, is_online);
 }
 
+static void on_block(void *ctx)
+{
+    (void)ctx;
+}
+
 struct change_job {
     struct writer_job job;
     uint64_t chat_id, user_id, other_id;
@@ -128,7 +133,7 @@ static int bench_set_up(void **state)
     assert_non_null(bench);
     assert_int_equal(set_up(&rig), 0);
     bench->rig = rig;
-    struct presence_ways ways = {on_tell, on_ask, on_typing, bench};
+    struct presence_ways ways = {on_tell, on_ask, on_typing, on_block, bench};
     assert_ok(presence_new(&ways, bench->rig->service->writer, bench->rig->service->database_path,
                            &bench->presence));
     set_member(bench, BOB, true);
@@ -482,6 +487,11 @@ static void on_tell_nobody(void *ctx, const websocket_id *ids, size_t count,
     (void)ctx, (void)ids, (void)count, (void)state;
 }
 
+static void on_typing_nobody(void *ctx, uint64_t chat_id, uint64_t user_id)
+{
+    (void)ctx, (void)chat_id, (void)user_id;
+}
+
 static void on_ask_later(void *ctx)
 {
     atomic_store((_Atomic int *)ctx, 1);
@@ -495,7 +505,8 @@ static void test_threads(void **state)
     struct bench *bench = *state;
     struct presence *presence;
     _Atomic int is_asked = 0;
-    struct presence_ways ways = {on_tell_nobody, on_ask_later, on_typing, &is_asked};
+    struct presence_ways ways = {on_tell_nobody, on_ask_later, on_typing_nobody, on_block,
+                                 &is_asked};
     assert_ok(presence_new(&ways, bench->rig->service->writer, "/none/chat.db", &presence));
     assert_ok(presence_start(presence));
     struct worker workers[WORKERS];
