@@ -17,7 +17,7 @@ struct input {
     struct str t;
     int64_t id;
     bool has_id;
-    struct str chat_id, client_id, body, reply_to, token, device_id;
+    struct str chat_id, client_id, body, media_id, reply_to, token, device_id;
     bool has_reply, has_device, has_token;
     int64_t delivered_seq, read_seq;
     struct json_node *cursors, *user_ids;
@@ -173,6 +173,7 @@ static void handle_send(struct websocket *socket, struct session *session,
     struct send_input send = {.id = input->id,
                               .client_id = input->client_id,
                               .body = input->body,
+                              .media_id = input->media_id,
                               .reply_to = input->has_reply ? input->reply_to : STR_NONE};
     if (parse_chat(socket, input, &send.chat_id))
         session_send_message(socket, session, &send);
@@ -194,9 +195,13 @@ static const struct json_field send_fields[] = {
     {.name = "body",
      .kind = JSON_STR,
      .offset = offsetof(struct input, body),
-     .is_required = true,
      .min = 1,
      .max = TEXT_BYTES_MAX},
+    {.name = "media_id",
+     .kind = JSON_STR,
+     .offset = offsetof(struct input, media_id),
+     .min = 1,
+     .max = ID_TEXT_SIZE},
     {.name = "reply_to",
      .kind = JSON_STR,
      .offset = offsetof(struct input, reply_to),

@@ -125,7 +125,7 @@ void session_on_message(struct websocket *socket, bool is_text, struct str text,
 struct send_input {
     int64_t id;
     uint64_t chat_id;
-    struct str client_id, body, reply_to; /* reply_to: STR_NONE: none */
+    struct str client_id, body, media_id, reply_to; /* the last three: STR_NONE: none */
 };
 void session_send_message(struct websocket *socket, struct session *session,
                           const struct send_input *input);

@@ -125,7 +125,8 @@ static struct str keep(char **text, struct str value)
 static struct stream_send *send_new(struct stream *stream, const struct session *session,
                                     const struct send_input *input)
 {
-    size_t size = input->client_id.len + input->body.len + input->reply_to.len;
+    size_t size =
+        input->client_id.len + input->body.len + input->media_id.len + input->reply_to.len;
     struct stream_send *mine = malloc(sizeof(*mine) + size);
     if (!mine)
         return NULL;
@@ -137,8 +138,11 @@ static struct stream_send *send_new(struct stream *stream, const struct session 
     mine->send = (struct message_send){.chat_id = input->chat_id,
                                        .sender_id = session->user_id,
                                        .client_id = keep(&text, input->client_id),
-                                       .body = keep(&text, input->body),
                                        .take_room = take_room};
+    if (input->body.data)
+        mine->send.body = keep(&text, input->body);
+    if (input->media_id.data)
+        mine->send.media_text = keep(&text, input->media_id);
     if (input->reply_to.data)
         mine->send.reply_to_id = keep(&text, input->reply_to);
     return mine;

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { Foyer, tempDir } from './lib/server.mjs';
 import { DAY, HOUR, makeUser, unique } from './lib/seed.mjs';
 import { CHUNK, PIECE, TUS, bytes, create, idOf, metadata, offsetOf, patch, png, sha256, upload, uploadUntil } from './lib/media.mjs';
+import { ChatStream } from './lib/chat_stream.mjs';
 import { until } from './lib/wait.mjs';
 
 const ARGS = ['--services=chat', '--abuse=off'];
@@ -310,6 +311,30 @@ describe('messages', () => {
         problem(await ada.call('DELETE', `/v1/media/${id}`, undefined, { headers: TUS }), 409, 'conflict');
         const chats = ok(await bob.get('/v1/chats'), 200).data;
         assert.equal(chats.find((each) => each.id === other).last_message.media.name, 'one.bin');
+    });
+});
+
+describe('the stream', () => {
+    test('sends files, and shows them to those who listen', async () => {
+        const [me, them] = [await makeUser(server), await makeUser(server)];
+        const chat = await group(me, them);
+        const id = await finished(me, bytes(10), { name: 'one.bin' });
+        const streams = [await ChatStream.hello(server, me), await ChatStream.hello(server, them)];
+        try {
+            for (const stream of streams) await stream.next('live');
+            const say = (number, what) => streams[0].say({ t: 'send', id: number, chat_id: chat, client_id: unique(), ...what });
+            say(1, { media_id: id });
+            assert.equal((await streams[0].next('ack')).id, 1);
+            const message = await until(() => streams[1].of('message', chat).find(({ type }) => type === 'media'));
+            assert.deepEqual([message.body, message.media.id, message.media.name], [null, id, 'one.bin']);
+            for (const [number, what, field] of [[2, {}, 'body'], [3, { media_id: 'med_0000000000001' }, 'media_id'], [4, { media_id: id, body: 'x' }, 'media_id']]) {
+                say(number, what);
+                const { id: answered, problem: why } = await streams[0].next('error');
+                assert.deepEqual([answered, why.status, why.errors.map((error) => error.field)], [number, 422, [field]]);
+            }
+        } finally {
+            for (const stream of streams) stream.end();
+        }
     });
 });
 
