@@ -39,11 +39,17 @@ void shrink_row(struct shrink *shrink, const uint8_t *pixels, unsigned channels)
     }
 }
 
+static uint8_t mean(uint64_t sum, uint64_t weight, unsigned otherwise)
+{
+    uint64_t value = weight > 0 ? (sum + weight / 2) / weight : otherwise;
+    return (uint8_t)(value & 0xFF); /* it is a mean of bytes */
+}
+
 static void put_mean(const uint64_t sum[static 5], uint8_t *ret_pixel)
 {
     for (int i = 0; i < 3; i++)
-        ret_pixel[i] = sum[3] > 0 ? (uint8_t)((sum[i] + sum[3] / 2) / sum[3]) : 0;
-    ret_pixel[3] = sum[4] > 0 ? (uint8_t)((sum[3] + sum[4] / 2) / sum[4]) : 255;
+        ret_pixel[i] = mean(sum[i], sum[3], 0);
+    ret_pixel[3] = mean(sum[3], sum[4], 255);
 }
 
 uint8_t *shrink_finish(struct shrink *shrink, unsigned orientation)
