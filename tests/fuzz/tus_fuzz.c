@@ -2,13 +2,14 @@
  * Fuzz target of what media routes read: fields of tus, ranges, and the first bytes of files. Whatever comes: what is taken of
  * Upload-Metadata says the same when it is written and read again, and a name in it neither climbs nor has control
  * characters; a checksum that is taken is of the length of its kind; a range lies within the body; a file name can break out of
- * no header; a type that browsers may show is image, audio or video and says so by its name.
+ * no header; an image lies in one of eight ways; a type that browsers may show is image, audio or video and says so by its name.
  *
  * Run: tus_fuzz tests/fuzz/corpus/tus
  */
 #include "fuzz.h"
 
 #include "chat/media_head.h"
+#include "chat/media_shrink.h"
 #include "chat/media_sniff.h"
 
 #define SIZE INT64_C(1000)
@@ -86,6 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     range(text);
     names(&arena, text);
     sniff(text);
+    unsigned orientation = exif_orientation(data, size < 65536 ? (uint32_t)size : 65536);
+    require(orientation >= 1 && orientation <= 8);
     require(!arena.overflow || size > 100000);
     arena_release(&arena);
     return 0;
