@@ -265,8 +265,7 @@ void audience_post(struct audiences *audiences, uint64_t chat_id, websocket_id b
 /* All there is to say of it is in the row that was just written. */
 static bool is_plain(const struct message *message)
 {
-    return message->type == ENTRY_TEXT || message->type == ENTRY_DELETE ||
-           message->type == ENTRY_REACTION || message->type == ENTRY_REACTION_REMOVED;
+    return message->type != ENTRY_EDIT && message->type != ENTRY_SYSTEM;
 }
 
 static void tell_message(struct audience *audience, const struct message *message)

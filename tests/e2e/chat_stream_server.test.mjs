@@ -310,6 +310,8 @@ describe('the end', () => {
         await wrong({ t: 'send', chat_id: chat.id, client_id: 'a', body: 'x' }, 422, 'id');
         await wrong({ t: 'send', id: 5, chat_id: chat.id, client_id: 'a b', body: 'x' }, 422, 'client_id');
         await wrong({ t: 'send', id: 6, chat_id: chat.id, client_id: 'a', body: 'x', color: 'red' }, 422, 'color');
+        await wrong({ t: 'send', id: 10, chat_id: chat.id, client_id: 'a' }, 422, 'body');
+        await wrong({ t: 'send', id: 11, chat_id: chat.id, client_id: 'a', media_id: 'med_0000000000001' }, 422, 'media_id');
         await wrong({ t: 'send', id: 7, chat_id: 'cht_x', client_id: 'a', body: 'x' }, 422, 'chat_id');
         await wrong({ t: 'send', id: 8, chat_id: chat.id, client_id: 'a', body: 'x', reply_to: 'msg_x' }, 422, 'reply_to');
         await wrong({ t: 'send', id: 9, chat_id: (await group(ada)).id, client_id: 'a', body: 'x' }, 404);
