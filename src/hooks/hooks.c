@@ -32,7 +32,7 @@ static enum err hooks_open(struct hooks *hooks)
     if (!err)
         err = writer_new(hooks->database_path, "hooks", &hooks->writer);
     if (!err)
-        err = keyring_new(config, &hooks->keyring);
+        err = keyring_new(config, writer_db(hooks->writer), &hooks->keyring);
     if (!err)
         err = keyring_check(hooks->keyring, writer_db(hooks->writer));
     if (!err)

@@ -93,10 +93,18 @@ static enum err keyring_get(const struct config *config, bool may_make,
     return ERR_OK;
 }
 
-enum err keyring_new(const struct config *config, struct keyring **ret_keyring)
+enum err keyring_new(const struct config *config, struct db *writer_db,
+                     struct keyring **ret_keyring)
 {
-    enum err err = keyring_get(config, true, ret_keyring);
-    if (err)
+    bool is_in_use;
+    enum err err = keyring_is_in_use(writer_db, &is_in_use);
+    if (!err)
+        err = keyring_get(config, !is_in_use, ret_keyring);
+    if (err == ERR_NOT_FOUND)
+        log_error("hooks_key",
+                  "hint=\"the database is sealed with a key that is not here: give it as "
+                  "hooks-key, or put its hooks.key into the data directory\"");
+    else if (err)
         log_error("hooks_key", "err=%s hint=\"hooks-key must be 64 hex digits\"", err_name(err));
     return err;
 }

@@ -19,6 +19,14 @@ static enum err known_get(struct db *db, struct arena *arena, struct str *ret_se
     return ret_sealed->data ? ERR_OK : ERR_NOMEM;
 }
 
+enum err keyring_is_in_use(struct db *db, bool *ret_is_in_use)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_GET);
+    enum err err = db_step(stmt, ret_is_in_use);
+    db_done(stmt);
+    return err;
+}
+
 /* Of two nodes that begin at once the first one's text stays. */
 static enum err known_put(struct db *db, const struct keyring *keyring, struct arena *arena)
 {

@@ -191,11 +191,11 @@ static void test_secrets_are_sealed_and_open_with_their_key_alone(void **state)
     struct config config = rig->config;
     struct str plain;
     memset(config.hooks_key, 'a', 64);
-    assert_ok(keyring_new(&config, &other));
+    assert_ok(keyring_new(&config, rig->db, &other));
     assert_err(keyring_open(other, &rig->arena, sealed, &plain), ERR_CORRUPT);
     keyring_free(other);
     strcpy(config.hooks_key, "abc");
-    assert_err(keyring_new(&config, &other), ERR_INVALID);
+    assert_err(keyring_new(&config, rig->db, &other), ERR_INVALID);
 }
 
 /* What would not open is not begun with; the right key finds all as it was. */
@@ -209,6 +209,15 @@ static void test_a_database_starts_with_its_own_key_alone(void **state)
     assert_err(hooks_new(&rig->config, &hooks), ERR_CORRUPT);
     assert_null(hooks);
     rig->config = right;
+    /* Nor with none, and none is made that would stand in the way of the right one. */
+    char path[128], away[128];
+    (void)snprintf(path, sizeof(path), "%s/hooks.key", rig->dir);
+    (void)snprintf(away, sizeof(away), "%s/away", rig->dir);
+    assert_int_equal(rename(path, away), 0);
+    assert_err(hooks_new(&rig->config, &hooks), ERR_NOT_FOUND);
+    assert_null(hooks);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(rename(away, path), 0);
     rig_open(rig);
     struct endpoint endpoint;
     assert_ok(endpoint_load(rig->db, rig->hooks->keyring, &rig->arena, rig->app_id, rig->all_id,
