@@ -50,7 +50,7 @@ if [ "${DEMO_EXIT:-0}" = 1 ]; then
 fi
 
 # Two people to try the pages with.
-build/foyer serve --data "$data" --listen "127.0.0.1:$port" --log-level=warn >"$data/ready" &
+build/foyer serve --data "$data" --listen "127.0.0.1:$port" --services tickets,hooks,chat --log-level=warn >"$data/ready" &
 server=$!
 for _ in $(seq 100); do grep -q '^ready' "$data/ready" && break || sleep 0.1; done
 grep -q '^ready' "$data/ready" || { echo "demo: the server did not start"; exit 1; }
@@ -63,9 +63,21 @@ for who in fan organizer; do
 done
 id=$(sed -n 's/.*"id":"\(usr_[^"]*\)".*/\1/p' "$data/user.json" 2>/dev/null || true)
 [ -n "$id" ] && curl -sf -X PUT "$base/v1/users/$id/roles" -H "$key" -H "$json" -d '{"roles":["organizer","admin"]}' >/dev/null || true
+
+# The two have a conversation. With the same data again, it is there already: a client_id is sent once.
+login() { curl -sf -X POST "$base/v1/sessions" -H "$json" -d "{\"email\":\"$1@example.com\",\"password\":\"foyer-demo-2026\"}" | sed -n 's/.*"token":"\([^"]*\)".*/\1/p'; }
+say() { # token, client_id, text
+    curl -sf -X POST "$base/v1/chats/$chat/messages" -H "Authorization: Bearer $1" -H "$json" -d "{\"client_id\":\"$2\",\"body\":\"$3\"}" >/dev/null || true
+}
+fan=$(login fan) organizer=$(login organizer)
+id=$(curl -sf "$base/v1/users/lookup?email=organizer@example.com" -H "Authorization: Bearer $fan" | sed -n 's/.*"id":"\(usr_[^"]*\)".*/\1/p' || true)
+chat=$(curl -sf -X POST "$base/v1/chats" -H "Authorization: Bearer $fan" -H "$json" -d "{\"type\":\"direct\",\"user_id\":\"$id\"}" | grep -o 'cht_[0-9a-z]*' | head -n 1 || true)
+say "$fan" demo-1 "Hello! Is there a cloakroom at the stadium?"
+say "$organizer" demo-2 "There is, at gate 4. It opens with the doors."
 echo
 echo "The pages:      $base/"
 echo "  as a fan:       fan@example.com / foyer-demo-2026"
 echo "  as organizer:   organizer@example.com / foyer-demo-2026   ($base/organizer)"
+echo "  Both have a conversation at $base/chat: open it in two browsers."
 echo "Ctrl-C ends it."
 wait "$server"
