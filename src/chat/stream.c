@@ -81,7 +81,7 @@ const size_t chat_stream_routes_count = sizeof(chat_stream_routes) / sizeof(chat
 static void on_event(void *ctx, const struct fanout_event *event)
 {
     const struct stream *stream = ctx;
-    if (stream->hub)
+    if (atomic_load_explicit(&stream->is_open, memory_order_acquire))
         audiences_on_event(stream->audiences, event);
 }
 
@@ -259,6 +259,7 @@ enum err stream_start(struct stream *stream, struct app *app, struct websocket_h
 {
     stream->app = app;
     stream->hub = hub;
+    atomic_store_explicit(&stream->is_open, true, memory_order_release);
     stream_reads_open(&stream->reads, app_pool(app, POOL_READ));
     identity_on_end(app_identity(app), on_session_end, stream);
     show(stream);

@@ -30,6 +30,7 @@ struct stream {
     struct chat_service *chat;
     struct app *app;
     struct websocket_hub *hub;
+    _Atomic bool is_open; /* these two are set */
     struct websocket_options options;
     struct arena arena; /* of the origins */
     const char *origins[STREAM_ORIGINS_MAX + 2];
