@@ -9,6 +9,7 @@ import {
   initialsOf,
   lastOf,
   markOf,
+  nameToSend,
   newestFirst,
   noteNames,
   previewOf,
@@ -193,4 +194,11 @@ test("who is typing, and short forms", () => {
     ["AL", "B", "?", "S", "李小", "AC"],
   );
   assert.deepEqual([999, 1000, 4_200_000].map(formatBytes), ["999 B", "1 kB", "4.2 MB"]);
+});
+
+test("a file's name fits the server, with its ending", () => {
+  assert.equal(nameToSend("a/b\\c.png"), "a_b_c.png");
+  assert.equal(nameToSend(""), "file");
+  const long = nameToSend(`${"\u{1f600}".repeat(100)}.jpeg`);
+  assert.ok(bytesOf(long) <= 255 && long.endsWith("\u{1f600}.jpeg"), long);
 });

@@ -1,8 +1,12 @@
 // The chat page on a desktop and on a phone: two people, and a second device of one. What others write is shown and never runs, and
 // what is written without a connection arrives once when it is back.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { Foyer } from '../lib/server.mjs';
+import { deflateSync } from 'node:zlib';
+import { Foyer, tempDir } from '../lib/server.mjs';
 import { DAY, makeUser, PASSWORD, unique } from '../lib/seed.mjs';
 import { until } from '../lib/wait.mjs';
 import { Wire } from '../lib/wire.mjs';
@@ -79,6 +83,38 @@ const details = async (who) => {
     return panel;
 };
 
+async function readAll(stream) {
+    const chunks = [];
+    for await (const chunk of stream) chunks.push(chunk);
+    return Buffer.concat(chunks);
+}
+
+/* A picture of stripes, as a file. */
+function png(width, height) {
+    const chunk = (type, data) => {
+        const body = Buffer.concat([Buffer.from(type), data]);
+        const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
+        size.writeUInt32BE(data.length);
+        sum.writeUInt32BE(crcOf(body));
+        return Buffer.concat([size, body, sum]);
+    };
+    const head = Buffer.alloc(13);
+    head.writeUInt32BE(width, 0);
+    head.writeUInt32BE(height, 4);
+    head.set([8, 2, 0, 0, 0], 8);
+    const row = (y) => Buffer.from([0, ...Array.from({ length: width }, (_, x) => [168, (x + y) % 120, 62 + (y % 90)]).flat()]);
+    const pixels = deflateSync(Buffer.concat(Array.from({ length: height }, (_, y) => row(y))));
+    return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), chunk('IHDR', head), chunk('IDAT', pixels), chunk('IEND', Buffer.alloc(0))]);
+}
+function crcOf(bytes) {
+    let sum = ~0;
+    for (const byte of bytes) {
+        sum ^= byte;
+        for (let i = 0; i < 8; i++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
+    }
+    return ~sum >>> 0;
+}
+
 for (const width of WIDTHS) {
     describe(`at ${width} px`, () => {
         test('two people talk, and a second device of one sees the same', async () => {
@@ -152,6 +188,117 @@ for (const width of WIDTHS) {
             await bubble(second, 'See you').waitFor();
 
             for (const who of [a, b, second]) await who.close();
+        });
+
+        test('who is there and who is typing is shown, and ends', async () => {
+            const [ada, bob] = await people('Ada Lovelace', 'Bob Marsh');
+            const chat = await direct(ada, bob);
+            const a = await device(ada, width, { path: `/chat/${chat.id}` });
+            await opened(a, 'Bob Marsh');
+            const b = await device(bob, DESK, { path: `/chat/${chat.id}` });
+            const presence = a.page.getByTestId('presence');
+            await presence.getByText('Online').waitFor();
+            const typing = a.page.getByTestId('typing');
+            await box(b).pressSequentially('On my w');
+            await typing.getByText('Bob Marsh is typing…').waitFor();
+            await shot(a, 'chat-9-typing');
+            await write(b, 'On my way');
+            await bubble(a, 'On my way').waitFor();
+            await until(async () => (await typing.textContent()) === '', { what: 'nobody to be typing' });
+            await b.close();
+            await presence.getByText(/^Last seen/).waitFor();
+            await a.close();
+        });
+
+        test('pictures and files are sent, and a cut upload goes on where it was', async () => {
+            const [ada, bob] = await people('Ada Lovelace', 'Bob Marsh');
+            const chat = await direct(ada, bob);
+            await say(bob, chat, 'Send me the banner');
+            const wire = await Wire.to(server.url);
+            const a = await device(ada, width, { path: `/chat/${chat.id}`, wire });
+            const b = await device(bob, DESK, { path: `/chat/${chat.id}` });
+            await opened(a, 'Bob Marsh');
+            const files = a.page.getByTestId('files');
+            await files.waitFor({ state: 'attached' });
+            await files.setInputFiles([
+                { name: 'banner \u202egnp.png', mimeType: 'image/png', buffer: png(480, 300) },
+                { name: 'empty.txt', mimeType: 'text/plain', buffer: Buffer.alloc(0) },
+            ]);
+            await a.page.getByText('“empty.txt” is empty.').waitFor();
+            const picture = bubbles(b).locator('.chat-picture img');
+            await picture.waitFor();
+            await until(() => picture.evaluate(({ complete, naturalWidth }) => complete && naturalWidth), { what: 'the picture' });
+            assert.equal(await picture.getAttribute('alt'), 'banner gnp.png');
+            assert.match(await picture.getAttribute('src'), /size=thumb$/);
+            await marked(a, '', 'read');
+
+            /* Three pieces; the line breaks within the second. */
+            const bytes = randomBytes(9 << 20);
+            const file = path.join(tempDir(), 'seats.bin');
+            await writeFile(file, bytes);
+            const asked = [];
+            a.page.on('request', (request) => /\/v1\/media/.test(request.url()) && asked.push(request.method()));
+            wire.cutAfter(6 << 20);
+            await files.setInputFiles(file);
+            const upload = a.page.locator('[data-upload]', { hasText: 'seats.bin' });
+            await until(() => asked.filter((method) => method === 'PATCH').length >= 2, { what: 'the second piece' });
+            await a.page.getByText(/No connection/).waitFor();
+            assert.ok((await upload.locator('progress').evaluate(({ value }) => value)) >= 4 << 20);
+            await shot(a, 'chat-10-upload');
+            wire.mend();
+            await bubble(b, 'seats.bin').waitFor();
+            assert.equal(asked.filter((method) => method === 'POST').length, 1);
+            assert.ok(asked.includes('HEAD'), 'it asked how far it was');
+            const download = b.page.waitForEvent('download');
+            await bubble(b, 'seats.bin').getByRole('link').click();
+            assert.deepEqual(await readAll(await (await download).createReadStream()), bytes);
+
+            /* The same over a reload: the file has to be chosen again, and goes on. */
+            const second = path.join(tempDir(), 'plan.bin');
+            await writeFile(second, randomBytes(9 << 20));
+            wire.cutAfter(6 << 20);
+            await files.setInputFiles(second);
+            await a.page.getByText(/No connection/).waitFor();
+            wire.mend();
+            await a.page.reload();
+            await opened(a, 'Bob Marsh');
+            await files.waitFor({ state: 'attached' });
+            asked.length = 0;
+            await files.setInputFiles(second);
+            await bubble(b, 'plan.bin').waitFor();
+            assert.deepEqual(asked.filter((method) => method === 'POST'), []);
+            const media = (await logOf(bob, chat)).filter(({ type }) => type === 'media');
+            assert.deepEqual(media.map((message) => message.media.name), ['banner \u202egnp.png', 'seats.bin', 'plan.bin']);
+            await shot(b, 'chat-11-files');
+            for (const who of [a, b]) await who.close();
+            wire.stop();
+        });
+
+        test('what was said is found, and shown where it was said', async () => {
+            const [ada, bob] = await people('Ada Lovelace', 'Bob Marsh');
+            const chat = await direct(ada, bob);
+            await say(bob, chat, 'The lantern is in the car');
+            for (let i = 1; i <= 150; i++) await say(bob, chat, `Message ${i}.`);
+            const other = await group([bob, ada][width === DESK ? 0 : 1], [[ada, bob][width === DESK ? 0 : 1]], 'Row 12');
+            await say(ada, other, 'Which lantern?');
+            const a = await device(ada, width);
+            await a.page.getByRole('button', { name: 'Search messages' }).click();
+            const search = a.page.getByRole('searchbox', { name: 'Search in your messages' });
+            await search.fill('nothing has this');
+            await a.page.getByText('Nothing has “nothing has this”.').waitFor();
+            await search.fill('lantern');
+            const hits = a.page.getByRole('region', { name: 'Search messages' }).getByRole('link');
+            await until(async () => (await hits.count()) === 2, { what: 'both messages' });
+            assert.match(await hits.first().textContent(), /Row 12.*Which lantern\?/);
+            await shot(a, 'chat-12-search');
+            await hits.last().click();
+            await opened(a, 'Bob Marsh');
+            const found = bubble(a, 'The lantern is in the car');
+            await until(() => found.evaluate((element) => {
+                const { top, bottom } = element.getBoundingClientRect();
+                return element.classList.contains('is-found') && top > 0 && bottom < innerHeight;
+            }), { what: 'the message to be in view' });
+            await a.close();
         });
 
         test('a group is made, renamed and managed', async () => {

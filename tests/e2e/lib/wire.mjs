@@ -5,6 +5,7 @@ import { once } from 'node:events';
 export class Wire {
     #pairs = new Set();
     #state = 'open';
+    #left = Infinity;
 
     /* The page's origin is the wire's: the server sees it as its own, because that is what Host says. */
     static async to(url) {
@@ -32,7 +33,11 @@ export class Wire {
         };
         far.on('error', end).on('close', end);
         near.on('close', end);
-        near.on('data', (bytes) => far.write(bytes));
+        near.on('data', (bytes) => {
+            far.write(bytes);
+            this.#left -= bytes.length;
+            if (this.#left < 0) this.cut();
+        });
         far.on('data', (bytes) => this.#state === 'deaf' || near.write(bytes));
     }
 
@@ -41,7 +46,13 @@ export class Wire {
         this.#state = 'deaf';
     }
 
+    /* Once so many bytes more were said. */
+    cutAfter(bytes) {
+        this.#left = bytes;
+    }
+
     cut() {
+        this.#left = Infinity;
         this.#state = 'cut';
         for (const { near, far } of this.#pairs) {
             near.destroy();

@@ -11,7 +11,7 @@ import { Composer, type Writing } from "./Composer";
 import { Details } from "./Details";
 import { Icon } from "./icons";
 import { MessageList } from "./MessageList";
-import { UPLOADS_MAX, useTakesFiles, useUploads, type Uploads } from "./uploads";
+import { useFileBytesMax, useUploads, type Uploads } from "./uploads";
 import { lastSeenWords, nameOf, noteNames, otherOf, titleOf, typingWords } from "./words";
 
 export interface ConversationProps {
@@ -69,18 +69,18 @@ function Open(props: OpenProps): JSX.Element {
   const [sentCount, setSentCount] = useState(0);
   const [note, setNote] = useState("");
   const [isOver, setIsOver] = useState(false);
-  const takesFiles = useTakesFiles();
+  const fileBytesMax = useFileBytesMax();
   useUploads(uploads);
   const other = otherOf(view, me);
   const isBlocked = other !== undefined && blocks.ids.has(other.user_id);
   const sent = (): void => setSentCount((count) => count + 1);
   const files = (list: File[]): void => {
-    const refused = list.filter((file) => !uploads.add(view.id, file));
-    setNote(refused.length > 0 ? `At most ${UPLOADS_MAX} files at once.` : "");
+    const refused = list.map((file) => uploads.add(view.id, file, fileBytesMax));
+    setNote(refused.find((words) => words !== null) ?? "");
     sent();
   };
   const mayDrop = (event: DragEvent): boolean =>
-    takesFiles && !isBlocked && (event.dataTransfer?.types.includes("Files") ?? false);
+    fileBytesMax > 0 && !isBlocked && (event.dataTransfer?.types.includes("Files") ?? false);
   return (
     <div
       class={`chat-open${hasDetails ? " has-details" : ""}${isOver ? " is-over" : ""}`}
@@ -127,7 +127,7 @@ function Open(props: OpenProps): JSX.Element {
             chatId={view.id}
             me={me}
             writing={writing}
-            takesFiles={takesFiles}
+            takesFiles={fileBytesMax > 0}
             onWriting={setWriting}
             onSent={sent}
             onFiles={files}

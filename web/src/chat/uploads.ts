@@ -2,6 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { Upload as TusUpload } from "tus-js-client";
 import type { ChatClient } from "./client";
+import { oneLine } from "./text";
+import { formatBytes, nameToSend } from "./words";
 
 /** The server takes a piece as one request body. */
 const CHUNK_BYTES = 4 << 20;
@@ -40,9 +42,12 @@ export class Uploads {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** False: too many at once. */
-  add(chatId: string, file: File): boolean {
-    if (this.#items.length >= UPLOADS_MAX) return false;
+  /** Why not; null: it is under way. */
+  add(chatId: string, file: File, bytesMax: number): string | null {
+    if (this.#items.length >= UPLOADS_MAX) return `At most ${UPLOADS_MAX} files at once.`;
+    if (file.size === 0) return `“${oneLine(file.name)}” is empty.`;
+    if (file.size > bytesMax)
+      return `“${oneLine(file.name)}” is larger than ${formatBytes(bytesMax)}.`;
     const item = {
       id: ++this.#count,
       chatId,
@@ -57,14 +62,17 @@ export class Uploads {
       chunkSize: CHUNK_BYTES,
       retryDelays: RETRY_DELAYS_MS,
       removeFingerprintOnSuccess: true,
-      metadata: { filename: file.name, filetype: file.type || "application/octet-stream" },
+      metadata: {
+        filename: nameToSend(file.name),
+        filetype: file.type || "application/octet-stream",
+      },
       onProgress: (sent) => this.#change(item, { sent }),
       onError: (error) => this.#change(item, { state: "failed", problem: sentenceOf(error) }),
       onSuccess: () => this.#done(item),
     });
     this.#items.push(item);
     void this.#begin(item);
-    return true;
+    return null;
   }
 
   pause(id: number): void {
@@ -138,16 +146,20 @@ export function useUploads(uploads: Uploads): void {
   useEffect(() => uploads.onChange(() => redraw((count) => count + 1)), [uploads]);
 }
 
-let known: Promise<boolean> | null = null;
+let known: Promise<number> | null = null;
 
-/** Whether the server takes files (tus says so to OPTIONS). */
-export function useTakesFiles(): boolean {
-  const [takes, setTakes] = useState(false);
+async function askBytesMax(): Promise<number> {
+  const answer = await fetch(ENDPOINT, { method: "OPTIONS" });
+  if (!answer.ok || !answer.headers.has("tus-version")) return 0;
+  return Number(answer.headers.get("tus-max-size") ?? Infinity);
+}
+
+/** How large a file the server takes (tus says so to OPTIONS); 0: it takes none, or has not said yet. */
+export function useFileBytesMax(): number {
+  const [bytes, setBytes] = useState(0);
   useEffect(() => {
-    known ??= fetch(ENDPOINT, { method: "OPTIONS" }).then(
-      (answer) => answer.ok && answer.headers.has("tus-version"),
-    );
-    known.then(setTakes, () => (known = null));
+    known ??= askBytesMax();
+    known.then(setBytes, () => (known = null));
   }, []);
-  return takes;
+  return bytes;
 }

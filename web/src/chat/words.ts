@@ -1,7 +1,7 @@
 // Names, times and the sentences of the chat page.
 import type { ChatView, Entry, Media, Member, SystemBody } from "../../../clients/js/src/index.js";
 import { formatDay } from "../lib/dates";
-import { oneLine } from "./text";
+import { bytesOf, oneLine } from "./text";
 
 export const BODY_BYTES_MAX = 8192;
 export const QUICK_REACTIONS = ["👍", "❤️", "😂", "😮", "😢", "🎉"];
@@ -85,19 +85,30 @@ const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 export function mediaOf(media: Media): MediaFacts {
   const text = (value: unknown): string => (typeof value === "string" ? value : "");
   const number = (value: unknown): number => (typeof value === "number" ? value : 0);
-  const thumb = media["thumb"];
   return {
     id: media.id,
-    name: oneLine(text(media["name"]) || text(media["filename"])) || "File",
-    type: text(media["content_type"]) || text(media["type"]),
-    bytes: number(media["bytes"]) || number(media["size"]),
+    name: oneLine(text(media["name"])) || "File",
+    type: text(media["type"]),
+    bytes: number(media["size"]),
     width: number(media["width"]),
     height: number(media["height"]),
-    hasThumb: Boolean(thumb) || Boolean(media["has_thumb"]),
+    hasThumb: media["has_thumb"] === true,
   };
 }
 
 export const isPicture = (media: MediaFacts): boolean => PICTURES.includes(media.type);
+
+/** Of a file's name, at the server. */
+const NAME_BYTES_MAX = 255;
+
+/** Within the server's limit, and with its ending. */
+export function nameToSend(name: string): string {
+  const plain = name.replace(/[/\\]/g, "_") || "file";
+  const ending = /\.\w{1,10}$/.exec(plain)?.[0] ?? "";
+  let stem = [...plain.slice(0, plain.length - ending.length)];
+  while (bytesOf(stem.join("") + ending) > NAME_BYTES_MAX) stem = stem.slice(0, -1);
+  return stem.join("") + ending;
+}
 
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
