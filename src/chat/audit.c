@@ -7,6 +7,8 @@ static void ask(struct audit *audit)
     audit_ask_schema(audit);
     for (size_t i = 0; i < CHAT_CHECKS; i++)
         audit_ask(audit, &chat_checks[i]);
+    for (size_t i = 0; i < CHAT_MEDIA_CHECKS; i++)
+        audit_ask(audit, &chat_media_checks[i]);
     audit_begin(audit, "chat-totals");
     audit_end(audit, chat_audit_count(audit_db(audit), &chats, &entries));
     audit_total(audit, "chat_chats", chats);

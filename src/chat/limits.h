@@ -44,6 +44,7 @@
 #define MEDIA_TYPE_BYTES_MAX     100
 #define MEDIA_KEY_BYTES_MAX      64
 #define MEDIA_METADATA_BYTES_MAX 4096
+#define MEDIA_AGAIN_MS           (5 * 60 * INT64_C(1000)) /* that the collector waits for tables */
 #define MEDIA_SWEEP_MAX          64 /* files of one transaction of the collector */
 
 /* Thumbnails: see media_thumb.h. */

@@ -158,12 +158,13 @@ static enum err collect_one(struct writer_tx *tx, uint64_t id)
     struct media media;
     bool is_wanted = false;
     enum err err = media_store_get(tx->db, tx->arena, id, &media);
+    /* As of 1970: references of days that are over count until their tables are emptied. */
     if (!err && media.state == MEDIA_FINISHED)
-        err = media_has_refs(tx->db, &media, tx->now_ms, &is_wanted);
+        err = media_has_refs(tx->db, &media, 0, &is_wanted);
     if (err || !is_wanted)
         return err ? err : media_remove(tx, &media);
-    int64_t until = end_of_day(media.ref_day);
-    return media_store_put_collect(tx->db, id, until > tx->now_ms ? until : tx->now_ms + DAY_MS);
+    int64_t until = end_of_day(media.ref_day), again = tx->now_ms + MEDIA_AGAIN_MS;
+    return media_store_put_collect(tx->db, id, until > again ? until : again);
 }
 
 enum err media_collect(struct writer_tx *tx, bool *ret_has_more)

@@ -487,6 +487,34 @@ describe('what is kept', () => {
         assert.equal((await own.audit()).code, 0);
     });
 
+    test('the audit names what is damaged', async () => {
+        await login();
+        ok(await sendMedia(person, chat, await finished(person, bytes(100))), 201);
+        await create(person, 100);
+        const day = Math.floor((await own.now()) / DAY);
+        const refs = `media_ref_${String(day % 33).padStart(2, '0')}`;
+        const tables = ['media', 'media_blob', refs];
+        const DAMAGE = [
+            ['UPDATE media SET received = 101 WHERE state = 0', 'chat-media'],
+            ['UPDATE media SET received = 99 WHERE state = 1', 'chat-media'],
+            ['UPDATE media SET blob_id = 0', 'chat-media'],
+            ['UPDATE media_blob SET refs = refs + 1', 'chat-media'],
+            [`DELETE FROM ${refs}`, 'chat-media-refs'],
+            [`UPDATE ${refs} SET seq = seq + 1`, 'chat-media-refs'],
+            ['DELETE FROM media WHERE state = 1', 'chat-media-refs'],
+        ];
+        assert.deepEqual((await own.audit()).findings, []);
+        for (const table of tables) await own.sql(`CREATE TABLE kept_${table} AS SELECT * FROM ${table}`, 'chat');
+        for (const [damage, wanted] of DAMAGE) {
+            await own.sql(damage, 'chat');
+            const { findings } = await own.audit({ isAlone: true });
+            assert.ok(findings.some(({ check }) => check === wanted), `${damage}: ${JSON.stringify(findings)}`);
+            for (const table of tables) await own.sql(`DELETE FROM ${table}; INSERT INTO ${table} SELECT * FROM kept_${table}`, 'chat');
+        }
+        for (const table of tables) await own.sql(`DROP TABLE kept_${table}`, 'chat');
+        assert.deepEqual((await own.audit()).findings, []);
+    });
+
     test('the directory may be another one', async () => {
         const dir = path.join(tempDir(), 'a', 'b');
         const elsewhere = await Foyer.start({ args: [...ARGS, `--media=${dir}`] });
