@@ -134,6 +134,13 @@ enum err media_upload_view(struct media_files *files, uint64_t id, int *ret_fd)
     return ERR_OK;
 }
 
+/* A process that is being started at this moment may still have the descriptor, and with it the lock. */
+void media_upload_close(int fd)
+{
+    (void)flock(fd, LOCK_UN);
+    (void)close(fd); /* synced, or of no use */
+}
+
 static enum err write_all(int fd, int64_t offset, struct str bytes)
 {
     for (size_t done = 0; done < bytes.len;) {

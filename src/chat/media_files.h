@@ -20,6 +20,8 @@ void media_files_close(struct media_files *files); /* NULL is fine */
 /* The file of an upload, made when it is not there, for this caller alone until it is closed, also among
  * processes that share the directory. ERR_CONFLICT: another one has it. */
 ERR_MUST_USE enum err media_upload_open(struct media_files *files, uint64_t id, int *ret_fd);
+/* Lets it go. */
+void media_upload_close(int fd);
 /* On disk when it returns. */
 ERR_MUST_USE enum err media_upload_write(int fd, int64_t offset, struct str bytes);
 /* SHA-256 of the first size bytes, and the beginning of them (head_size of them at most). */

@@ -9,8 +9,6 @@
  *
  * The last PATCH finds out what the file is, before its commit makes it whole.
  */
-#include <unistd.h>
-
 #include "base/clock.h"
 #include "base/ids.h"
 #include "chat/chat_call.h"
@@ -223,7 +221,7 @@ static void let_go(void *prepared)
 {
     struct piece *piece = prepared;
     if (piece->fd >= 0)
-        (void)close(piece->fd); /* synced, or of no use */
+        media_upload_close(piece->fd);
     piece->fd = -1;
 }
 

@@ -46,7 +46,7 @@ export function upload(api, data, { name = 'a.bin', type = '', onStart, path, ..
             headers: { authorization: `Bearer ${api.token}` },
             chunkSize: CHUNK,
             metadata: { filename: name, filetype: type },
-            retryDelays: null,
+            retryDelays: [20, 100, 500, 1000, 3000], /* what was interrupted may still be written: 409, 423 */
             onSuccess: () => resolve(pathOf(one.url)),
             onError: reject,
             ...more,
