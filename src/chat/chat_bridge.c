@@ -23,6 +23,13 @@
 
 _Static_assert(FACT_BATCH_MAX <= BRIDGE_BATCH_MAX, "a batch is taken at once");
 
+struct metric *fact_metric(bool is_told)
+{
+    return metric_counter("foyer_chat_facts_total",
+                          is_told ? "result=\"told\"" : "result=\"dropped\"",
+                          "What happened in chats, for webhooks.");
+}
+
 struct chat_bridge {
     struct writer *writer;
     struct facts facts;
@@ -170,10 +177,8 @@ static struct chat_bridge *bridge_new(struct writer *writer, const struct facts 
     (void)pthread_cond_init(&bridge->wakeup, &attributes);
     (void)pthread_condattr_destroy(&attributes);
     (void)pthread_mutex_init(&bridge->lock, NULL);
-    bridge->told = metric_counter("foyer_chat_facts_total", "result=\"told\"",
-                                  "What happened in chats, for webhooks.");
-    bridge->dropped = metric_counter("foyer_chat_facts_total", "result=\"dropped\"",
-                                     "What happened in chats, for webhooks.");
+    bridge->told = fact_metric(true);
+    bridge->dropped = fact_metric(false);
     return bridge;
 }
 

@@ -43,6 +43,10 @@ ERR_MUST_USE enum err fact_undelivered(struct writer_tx *tx, const struct facts 
 /* ---- telling ---- */
 
 struct chat_bridge;
+struct metric;
+
+/* Shown from the start, whether anybody is told or not. */
+struct metric *fact_metric(bool is_told);
 
 /* After the start of the writer and of the sink's service. */
 ERR_MUST_USE enum err chat_bridge_start(struct writer *writer, const char *database_path,

@@ -41,6 +41,7 @@ static enum err open_push(struct chat_service *chat)
 
 static enum err chat_open(struct chat_service *chat)
 {
+    (void)fact_metric(true), (void)fact_metric(false);
     enum err err = config_database(chat->config, "chat", chat->database_path);
     if (!err)
         err = writer_new(chat->database_path, "chat", &chat->writer);
