@@ -160,6 +160,8 @@ test("titles and sentences name people, and who is unknown is no hole", () => {
   assert.equal(said({ event: "role", user_id: ME, role: "admin" }), "Bob made you an admin");
   assert.equal(said({ event: "renamed", title: "Row 2" }), "Bob renamed the group to “Row 2”");
   assert.equal(said({ event: "something new" }), "Something changed");
+  const paid = { event: "payment.refunded", data: { amount: 4500, currency: "EUR" } };
+  assert.match(said(paid), /45.00 paid back/);
   assert.equal(said({ event: "added", user_id: "usr_gone" }), "Bob added Former member");
 });
 

@@ -1,7 +1,7 @@
 // The chat page on a desktop and on a phone: two people, and a second device of one. What others write is shown and never runs, and
 // what is written without a connection arrives once when it is back.
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createECDH, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -576,6 +576,52 @@ test('all of it can be done by keyboard, and news is said', async () => {
     const news = a.page.getByTestId('news').getByText('Bob Marsh: Three');
     await news.waitFor({ state: 'attached' });
     assert.equal(await a.page.getByTestId('news').getAttribute('aria-live'), 'polite');
+    await a.close();
+});
+
+test('notifications are switched on, and off by logging out; a chat is muted', async () => {
+    const [ada, bob] = await people('Ada Lovelace', 'Bob Marsh');
+    const chat = await direct(ada, bob);
+    const a = await device(ada, DESK, { path: '/' });
+    await a.context.grantPermissions(['notifications'], { origin: server.url });
+    const ecdh = createECDH('prime256v1');
+    ecdh.generateKeys();
+    const keys = { p256dh: ecdh.getPublicKey('base64url'), auth: randomBytes(16).toString('base64url') };
+    /* What a browser's push service would say: there is none here. */
+    await a.page.addInitScript((theirs) => {
+        const made = (key) => ({
+            options: { applicationServerKey: key },
+            toJSON: () => ({ endpoint: 'https://push.example/ada', keys: theirs }),
+            unsubscribe: async () => (localStorage.removeItem('subscribed'), true),
+        });
+        const bytes = (text) => Uint8Array.from(atob(text.replaceAll('-', '+').replaceAll('_', '/')), (letter) => letter.charCodeAt(0)).buffer;
+        PushManager.prototype.getSubscription = async () => localStorage.getItem('subscribed') && made(bytes(localStorage.getItem('subscribed')));
+        PushManager.prototype.subscribe = async ({ applicationServerKey }) => {
+            localStorage.setItem('subscribed', applicationServerKey);
+            return made(bytes(applicationServerKey));
+        };
+    }, keys);
+    await a.page.goto(`/chat/${chat.id}`);
+    const bell = a.page.getByRole('button', { name: 'Notify me of messages' });
+    await bell.click();
+    const pushOf = async () => ok(await ada.get('/v1/devices')).data.map(({ push }) => push?.endpoint);
+    await until(async () => (await bell.getAttribute('aria-pressed')) === 'true', { what: 'them to be on' });
+    assert.deepEqual(await pushOf(), ['https://push.example/ada']);
+    await a.page.reload();
+    await until(async () => (await bell.getAttribute('aria-pressed')) === 'true', { what: 'them to be still on' });
+    assert.equal((await pushOf()).length, 1);
+
+    const panel = await details(a);
+    await panel.getByRole('button', { name: 'Mute' }).click();
+    await panel.getByRole('button', { name: 'Muted' }).waitFor();
+    assert.ok(ok(await ada.get(`/v1/chats/${chat.id}`)).muted_until);
+    await panel.getByRole('button', { name: 'Muted' }).click();
+    await panel.getByRole('button', { name: 'Mute', exact: true }).waitFor();
+    assert.equal(ok(await ada.get(`/v1/chats/${chat.id}`)).muted_until, null);
+
+    await a.page.getByRole('button', { name: 'Log out' }).click();
+    await a.page.getByRole('link', { name: 'Log in' }).waitFor();
+    assert.deepEqual(await pushOf(), [undefined]);
     await a.close();
 });
 

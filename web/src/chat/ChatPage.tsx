@@ -13,9 +13,11 @@ import { clientOf, useEvents, type ChatClient } from "./client";
 import { Conversation } from "./Conversation";
 import { Icon } from "./icons";
 import { NewChat } from "./NewChat";
+import { useNotifications, type Notifications } from "./notifications";
+import { closeShown, setBadge } from "./push";
 import { Search } from "./Search";
 import { Uploads } from "./uploads";
-import { newestFirst, noteNames, otherOf, titleOf } from "./words";
+import { isMuted, newestFirst, noteNames, otherOf, titleOf } from "./words";
 
 const WATCHED_MAX = 100;
 /** A connection that is back at once is not worth a word. */
@@ -49,6 +51,7 @@ function Chat({ me, chatId }: { me: string; chatId: string | null }): JSX.Elemen
   const uploads = useMemo(() => uploadsOf(client), [client]);
   const blocks = useBlocks(client);
   const [side, setSide] = useState<Side>("list");
+  const notifications = useNotifications(me);
   const { query } = useLocation();
   useEvents(client, ["change", "state", "presence", "left"]);
   useWatch(client, me, chatId);
@@ -67,6 +70,7 @@ function Chat({ me, chatId }: { me: string; chatId: string | null }): JSX.Elemen
   useEffect(() => {
     document.title = title;
   }, [title]);
+  useTaken(client, chatId, notifications.state === "on");
   const at = Number(query.get("at") ?? NaN);
   return (
     <div class={`chat${chatId === null ? "" : " is-open"}`}>
@@ -76,6 +80,7 @@ function Chat({ me, chatId }: { me: string; chatId: string | null }): JSX.Elemen
           <>
             <div class="chat-side-head">
               {chatId === null ? <h1>Chat</h1> : <h2>Chat</h2>}
+              <Bell notifications={notifications} />
               <button
                 type="button"
                 class="chat-button"
@@ -119,6 +124,49 @@ function Chat({ me, chatId }: { me: string; chatId: string | null }): JSX.Elemen
         />
       )}
     </div>
+  );
+}
+
+/** Notifications of what was read are taken back, and the badge says in how many chats there is something to read. */
+function useTaken(client: ChatClient, chatId: string | null, isOn: boolean): void {
+  const isRead = client.chats.get(chatId ?? "")?.unread === 0;
+  useEffect(() => {
+    if (isOn && isRead && chatId !== null) void closeShown(chatId);
+  }, [isOn, isRead, chatId]);
+  const waiting = [...client.chats.values()].filter(
+    (view) => view.unread > 0 && !isMuted(view),
+  ).length;
+  useEffect(() => {
+    if (client.state === "live") void setBadge(waiting);
+  }, [client.state, waiting]);
+}
+
+function Bell({ notifications }: { notifications: Notifications }): JSX.Element | null {
+  const { state, problem, toggle } = notifications;
+  if (state === null || state === "unsupported") return null;
+  const words =
+    state === "denied"
+      ? "Notifications are blocked in the browser's settings"
+      : "Notify me of messages";
+  return (
+    <>
+      <button
+        type="button"
+        class="chat-button"
+        aria-label={words}
+        title={problem || words}
+        aria-pressed={state === "on"}
+        disabled={state === "denied"}
+        onClick={toggle}
+      >
+        <Icon name={state === "on" ? "bell" : "bellOff"} />
+      </button>
+      {problem !== "" && (
+        <span class="visually-hidden" role="alert">
+          {problem}
+        </span>
+      )}
+    </>
   );
 }
 

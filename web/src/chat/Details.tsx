@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { ChatView, Member, Role } from "../../../clients/js/src/index.js";
+import { Link } from "../lib/router";
 import { Ask } from "../ui/Ask";
 import { Failure } from "../ui/basics";
 import { Avatar } from "./Avatar";
@@ -9,7 +10,8 @@ import type { Blocks } from "./blocks";
 import { useEvents, type ChatClient } from "./client";
 import { Icon } from "./icons";
 import { FindPerson } from "./NewChat";
-import { lastSeenWords, nameOf, otherOf } from "./words";
+import { mute, unmute } from "./push";
+import { isMuted, lastSeenWords, nameOf, otherOf } from "./words";
 
 const ROLE_WORDS: Record<Role, string> = { owner: "Owner", admin: "Admin", member: "Member" };
 const TITLE_MAX = 200;
@@ -41,8 +43,39 @@ export function Details(props: DetailsProps): JSX.Element {
           <Icon name="close" />
         </button>
       </div>
+      <About {...props} />
       {isGroup ? <GroupDetails {...props} /> : <DirectDetails {...props} />}
     </section>
+  );
+}
+
+/** What concerns the user alone, and the event that it is about. */
+function About({ client, view }: DetailsProps): JSX.Element {
+  const [error, setError] = useState<unknown>(null);
+  const eventId = view.info?.["event_id"];
+  const isQuiet = isMuted(view);
+  const change = async (): Promise<void> => {
+    setError(null);
+    await (isQuiet ? unmute(view.id) : mute(view.id));
+    await client.loadChat(view.id);
+  };
+  return (
+    <div class="chat-about">
+      {typeof eventId === "string" && (
+        <Link class="button button-small" href={`/events/${eventId}`}>
+          To the event
+        </Link>
+      )}
+      <button
+        type="button"
+        class="button button-small"
+        aria-pressed={isQuiet}
+        onClick={() => void change().catch(setError)}
+      >
+        {isQuiet ? "Muted" : "Mute"}
+      </button>
+      {error !== null && <Failure error={error} />}
+    </div>
   );
 }
 

@@ -1,5 +1,6 @@
 // Names, times and the sentences of the chat page.
 import type { ChatView, Entry, Media, Member, SystemBody } from "../../../clients/js/src/index.js";
+import { factWords } from "../booking/facts";
 import { formatDay } from "../lib/dates";
 import { bytesOf, oneLine } from "./text";
 
@@ -46,7 +47,14 @@ export const newestFirst = (a: ChatView, b: ChatView): number => {
 
 const newestPending = (view: ChatView): string | undefined => view.pending.at(-1)?.queuedAt;
 
+export function isMuted(view: ChatView): boolean {
+  const until = view.info?.["muted_until"];
+  return typeof until === "string" && Date.parse(until) > Date.now();
+}
+
 export function systemWords(entry: Entry, me: string): string {
+  const fact = factWords(entry.body);
+  if (fact !== null) return fact;
   const body = (entry.body ?? {}) as SystemBody;
   const who = entry.sender_id === me ? "You" : nameOf(entry.sender_id);
   const whom = body.user_id === me ? "you" : nameOf(body.user_id ?? "");

@@ -42,7 +42,21 @@ export function useUser(): User | null | undefined {
 export const isOrganizer = (user: User | null | undefined): boolean =>
   user?.roles.some((role) => role === "organizer" || role === "admin") ?? false;
 
+/** Under this name a browser keeps which device of the user's it is, once it is notified of chats. */
+export const pushDeviceKey = (userId: string): string => `foyer-chat-push.${userId}`;
+
+/** Whoever uses the browser next must not see what the user is written. */
+async function endNotifications(): Promise<void> {
+  const key = pushDeviceKey(current?.id ?? "");
+  const device = localStorage.getItem(key);
+  if (!device) return;
+  const { disablePush } = await import("../chat/push");
+  await disablePush(device);
+  localStorage.removeItem(key);
+}
+
 export async function leave(): Promise<void> {
+  await endNotifications().catch((error: unknown) => console.warn("notifications", error));
   try {
     await logOut();
   } catch (error) {
