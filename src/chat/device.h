@@ -26,7 +26,7 @@ ERR_MUST_USE enum err device_store_delete(struct db *db, uint64_t user_id, uint6
 /* What it has of a chat; *ret_seq stays as it is when nobody said. */
 ERR_MUST_USE enum err device_store_cursor(struct db *db, uint64_t user_id, uint64_t device_id,
                                           uint64_t chat_id, int64_t *ret_seq);
-/* Lower values change nothing. */
+/* In apply. Lower values change nothing, nor does a device that is not there. */
 ERR_MUST_USE enum err device_store_move_cursor(struct db *db, uint64_t user_id, uint64_t device_id,
                                                uint64_t chat_id, int64_t seq);
 

@@ -90,7 +90,8 @@ enum err device_store_cursor(struct db *db, uint64_t user_id, uint64_t device_id
     return err == ERR_NOT_FOUND ? ERR_OK : err;
 }
 
-SQL(SQL_MOVE, "INSERT INTO device_cursor(user_id, device_id, chat_id, seq) VALUES($1, $2, $3, $4)"
+SQL(SQL_MOVE, "INSERT INTO device_cursor(user_id, device_id, chat_id, seq)"
+              " SELECT user_id, id, $3, $4 FROM device WHERE user_id = $1 AND id = $2"
               " ON CONFLICT(user_id, device_id, chat_id) DO UPDATE SET seq = excluded.seq"
               " WHERE device_cursor.seq < excluded.seq");
 
@@ -102,5 +103,5 @@ enum err device_store_move_cursor(struct db *db, uint64_t user_id, uint64_t devi
     db_bind_i64(stmt, 2, (int64_t)device_id);
     db_bind_i64(stmt, 3, (int64_t)chat_id);
     db_bind_i64(stmt, 4, seq);
-    return db_exec(stmt);
+    return db_exec_later(stmt);
 }

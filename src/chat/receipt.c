@@ -71,31 +71,49 @@ enum err receipt_raise(struct log *log, struct writer_tx *tx, const struct chat 
 
 /* ---- writing a batch ---- */
 
-static enum err raise_one(struct batch *batch, struct writer_tx *tx, struct receipt *receipt)
+static struct member *find_member(struct member *members, size_t count, uint64_t user_id)
 {
-    struct chat chat;
-    struct member member;
-    struct chat_days days;
-    bool is_there = false;
-    enum err err = chat_store_get(tx->db, tx->arena, batch->chat_id, receipt->user_id, &chat,
-                                  &member, &is_there);
-    if (err || !is_there)
-        return err == ERR_NOT_FOUND ? ERR_OK : err;
-    chat_days(&chat, tx->now_ms, &days);
-    if (receipt->device_id)
-        err = device_store_has(tx->db, receipt->user_id, receipt->device_id, &is_there);
-    if (!is_there) /* the device was deleted meanwhile; its owner has read it all the same */
-        receipt->device_id = 0;
-    return err ? err : receipt_raise(batch->log, tx, &chat, &days, receipt, &member);
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].user_id == user_id)
+            return &members[i];
+    }
+    return NULL;
 }
 
+/* Who has left meanwhile is passed over. */
+static enum err raise_all(struct batch *batch, struct writer_tx *tx, const struct chat *chat,
+                          struct member *members, size_t count)
+{
+    struct chat_days days;
+    enum err err = ERR_OK;
+    chat_days(chat, tx->now_ms, &days);
+    for (size_t i = 0; !err && i < batch->count; i++) {
+        struct member *member = find_member(members, count, batch->items[i].user_id);
+        if (member)
+            err = receipt_raise(batch->log, tx, chat, &days, &batch->items[i], member);
+    }
+    return err;
+}
+
+/* However many there are, the chat and its members are read once. */
 static enum err batch_apply(struct writer_job *job, struct writer_tx *tx)
 {
     struct batch *batch = container_of(job, struct batch, job);
-    enum err err = ERR_OK;
-    for (size_t i = 0; !err && i < batch->count; i++)
-        err = raise_one(batch, tx, &batch->items[i]);
-    return err;
+    struct chat chat;
+    struct member first;
+    bool is_there = false;
+    enum err err = chat_store_get(tx->db, tx->arena, batch->chat_id, batch->items[0].user_id, &chat,
+                                  &first, &is_there);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_OK : err;
+    if (batch->count == 1)
+        return raise_all(batch, tx, &chat, &first, is_there ? 1 : 0);
+    size_t count = 0;
+    struct member *members = ARENA_ARRAY(tx->arena, struct member, MEMBERS_MAX);
+    if (!members)
+        return ERR_NOMEM;
+    err = member_store_list(tx->db, tx->arena, batch->chat_id, MEMBERS_MAX, members, &count);
+    return err ? err : raise_all(batch, tx, &chat, members, count);
 }
 
 static void batch_done(struct writer_job *job, enum err outcome)
