@@ -313,15 +313,12 @@ static enum err run_list(struct catchup *catchup, struct db *db)
 {
     struct arena arena;
     enum err err = pin_all(catchup, db);
-    if (!err)
-        err = db_snapshot_begin(db);
     if (err)
         return err;
     arena_init(&arena, LIST_ARENA_MAX);
     err = read_device(catchup, db);
-    if (!err)
+    if (!err) /* one statement, so one snapshot */
         err = read_rows(catchup, db, &arena);
-    db_snapshot_end(db);
     arena_release(&arena);
     put_lost(catchup);
     return err;
@@ -450,9 +447,22 @@ static enum err read_pages(struct catchup *catchup, struct db *db, uint64_t chan
     return err;
 }
 
+/* Most who come have not: what is left to read are watermarks, a statement a chat, which need no snapshot
+ * around them. */
+static bool has_missed(const struct catchup *catchup)
+{
+    for (size_t i = 0; i < catchup->count; i++) {
+        if (catchup->chats[i].state == CATCH_BEHIND)
+            return true;
+    }
+    return false;
+}
+
 static enum err run_pages(struct catchup *catchup, struct db *db)
 {
     uint64_t change = audience_change(catchup->stream->audiences);
+    if (!has_missed(catchup))
+        return read_pages(catchup, db, change);
     enum err err = db_snapshot_begin(db);
     if (err)
         return err;
