@@ -8,7 +8,7 @@ extern const struct audit_part chat_audit;
 
 /* ---- audit_store.c ---- */
 
-#define CHAT_CHECKS 6
+#define CHAT_CHECKS 7
 extern struct audit_check chat_checks[CHAT_CHECKS];
 /* audit_media_store.c */
 #define CHAT_MEDIA_CHECKS 2

@@ -65,6 +65,12 @@ struct audit_check chat_checks[CHAT_CHECKS] = {
          "chat c ON c.id = m.chat_id WHERE m.read_seq < 0 OR m.read_seq > m.delivered_seq OR "
          "m.delivered_seq > c.last_seq OR m.joined_seq NOT BETWEEN 0 AND c.last_seq OR "
          "m.read_texts NOT BETWEEN 0 AND c.texts LIMIT $1")},
+    {"chat-about",
+     ASK("SELECT 'chat ' || c.id || ' about event ' || c.event_id || ' is no conversation of it' "
+         "FROM chat c WHERE c.event_id <> 0 AND NOT EXISTS (SELECT 1 FROM event_chat e WHERE "
+         "e.event_id = c.event_id AND e.chat_id = c.id) UNION ALL SELECT 'chat ' || c.id || "
+         "' is said to be about event ' || e.event_id FROM event_chat e JOIN chat c ON c.id = "
+         "e.chat_id WHERE c.event_id <> e.event_id OR c.type <> 1 LIMIT $1")},
 };
 
 SQL(SQL_CHATS, "SELECT COUNT(*) FROM chat");

@@ -617,6 +617,8 @@ describe('the audit', () => {
         ['DELETE FROM direct_chat', 'chat-direct'],
         ['UPDATE chat_member SET read_seq = read_seq + 1', 'chat-marks'],
         ['UPDATE chat_member SET delivered_seq = 100', 'chat-marks'],
+        ['UPDATE chat SET event_id = 5 WHERE type = 1', 'chat-about'],
+        ['INSERT INTO event_chat (event_id, user_id, chat_id) SELECT 5, 6, id FROM chat WHERE type = 1', 'chat-about'],
     ];
 
     test('is clean after all kinds of work, and names what is damaged', async () => {
@@ -637,7 +639,7 @@ describe('the audit', () => {
         assert.deepEqual(clean.findings, []);
         assert.deepEqual([clean.totals.chat_chats, clean.totals.chat_entries], [2, 12]);
         const day = Math.floor((await own.now()) / DAY);
-        const tables = ['chat', 'direct_chat', 'chat_member', 'log_slot', `message_${String(day % 33).padStart(2, '0')}`];
+        const tables = ['chat', 'direct_chat', 'chat_member', 'event_chat', 'log_slot', `message_${String(day % 33).padStart(2, '0')}`];
         for (const table of tables) await own.sql(`CREATE TABLE kept_${table} AS SELECT * FROM ${table}`, 'chat');
         for (const [damage, check] of DAMAGE) {
             await own.sql(damage.replace('{log}', tables.at(-1)), 'chat');
