@@ -30,7 +30,7 @@ bool ephemera_text_add(struct ephemera_text *text, const struct ephemeral *what)
     char item[ITEM_BYTES_MAX];
     const uint64_t numbers[] = {what->user_id, what->other_id};
     int len = snprintf(item, sizeof(item), " %c", kinds[what->kind].letter);
-    for (int i = 0; i < kinds[what->kind].numbers; i++)
+    for (int i = 0; i < 2 && i < kinds[what->kind].numbers; i++)
         len += snprintf(item + len, sizeof(item) - (size_t)len, "%s%llx", i > 0 ? "." : "",
                         (unsigned long long)numbers[i]);
     if ((size_t)len > sizeof(text->bytes) - text->len)
