@@ -1,6 +1,6 @@
 /* Things to sell and people to sell them to. */
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { newKey } from './api.mjs';
 import { reconcile } from './reconcile.mjs';
@@ -104,6 +104,27 @@ export async function makeUser(server, { name = 'Ada Fan', email = `u-${unique()
     const login = await server.anonymous.post('/v1/sessions', { email, password: PASSWORD });
     assert.equal(login.status, 201, login.text);
     return Object.assign(server.as(login.json.token), { user: signUp.json, email });
+}
+
+const ID_DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
+const idText = (prefix, id) => `${prefix}_${Array.from({ length: 13 }, (_, i) => ID_DIGITS[Number((id >> BigInt(5 * (12 - i))) & 31n)]).join('')}`;
+
+/* Many users who are logged in, without the time that a password takes: written to the database, with ids of a node that there is not. */
+let manyUsers = 0;
+export async function makeManyUsers(server, count) {
+    const now = await server.now();
+    const id = (i) => (BigInt(now) << 22n) | (511n << 13n) | BigInt((manyUsers + i) % 8192);
+    const people = Array.from({ length: count }, (_, i) => ({
+        id: id(i), name: `Fan ${i}`, email: `m-${unique()}@example.com`, token: `ses_${randomBytes(22).toString('hex').slice(0, 43)}`,
+    }));
+    manyUsers += count;
+    const bytes = (token) => createHash('sha256').update(token).digest('hex');
+    const statements = (blob) => [
+        `INSERT INTO account (id, email, name, password_hash, roles, created_at) VALUES ${people.map(({ id, email, name }) => `(${id}, '${email}', '${name}', 'x', 0, ${now})`)}`,
+        `INSERT INTO session (token_hash, id, account_id, created_at, expires_at) VALUES ${people.map(({ id, token }) => `(${blob(bytes(token))}, ${id}, ${id}, ${now}, ${now + 30 * DAY})`)}`,
+    ].join(';');
+    await server.sql({ sqlite: statements((hex) => `x'${hex}'`), postgres: statements((hex) => `'\\x${hex}'`) }, 'platform');
+    return people.map(({ id, email, name, token }) => Object.assign(server.as(token), { user: { id: idText('usr', id), name, email }, email }));
 }
 
 export async function held(api, eventId, what, key = newKey()) {
