@@ -462,6 +462,30 @@ describe('several nodes', () => {
         [stream, own].forEach((one) => one.end());
     });
 
+    test('when all connections to the database are lost, streams go on where they were', async () => {
+        const { a, b } = nodes;
+        const [x, y] = [await makeUser(a), await makeUser(a)];
+        const chat = ok(await x.post('/v1/chats', { type: 'group', title: 'Lost', member_ids: [idOf(y)] }), 201);
+        const [own, other] = [await hello(x, {}, a), await hello(Object.assign(b.as(y.token), { user: y.user }), {}, b)];
+        for (const one of [own, other]) await one.next('live');
+        const insist = async (body) => {
+            const client_id = unique();
+            await until(async () => [200, 201].includes((await x.post(`/v1/chats/${chat.id}/messages`, { client_id, body })).status), { what: 'a commit' });
+        };
+        const database = new URL(nodes.store).pathname.slice(1);
+        for (let round = 0; round < 3; round++) {
+            for (let i = 0; i < 5; i++) await insist(`${round} ${i}`);
+            await cluster.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [database]);
+            for (let i = 5; i < 10; i++) await insist(`${round} ${i}`);
+        }
+        await insist('the end');
+        for (const one of [own, other]) {
+            await one.next(({ body }) => body === 'the end');
+            assert.deepEqual(seqsOf(one, chat.id), range(1, 32));
+            one.end();
+        }
+    });
+
     test('many connect to both while many send by both: no gap, nothing twice', async () => {
         const people = await Promise.all(range(1, 3).map(() => makeUser(nodes.a)));
         const at = (api, node) => Object.assign(node.as(api.token), { user: api.user });
