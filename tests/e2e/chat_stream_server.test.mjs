@@ -57,6 +57,39 @@ describe('hello and catching up', () => {
         assert.deepEqual(stream.of('receipts')[0].data.map(({ user_id }) => user_id).sort(), [idOf(x), idOf(y)].sort());
     });
 
+    test('a page of the site is known by the cookie of its handshake; other pages, and what is no page, are not', async () => {
+        const own = await Foyer.start({ args: ['--services=chat', '--chat-origins=https://a.example'] });
+        const { user, email } = await makeUser(own);
+        const login = await own.anonymous.post('/v1/sessions', { email, password: PASSWORD, cookie: true });
+        const cookie = login.headers['set-cookie'][0].split(';')[0];
+        const greet = async (headers, more = {}) => {
+            const stream = await ChatStream.open(own, { headers: { cookie, ...headers } });
+            streams.push(stream);
+            stream.say({ t: 'hello', ...more });
+            return stream;
+        };
+        const host = own.url;
+        for (const headers of [{ Origin: host }, { Origin: host, 'Sec-Fetch-Site': 'same-origin' }]) {
+            const ready = await (await greet(headers)).next('ready');
+            assert.equal(ready.user_id, user.id, JSON.stringify(headers));
+        }
+        for (const headers of [{ Origin: 'https://a.example' }, { Origin: 'https://a.example', 'Sec-Fetch-Site': 'cross-site' }, {}, { Origin: host, cookie: 'foyer_session=ses_x' }, { Origin: host, cookie: '' }]) {
+            const { problem } = await (await greet(headers)).next('error');
+            assert.deepEqual([problem.status, problem.errors[0].field], [422, 'token'], JSON.stringify(headers));
+        }
+        /* A token counts before the cookie, also when it is none. */
+        const other = await makeUser(own);
+        assert.equal((await (await greet({ Origin: host }, { token: other.token })).next('ready')).user_id, other.user.id);
+        assert.equal((await (await greet({ Origin: host }, { token: 'ses_of_nobody' })).next('bye')).reason, 'unauthenticated');
+        /* The stream ends with the session. */
+        const stream = await greet({ Origin: host });
+        await stream.next('ready');
+        const out = await own.anonymous.delete('/v1/sessions/current', undefined, { headers: { cookie, origin: host } });
+        assert.equal(out.status, 204, out.text);
+        assert.equal((await stream.next('bye')).reason, 'unauthenticated');
+        await own.stop();
+    });
+
     test('cursors are taken at their word; what cannot be served is said', async () => {
         const [x, y] = [await makeUser(server), await makeUser(server)];
         const chats = [await group(x, [y]), await group(x, [y]), await group(x, [y])];

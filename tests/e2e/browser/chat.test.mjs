@@ -5,8 +5,8 @@ import { createECDH, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { deflateSync } from 'node:zlib';
 import { Foyer, tempDir } from '../lib/server.mjs';
+import { crc32, deflateSync } from '../lib/png.mjs';
 import { DAY, makeUser, PASSWORD, unique } from '../lib/seed.mjs';
 import { until } from '../lib/wait.mjs';
 import { Wire } from '../lib/wire.mjs';
@@ -95,7 +95,7 @@ function png(width, height) {
         const body = Buffer.concat([Buffer.from(type), data]);
         const [size, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
         size.writeUInt32BE(data.length);
-        sum.writeUInt32BE(crcOf(body));
+        sum.writeUInt32BE(crc32(body));
         return Buffer.concat([size, body, sum]);
     };
     const head = Buffer.alloc(13);
@@ -105,14 +105,6 @@ function png(width, height) {
     const row = (y) => Buffer.from([0, ...Array.from({ length: width }, (_, x) => [168, (x + y) % 120, 62 + (y % 90)]).flat()]);
     const pixels = deflateSync(Buffer.concat(Array.from({ length: height }, (_, y) => row(y))));
     return Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), chunk('IHDR', head), chunk('IDAT', pixels), chunk('IEND', Buffer.alloc(0))]);
-}
-function crcOf(bytes) {
-    let sum = ~0;
-    for (const byte of bytes) {
-        sum ^= byte;
-        for (let i = 0; i < 8; i++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
-    }
-    return ~sum >>> 0;
 }
 
 for (const width of WIDTHS) {
