@@ -25,6 +25,7 @@ export interface BubbleProps {
   quote: Quote | null;
   /** Sent by somebody who is blocked: shown only when asked for. */
   isHidden: boolean;
+  /** The one message that Tab leads to, and into. */
   isActive: boolean;
   isOpen: boolean;
   isFound: boolean;
@@ -71,7 +72,7 @@ export class Bubble extends Component<BubbleProps> {
         )}
         <div class="chat-bubble-row">
           <div class={`chat-bubble${isGone ? " is-gone" : ""}`}>
-            {props.quote && !isGone && <QuoteView quote={props.quote} on={on} />}
+            {props.quote && !isGone && <QuoteView {...props} quote={props.quote} />}
             <Content {...props} isGone={isGone} />
             <p class="chat-facts">
               {message.edited_at && !isGone && <span>edited</span>}
@@ -92,14 +93,14 @@ export class Bubble extends Component<BubbleProps> {
             </button>
           )}
         </div>
-        {message.reactions.length > 0 && !isGone && <Reactions message={message} on={on} />}
+        {message.reactions.length > 0 && !isGone && <Reactions {...props} />}
       </article>
     );
   }
 }
 
 function Content(props: BubbleProps & { isGone: boolean }): JSX.Element {
-  const { message, isGone, isHidden, on } = props;
+  const { message, isGone, isHidden, isActive, on } = props;
   if (isGone) return <p class="chat-text">This message was deleted.</p>;
   if (isHidden) {
     return (
@@ -111,13 +112,18 @@ function Content(props: BubbleProps & { isGone: boolean }): JSX.Element {
       </p>
     );
   }
-  if (message.media) return <MediaView media={message.media} />;
+  if (message.media) return <MediaView media={message.media} isActive={isActive} />;
   return <Written text={typeof message.body === "string" ? message.body : ""} />;
 }
 
-function QuoteView({ quote, on }: { quote: Quote; on: BubbleEvents }): JSX.Element {
+function QuoteView({ quote, isActive, on }: BubbleProps & { quote: Quote }): JSX.Element {
   return (
-    <button type="button" class="chat-quote" tabIndex={-1} onClick={() => on.jump(quote.id)}>
+    <button
+      type="button"
+      class="chat-quote"
+      tabIndex={isActive ? 0 : -1}
+      onClick={() => on.jump(quote.id)}
+    >
       <strong>
         <bdi>{quote.sender}</bdi>
       </strong>
@@ -139,7 +145,7 @@ function MarkView(props: BubbleProps & { mark: Mark }): JSX.Element {
   );
 }
 
-function Reactions({ message, on }: { message: Message; on: BubbleEvents }): JSX.Element {
+function Reactions({ message, isActive, on }: BubbleProps): JSX.Element {
   return (
     <p class="chat-reactions">
       {message.reactions.map(({ emoji, count, mine }) => (
@@ -147,7 +153,7 @@ function Reactions({ message, on }: { message: Message; on: BubbleEvents }): JSX
           key={emoji}
           type="button"
           class="chat-reaction"
-          tabIndex={-1}
+          tabIndex={isActive ? 0 : -1}
           aria-pressed={mine}
           aria-label={`${emoji}, ${count}${mine ? ", yours too" : ""}`}
           onClick={() => on.react(message, emoji, mine)}

@@ -1,5 +1,6 @@
 // All conversations, the newest activity first.
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import type { ChatView } from "../../../clients/js/src/index.js";
 import { Link } from "../lib/router";
 import { Avatar } from "./Avatar";
@@ -21,7 +22,11 @@ export interface ChatListProps {
   blocked: ReadonlySet<string>;
 }
 
+/** Rows at first, and more at each wish. */
+const ROWS = 100;
+
 export function ChatList({ client, me, openId, blocked }: ChatListProps): JSX.Element {
+  const [limit, setLimit] = useState(ROWS);
   const views = [...client.chats.values()].filter(({ info }) => info !== null).sort(newestFirst);
   if (views.length === 0) {
     return (
@@ -33,7 +38,7 @@ export function ChatList({ client, me, openId, blocked }: ChatListProps): JSX.El
   }
   return (
     <ul class="chat-list" aria-label="Conversations">
-      {views.map((view) => (
+      {views.slice(0, limit).map((view) => (
         <ChatRow
           key={view.id}
           view={view}
@@ -43,6 +48,13 @@ export function ChatList({ client, me, openId, blocked }: ChatListProps): JSX.El
           isBlocked={blocked.has(otherOf(view, me)?.user_id ?? "")}
         />
       ))}
+      {views.length > limit && (
+        <li class="more">
+          <button type="button" class="button button-quiet" onClick={() => setLimit(limit + ROWS)}>
+            Older conversations
+          </button>
+        </li>
+      )}
     </ul>
   );
 }

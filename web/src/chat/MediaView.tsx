@@ -18,13 +18,24 @@ function boxOf(width: number, height: number): { width: number; height: number }
   };
 }
 
-export function MediaView({ media }: { media: Media }): JSX.Element {
+export interface MediaViewProps {
+  media: Media;
+  isActive: boolean;
+}
+
+export function MediaView({ media, isActive }: MediaViewProps): JSX.Element {
   const [isBroken, setIsBroken] = useState(false);
   const facts = mediaOf(media);
   const href = `/v1/media/${encodeURIComponent(facts.id)}`;
   if (isPicture(facts) && !isBroken) {
     return (
-      <a class="chat-picture" href={href} target="_blank" rel="noopener" tabIndex={-1}>
+      <a
+        class="chat-picture"
+        href={href}
+        target="_blank"
+        rel="noopener"
+        tabIndex={isActive ? 0 : -1}
+      >
         <img
           src={facts.hasThumb ? `${href}?size=thumb` : href}
           alt={facts.name}
@@ -36,7 +47,7 @@ export function MediaView({ media }: { media: Media }): JSX.Element {
     );
   }
   return (
-    <a class="chat-file" href={href} download={facts.name} tabIndex={-1}>
+    <a class="chat-file" href={href} download={facts.name} tabIndex={isActive ? 0 : -1}>
       <Icon name="file" />
       <span class="chat-file-name">
         <bdi>{facts.name}</bdi>

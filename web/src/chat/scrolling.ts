@@ -84,7 +84,7 @@ export function useReading(client: ChatClient, view: ChatView, { isStuck }: Scro
   }, [view]);
 }
 
-/** Older messages, one load at a time. False: there are none, or they could not be had, which `onError` was told. */
+/** Older messages, one load at a time. False: there are none, or they could not be had, which `onError` is told, and "" when they can. */
 export function useOlder(
   client: ChatClient,
   chatId: string,
@@ -94,6 +94,10 @@ export function useOlder(
   return (count) => {
     running.current ??= client
       .loadOlder(chatId, count)
+      .then((hasMore) => {
+        onError("");
+        return hasMore;
+      })
       .catch((problem: unknown) => {
         onError(messageOf(problem));
         return false;
