@@ -171,7 +171,7 @@ static void expand_done(struct writer_job *job, enum err outcome)
     land(expand->push, NULL);
 }
 
-static enum err expand_due(struct push *push, int64_t now_ms)
+static enum err expand_due(struct push *push, int64_t now_ms, bool *ret_has_more)
 {
     struct push_chat chats[PUSH_EXPAND_MAX];
     struct expand expands[PUSH_EXPAND_MAX];
@@ -187,6 +187,7 @@ static enum err expand_due(struct push *push, int64_t now_ms)
         submit(push, &expands[i].job);
     }
     wait_landed(push);
+    *ret_has_more = count == PUSH_EXPAND_MAX;
     return ERR_OK;
 }
 
@@ -352,10 +353,10 @@ static enum err begin_due(struct push *push, int64_t now_ms)
     return err;
 }
 
-static enum err look(struct push *push)
+static enum err look(struct push *push, bool *ret_has_more)
 {
     int64_t now_ms = clock_now_ms();
-    enum err err = expand_due(push, now_ms);
+    enum err err = expand_due(push, now_ms, ret_has_more);
     if (!err)
         err = begin_due(push, now_ms);
     arena_reset(&push->arena, LOOK_ARENA_KEPT);
@@ -379,14 +380,15 @@ static void *push_main(void *ctx)
     int64_t pause_until_ns = 0;
     while (!is_stopping(push)) {
         bool may = writer_is_steward(push->options.writer) && clock_mono_ns() >= pause_until_ns;
-        enum err err = may ? look(push) : ERR_OK;
+        bool has_more = false;
+        enum err err = may ? look(push, &has_more) : ERR_OK;
         if (err && !push->has_failed)
             log_warn("notifications wait", "err=%s", err_name(err));
         if (err)
             pause_until_ns = clock_mono_ns() + PUSH_PAUSE_MS * INT64_C(1000000);
         if (may)
             push->has_failed = err != ERR_OK;
-        sender_turn(push->sender, PUSH_WAIT_MS);
+        sender_turn(push->sender, has_more && !err ? 0 : PUSH_WAIT_MS);
     }
     return NULL;
 }

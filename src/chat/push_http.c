@@ -6,6 +6,7 @@
  * and then the device that had it before has none.
  */
 #include "base/crypto.h"
+#include "base/ids.h"
 #include "chat/device.h"
 #include "chat/push_call.h"
 
@@ -93,9 +94,28 @@ struct target_form {
     struct str push, push_hash;
 };
 
+/* The device is the caller's and has this very subscription: pages give it each time that they begin, and what
+ * is so already need not lock everything. */
+static enum err is_same(struct call *call, struct db *db, struct str push, bool *ret_is_same)
+{
+    struct device *devices = ARENA_ARRAY(call_arena(call), struct device, DEVICES_MAX);
+    uint64_t id = 0;
+    size_t count = 0;
+    *ret_is_same = false;
+    if (!devices)
+        return ERR_NOMEM;
+    if (id_parse(request_param(call->req, "id"), "dev", &id) != ERR_OK)
+        return ERR_OK; /* answered later */
+    enum err err = device_store_list(db, call_arena(call), chat_caller(call), devices, &count);
+    for (size_t i = 0; !err && i < count; i++)
+        *ret_is_same = *ret_is_same || (devices[i].id == id && devices[i].push_hash.len > 0 &&
+                                        str_eq(devices[i].push, push));
+    return err;
+}
+
 static enum err target_prepare(struct call *call, struct db *db)
 {
-    (void)db;
+    bool is_there = false;
     struct target_body body = {0};
     struct target_form *form = ARENA_NEW(call_arena(call), struct target_form);
     if (!form)
@@ -104,11 +124,16 @@ static enum err target_prepare(struct call *call, struct db *db)
     if (!call_decode(call, &body))
         return ERR_OK;
     form->push = str_trim(call->req->body);
-    if (form->push.len > PUSH_BYTES_MAX)
+    if (form->push.len > PUSH_BYTES_MAX) {
         problem_field(call, "keys", "make the subscription too large");
-    else
-        (void)push_call_check(call, "keys", form->push, &form->push_hash); /* it answers */
-    return ERR_OK;
+        return ERR_OK;
+    }
+    if (!push_call_check(call, "keys", form->push, &form->push_hash))
+        return ERR_OK;
+    enum err err = is_same(call, db, form->push, &is_there);
+    if (!err && is_there)
+        reply_empty(call, 204);
+    return err;
 }
 
 /* Answers 404, and gives ERR_NOT_FOUND, when it is none of the caller's. */
@@ -228,7 +253,6 @@ const struct route chat_push_routes[] = {
      .kind = ROUTE_WRITE,
      .auth = AUTH_CALLER,
      .body_max = CHAT_BODY_BYTES_MAX,
-     .prepare_on_loop = true,
      .prepare = target_prepare,
      .apply = target_apply,
      .summary = "Give a device a Web Push subscription",

@@ -231,6 +231,7 @@ describe('a subscription', () => {
         invalid(await put({ ...good, keys: { ...good.keys, auth: 'AAAA' } }), 'keys');
         invalid(await put({ keys: good.keys }), 'endpoint');
         assert.equal((await put(good)).status, 204);
+        assert.equal((await put(good)).status, 204);
         assert.deepEqual(ok(await me.get('/v1/devices')).data.at(-1).push, good);
         assert.equal((await bob.put(`/v1/devices/${plain.id}/push`, good)).status, 404);
         assert.equal((await bob.delete(`/v1/devices/${plain.id}/push`)).status, 404);

@@ -10,9 +10,13 @@
 //      that have something unread and are not muted (`muted_until`).
 //   5. "Mute" in a chat's menu: `mute(chatId, until)`, `unmute(chatId)`.
 //
+//   6. A device that is connected gets no push, also when its window is hidden. So when a message comes by the stream while `document.hidden`,
+//      call `notifyHere(...)`: it shows the same notification, which a push of the same chat would replace.
+//
 // The service worker is /chat-sw.js (worker.ts). On a click it focuses a page under /chat and tells it to open the chat (onOpenChat), or
 // opens one at /chat/CHAT_ID.
 import { call, get } from "../api/client";
+import { shown, type MessageSaid } from "./push_words";
 
 export type PushState = "unsupported" | "denied" | "off" | "on";
 
@@ -107,6 +111,14 @@ export async function startPush({ deviceId, onOpenChat }: PushOptions): Promise<
   navigator.serviceWorker.addEventListener("message", listener);
   if ((await pushState()) === "on") await enablePush(deviceId);
   return () => navigator.serviceWorker.removeEventListener("message", listener);
+}
+
+/** Shows a message that has come by the stream to a window that nobody sees. */
+export async function notifyHere(said: Omit<MessageSaid, "t" | "badge">): Promise<void> {
+  if (!isSupported() || !document.hidden || Notification.permission !== "granted") return;
+  const found = await navigator.serviceWorker.getRegistration(SCOPE);
+  const { title, body, tag, url } = shown({ ...said, t: "message", badge: 0 });
+  await found?.showNotification(title, { body, tag, data: { url }, ...{ renotify: true } });
 }
 
 export const closeShown = async (chatId: string): Promise<void> => {
