@@ -17,21 +17,27 @@ static char *part_of(CURLU *url, CURLUPart part)
     return curl_url_get(url, part, &text, 0) == CURLUE_OK ? text : NULL;
 }
 
+static bool is_allowed_address(const struct egress_rules *egress, const char *host)
+{
+    struct egress_address address;
+    struct str text = str_from_c(host);
+    if (text.len > 2 && text.data[0] == '[')
+        text = str_sub(text, 1, text.len - 2);
+    return egress_address_parse(text, &address) == ERR_OK && egress_is_allowed(egress, &address);
+}
+
 static void second_reader(const struct egress_rules *egress, struct str endpoint)
 {
     char text[PUSH_ENDPOINT_MAX + 1];
-    struct egress_address address;
     require(str_to_c(endpoint, text, sizeof(text)) == ERR_OK);
     CURLU *url = curl_url();
-    /* What libcurl does not read is not called either (net/sender_easy.c). */
+    /* What libcurl does not read is not called either, and another notation of an address is vetted when it
+     * is (net/sender_easy.c). */
     if (url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK) {
         char *scheme = part_of(url, CURLUPART_SCHEME), *host = part_of(url, CURLUPART_HOST);
         char *user = part_of(url, CURLUPART_USER);
         require(scheme && host && !user);
-        bool is_address = egress_address_parse(str_from_c(host), &address) == ERR_OK;
-        require(!is_address || strchr(text, '[') || egress_is_allowed(egress, &address) ||
-                !strstr(text, host)); /* another notation of it: vetted when it is called */
-        require(strcmp(scheme, "https") == 0 || is_address);
+        require(strcmp(scheme, "https") == 0 || is_allowed_address(egress, host));
         curl_free(scheme);
         curl_free(host);
         curl_free(user);
