@@ -122,9 +122,10 @@ static void handle_hello(struct websocket *socket, struct session *session,
         return;
     }
     if (!input->has_token && !session->cookie_hash) {
-        refuse(socket, input, PROBLEM_VALIDATION, "token", "is needed");
+        session_bye(socket, BYE_UNAUTHENTICATED);
         return;
     }
+    session->device_id = 0; /* what a hello that was refused has left */
     if (input->has_device && id_parse(input->device_id, "dev", &session->device_id) != ERR_OK) {
         refuse(socket, input, PROBLEM_VALIDATION, "device_id", "is not a device of yours");
         return;
