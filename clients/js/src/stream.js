@@ -191,7 +191,7 @@ export class Stream {
     const wait =
       typeof told === "number" && told >= 0
         ? told
-        : reason === "limit" || reason === "hello"
+        : reason === "limit"
           ? this.backoff.longest()
           : this.backoff.next();
     this.#setTimer(wait, () => void this.#open());

@@ -45,15 +45,17 @@ export interface Entry {
   reply_to: string | null;
   /** The message that an edit, delete or reaction is about. */
   target: string | null;
-  removed: boolean;
-  edited_at: string | null;
-  deleted_at: string | null;
-  reactions: Reaction[];
+  /** Of a reaction: it was taken back. */
+  removed?: boolean;
+  /** These three only of texts and media. */
+  edited_at?: string | null;
+  deleted_at?: string | null;
+  reactions?: Reaction[];
   created_at: string;
 }
 
 /** An entry that people see: text, media or system, as it is after the edits, deletes and reactions that followed. */
-export type Message = Readonly<Entry>;
+export type Message = Readonly<Entry & { reactions: Reaction[] }>;
 
 export interface Chat {
   id: string;

@@ -172,7 +172,7 @@ export class View {
     if (page.epoch !== this.epoch) return false;
     const last = page.data.at(-1);
     if (last && last.seq !== this.firstSeq - 1) return false;
-    const older = page.data.filter(isMessage);
+    const older = page.data.filter(isMessage).map((entry) => ({ reactions: [], ...entry }));
     for (const message of older) this.#records.set(message.id, { message, asOf: page.last_seq });
     this.messages.unshift(...older);
     this.firstSeq = page.data[0]?.seq ?? this.firstSeq;
