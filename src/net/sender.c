@@ -128,13 +128,16 @@ static void flight_end(struct flight *flight, enum send_outcome outcome, const c
     flight_set_state(flight, FLIGHT_ENDED);
 }
 
-/* Tells its owner. */
-static void flight_retire(struct flight *flight)
+/* Takes the first of a list, and tells its owner. */
+static void flight_retire(struct flight **list)
 {
+    struct flight *flight = *list;
     struct sender *sender = flight->sender;
     struct send *send = flight->send;
     assert(send);
-    unlink_flight(flight);
+    *list = flight->next;
+    if (flight->next)
+        flight->next->link = list;
     curl_easy_cleanup(flight->easy);
     curl_url_cleanup(flight->url);
     free(flight);
@@ -382,7 +385,7 @@ void sender_turn(struct sender *sender, int wait_ms)
     if (flight)
         flight->link = &flight;
     while (flight)
-        flight_retire(flight);
+        flight_retire(&flight);
 }
 
 void sender_wake(struct sender *sender)
@@ -465,7 +468,7 @@ void sender_free(struct sender *sender)
     end_all(sender->resolving);
     end_all(sender->sending);
     while (sender->ended)
-        flight_retire(sender->ended);
+        flight_retire(&sender->ended);
     if (sender->multi)
         (void)curl_multi_cleanup(sender->multi); /* no handle is in it any more */
     resolver_free(sender->resolver);
