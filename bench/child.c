@@ -30,11 +30,25 @@ static void program_path(char *ret_path, size_t size)
     snprintf(ret_path, size, "%s/foyer", self);
 }
 
-enum err child_directory(struct child *child)
+static bool make_directory(struct child *child)
 {
     const char *base = getenv("TMPDIR");
     snprintf(child->data, sizeof(child->data), "%s/foyer-bench-XXXXXX", base ? base : "/tmp");
-    return mkdtemp(child->data) ? bench_store_new(child) : ERR_IO;
+    return mkdtemp(child->data) != NULL;
+}
+
+enum err child_directory(struct child *child)
+{
+    return make_directory(child) ? bench_store_new(child) : ERR_IO;
+}
+
+enum err child_join(struct child *child, const struct child *first)
+{
+    if (!first->store[0])
+        return ERR_INVALID;
+    snprintf(child->store, sizeof(child->store), "%s", first->store);
+    child->is_guest = true;
+    return make_directory(child) ? ERR_OK : ERR_IO;
 }
 
 static enum err ready_port(int fd, unsigned *ret_port)
@@ -123,7 +137,8 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
 
 void child_remove(struct child *child)
 {
-    bench_store_drop(child);
+    if (!child->is_guest)
+        bench_store_drop(child);
     if (child->data[0])
         (void)nftw(child->data, remove_one, 16,
                    FTW_DEPTH | FTW_PHYS); /* what stays is in the temporary directory */

@@ -14,10 +14,13 @@ struct child {
     unsigned port;
     char data[256];
     char store[256]; /* "": files in data */
+    bool is_guest;   /* the store is another's */
 };
 
 /* Makes a data directory (removed by child_remove). */
 ERR_MUST_USE enum err child_directory(struct child *child);
+/* The same for one more node of that one's store, which must be PostgreSQL. Removed before it. */
+ERR_MUST_USE enum err child_join(struct child *child, const struct child *first);
 /* Starts `foyer serve` beside this program with extra arguments (NULL-terminated) and waits for its
  * ready line. */
 ERR_MUST_USE enum err child_start(struct child *child, const char *const *arguments);

@@ -2,11 +2,16 @@
 #include "process.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define SOURCES_MAX 60000 /* addresses */
 
 void *process_share(size_t bytes)
 {
@@ -59,4 +64,25 @@ int process_listen(unsigned *ret_port)
     }
     *ret_port = ntohs(address.sin_port);
     return fd;
+}
+
+int process_connect(uint32_t source, unsigned port)
+{
+    int on = 1;
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr =
+                                   htonl(INADDR_LOOPBACK + 255 + source % SOURCES_MAX)};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) == 0 &&
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
+        bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0 &&
+        (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 || errno == EINPROGRESS))
+        return fd;
+    close(fd);
+    return -1;
 }

@@ -16,5 +16,9 @@ void process_raise_files(void);
 int64_t process_rss_bytes(pid_t pid);
 /* A listening socket that does not block, on a free port of 127.0.0.1; -1. */
 int process_listen(unsigned *ret_port);
+/* A socket that does not block, on its way to a server on 127.0.0.1. source is a number: it comes
+ * from the address so many behind 127.0.0.255, because one address has 28,000 ports, and the kernel
+ * looks long for a free one of many. -1. */
+int process_connect(uint32_t source, unsigned port);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 static void report_add(struct report *report, const char *name, double value, bool is_floor)
 {
@@ -44,6 +45,15 @@ void report_latency(struct report *report, const struct hist *hist, const char *
     report_figure(report, names[1], hist_ms(hist, 0.95));
     report_figure(report, names[2], hist_ms(hist, 0.99));
     report_figure(report, names[3], (double)hist->max_ns / 1e6);
+}
+
+double report_value(const struct report *report, const char *name)
+{
+    for (unsigned i = 0; i < report->count; i++) {
+        if (strcmp(report->lines[i].name, name) == 0)
+            return report->lines[i].value;
+    }
+    return 0;
 }
 
 void report_print(const struct report *report)

@@ -6,7 +6,7 @@
 
 #include "hist.h"
 
-#define REPORT_LINES_MAX 96
+#define REPORT_LINES_MAX 128
 #define REPORT_AIMS_MAX  16
 
 struct report_line {
@@ -40,6 +40,8 @@ void report_aim(struct report *report, struct report_aim aim);
 bool report_aim_is_met(const struct report_aim *aim);
 /* p50, p95, p99 and max in milliseconds; the names must be static. */
 void report_latency(struct report *report, const struct hist *hist, const char *const names[4]);
+/* A line's value; 0: there is none. */
+double report_value(const struct report *report, const char *name);
 void report_print(const struct report *report);
 /* json_path may be NULL. Returns false when it cannot be written. */
 bool report_write(const struct report *report, const char *json_path);

@@ -32,6 +32,8 @@ bool scenario_replay_all(const struct scenario_options *options, struct report *
 bool scenario_slow_endpoint(const struct scenario_options *options, struct report *report);
 bool scenario_ingest(const struct scenario_options *options, struct report *report);
 bool scenario_deliveries(const struct scenario_options *options, struct report *report);
+bool scenario_chat(const struct scenario_options *options, struct report *report);
+bool scenario_chat_crash(const struct scenario_options *options, struct report *report);
 bool scenario_search(const struct scenario_options *options, struct report *report);
 
 #endif

@@ -5,6 +5,8 @@
 # NAME@postgres is NAME on a PostgreSQL server that is made for it, with the floor there; PostgreSQL is installed when there is none.
 # failover makes its own servers, and needs the packages of tests/e2e.
 # slow-endpoint is shortened: without flags an endpoint is ill for ten minutes, twice, and the run takes half an hour.
+# chat is compared with Mosquitto, which is installed when it is not there; without it, it runs alone.
+# chat-crash@postgres takes 95,000 connections and four minutes; BENCH_FLAGS="--connections 20000" makes it smaller.
 # search takes SEARCH_EVENTS (200,000) and SEARCH_DATA, a directory that keeps the seeded events for the next run.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -21,6 +23,8 @@ ingest
 deliveries
 replay-all
 ws-echo
+chat
+chat-crash@postgres
 holds@postgres
 purchases@postgres
 refused@postgres
@@ -47,6 +51,7 @@ run() {
 }
 failed=0
 case " $* " in *postgres* | *failover*) scripts/setup.sh --postgres || exit 1 ;; esac
+case " $* " in *" chat "*) scripts/setup.sh --peer || echo "bench: going on without Mosquitto" ;; esac
 case " $* " in
 *@postgres*)
     server=$(mktemp -d)

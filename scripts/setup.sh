@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a build needs, and only when one is missing.
-# Usage: setup.sh [--postgres | --test | --ci]    --postgres: a PostgreSQL server too; --test: what the tests need, which
-# is that and more; --ci: clang's tools as well
+# Usage: setup.sh [--postgres | --test | --ci | --peer]    --postgres: a PostgreSQL server too; --test: what the tests need,
+# which is that and more; --ci: clang's tools as well; --peer: the broker that the benchmark of chat is compared with
 set -eu
 
 packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev libwslay-dev libsqlite3-dev sqlite3
@@ -20,15 +20,16 @@ postgres_missing() {
 }
 case "${1:-}" in
 "" | --postgres) ;;
+--peer) packages="$packages mosquitto" ;;
 --test) packages="$packages $test_packages" ;;
 --ci) packages="$packages $test_packages $ci_packages" ;;
 *)
-    echo "usage: setup.sh [--postgres | --test | --ci]" >&2
+    echo "usage: setup.sh [--postgres | --test | --ci | --peer]" >&2
     exit 2
     ;;
 esac
 
-if [ -n "${1:-}" ] && postgres_missing; then
+if [ -n "${1:-}" ] && [ "${1:-}" != --peer ] && postgres_missing; then
     packages="$packages postgresql"
 fi
 
@@ -99,7 +100,23 @@ without_cluster() {
     is_default_changed=1
     run sh -c 'echo "create_main_cluster = false" >>"$1"' sh "$default"
 }
+# Debian starts a broker when one is installed, and at each boot. Nobody asked for one: the benchmark starts its own.
+policy=/usr/sbin/policy-rc.d
+is_policy_made=
+without_service() {
+    [ -e "$policy" ] || {
+        run sh -c 'printf "#!/bin/sh\nexit 101\n" >"$1" && chmod 755 "$1"' sh "$policy"
+        is_policy_made=1
+    }
+}
+restore_policy() {
+    [ -n "$is_policy_made" ] || return 0
+    $as_root rm -f "$policy"
+    is_policy_made=
+    $as_root systemctl disable mosquitto >/dev/null 2>&1 || true
+}
 restore_default() {
+    restore_policy
     [ -z "$is_default_changed" ] || $as_root mv -f "$default.foyer" "$default"
     is_default_changed=
 }
@@ -109,6 +126,7 @@ echo "setup: reading package lists"
 if [ -n "$missing" ]; then
     echo "setup: installing$missing"
     case "$missing " in *" postgresql "*) without_cluster ;; esac
+    case "$missing " in *" mosquitto "*) without_service ;; esac
     # shellcheck disable=SC2086
     run apt-get install -q -y --no-install-recommends $missing
 fi
