@@ -340,10 +340,10 @@ static void report_nodes(const struct crash *crash, struct report *report)
     report_figure(report, "rate_per_s", crash->rate);
 }
 
-static bool report_verdict(const struct crash *crash, struct report *report)
+static bool report_verdict(struct crash *crash, struct report *report)
 {
     struct chat_verdict verdict;
-    const struct chat_load *load = &crash->load;
+    struct chat_load *load = &crash->load;
     if (chat_ledger_check(&load->ledger, &verdict) != ERR_OK)
         return false;
     report_figure(report, "connections_lost", (double)crash->victims);
@@ -368,7 +368,8 @@ static bool report_verdict(const struct crash *crash, struct report *report)
                                    .value = time_to(crash, crash->live_ns, crash->live, 1.0)});
     return verdict.acked == verdict.sent && verdict.sent > 0 && verdict.lost == 0 &&
            verdict.twice == 0 && verdict.strange == 0 && verdict.unlogged == 0 &&
-           CHAT_SUM(load, strange) == 0 && crash->victims > 0 && crash->live == crash->victims;
+           chat_ledger_is_sharp(&load->ledger) && CHAT_SUM(load, strange) == 0 &&
+           crash->victims > 0 && crash->live == crash->victims;
 }
 
 static enum err start(struct crash *crash)

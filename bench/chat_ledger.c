@@ -150,3 +150,38 @@ enum err chat_ledger_check(const struct chat_ledger *ledger, struct chat_verdict
     free(check.bits);
     return ERR_OK;
 }
+
+/* --- the check of the check --- */
+
+/* Two neighbours in a process's list that are of different messages, the first of them acknowledged. NULL:
+ * there are none. */
+static struct chat_shown *find_pair(struct chat_ledger *ledger)
+{
+    for (size_t p = 0; p < ledger->processes; p++) {
+        struct chat_shown *list = &ledger->shown[p * ledger->shown_max];
+        uint32_t count = atomic_load(&ledger->counts[p].shown);
+        for (uint32_t i = 0; i + 1 < count; i++) {
+            if (list[i].message != list[i + 1].message && ledger->sent[list[i].message].seq != 0)
+                return &list[i];
+        }
+    }
+    return NULL;
+}
+
+bool chat_ledger_is_sharp(struct chat_ledger *ledger)
+{
+    struct chat_verdict before, after, other;
+    struct chat_shown *pair = find_pair(ledger);
+    if (!pair || chat_ledger_check(ledger, &before) != ERR_OK)
+        return false;
+    struct chat_shown kept = *pair;
+    *pair = pair[1]; /* the first is shown by nobody here, the second twice */
+    enum err err = chat_ledger_check(ledger, &after);
+    *pair = kept;
+    pair->seq++;
+    if (!err)
+        err = chat_ledger_check(ledger, &other);
+    *pair = kept;
+    return !err && after.lost == before.lost + 1 && after.twice == before.twice + 1 &&
+           other.strange == before.strange + 1;
+}

@@ -55,5 +55,8 @@ struct chat_verdict {
 /* While nobody writes. */
 ERR_MUST_USE enum err chat_ledger_check(const struct chat_ledger *ledger,
                                         struct chat_verdict *ret_verdict);
+/* Whether the check would notice: a device that shows one message twice and another never, and one
+ * that shows a message with another seq. While nobody writes; all is as before afterwards. */
+bool chat_ledger_is_sharp(struct chat_ledger *ledger);
 
 #endif
