@@ -80,9 +80,12 @@ const size_t chat_stream_routes_count = sizeof(chat_stream_routes) / sizeof(chat
 
 static void on_event(void *ctx, const struct fanout_event *event)
 {
-    const struct stream *stream = ctx;
-    if (atomic_load_explicit(&stream->is_open, memory_order_acquire))
-        audiences_on_event(stream->audiences, event);
+    struct stream *stream = ctx;
+    if (!atomic_load_explicit(&stream->is_open, memory_order_acquire))
+        return;
+    audiences_on_event(stream->audiences, event);
+    if (event->kind == FANOUT_DOUBT)
+        atomic_fetch_add(&stream->doubts, 1);
 }
 
 static void on_session_end(void *ctx, uint64_t account_id, const uint8_t *token_hash)
@@ -266,6 +269,8 @@ enum err stream_start(struct stream *stream, struct app *app, struct websocket_h
     enum err err = stream_presence_start(stream);
     if (!err)
         show_presence(stream);
+    if (!err)
+        err = stream_relist_new(stream);
     return err ? err : stream_clock_start(stream);
 }
 
@@ -302,5 +307,6 @@ void stream_free(struct stream *stream)
     arena_release(&stream->arena);
     free(stream->waiting);
     free(stream->recheck);
+    free(stream->relist);
     free(stream);
 }

@@ -60,6 +60,11 @@ uint64_t audience_change(struct audiences *audiences);
 void audience_keep_receipts(struct audiences *audiences, uint64_t chat_id, uint64_t change,
                             struct shared *frame);
 
+/* The user is a member of the chat: streams of theirs that do not listen to it are told to follow, if they do not
+ * do that already. */
+void audience_call(struct audiences *audiences, uint64_t chat_id, uint64_t user_id,
+                   int64_t joined_seq);
+
 /* Frames that need not arrive, to all who listen to the chat but one (0: all). */
 void audience_post(struct audiences *audiences, uint64_t chat_id, websocket_id but,
                    struct shared *frame);

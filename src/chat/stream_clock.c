@@ -131,6 +131,7 @@ static void *clock_main(void *ctx)
         stream_reads_tick(&stream->reads);
         audiences_tick(stream->audiences);
         stream_presence_tick(stream);
+        stream_relist_tick(stream);
         recheck_tokens(stream, now);
     }
     return NULL;

@@ -47,6 +47,8 @@ struct stream {
     struct stream_waiting *waiting; /* a ring, in order of time */
     size_t waiting_cap, waiting_head, waiting_count;
     struct recheck *recheck; /* NULL: none is under way; the clock's */
+    struct relist *relist;   /* the same */
+    _Atomic uint64_t doubts; /* rounds of looking for chats that nobody has heard of */
     _Atomic bool is_rechecking;
 };
 
@@ -154,6 +156,11 @@ void catchup_go_on(struct websocket *socket, struct session *session);
 void catchup_abandon(struct catchup *catchup);  /* the session goes; NULL is fine */
 void catchup_release(struct stream_read *read); /* never ran */
 void session_on_room(struct websocket *socket, void *ctx);
+
+/* ---- stream_relist.c ---- */
+
+ERR_MUST_USE enum err stream_relist_new(struct stream *stream);
+void stream_relist_tick(struct stream *stream);
 
 /* ---- stream_presence.c ---- */
 

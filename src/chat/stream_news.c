@@ -144,18 +144,37 @@ static bool is_listening(const struct audience *audience, websocket_id id)
     return false;
 }
 
+/* audience: NULL: nobody listens to the chat. */
+static void call_member(struct stream *stream, const struct audience *audience, uint64_t chat_id,
+                        const struct member *member)
+{
+    websocket_id ids[STREAM_SESSIONS_MAX];
+    size_t count = stream_users_ids(stream->users, member->user_id, ids, STREAM_SESSIONS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (!audience || !is_listening(audience, ids[i]))
+            session_post_note(stream, ids[i], chat_id, true, member->joined_seq);
+    }
+}
+
 static void call_members(const struct audience *audience, const struct news *news)
 {
-    struct stream *stream = audience->audiences->stream;
-    websocket_id ids[STREAM_SESSIONS_MAX];
-    for (size_t i = 0; i < news->member_count; i++) {
-        const struct member *member = &news->members[i];
-        size_t count = stream_users_ids(stream->users, member->user_id, ids, STREAM_SESSIONS_MAX);
-        for (size_t k = 0; k < count; k++) {
-            if (!is_listening(audience, ids[k]))
-                session_post_note(stream, ids[k], audience->chat_id, true, member->joined_seq);
-        }
-    }
+    for (size_t i = 0; i < news->member_count; i++)
+        call_member(audience->audiences->stream, audience, audience->chat_id, &news->members[i]);
+}
+
+void audience_call(struct audiences *audiences, uint64_t chat_id, uint64_t user_id,
+                   int64_t joined_seq)
+{
+    const struct member member = {.user_id = user_id, .joined_seq = joined_seq};
+    struct audience_shard *shard = audience_shard_of(audiences, chat_id);
+    uintptr_t value;
+    (void)pthread_mutex_lock(&shard->lock);
+    const struct audience *audience =
+        map_get(&shard->map, chat_id, &value)
+            ? (struct audience *)value /* NOLINT(performance-no-int-to-ptr): it was one */
+            : NULL;
+    call_member(audiences->stream, audience, chat_id, &member);
+    (void)pthread_mutex_unlock(&shard->lock);
 }
 
 /* One entry; of an edit, two: who joined behind its target sees nothing of that. Reactions to it are entries

@@ -12,6 +12,7 @@
 
 struct user {
     size_t count, cap;
+    uint64_t round; /* of the last walk that came by */
     struct stream_entry *entries;
 };
 
@@ -168,6 +169,24 @@ size_t stream_users_ids(struct stream_users *users, uint64_t user_id, websocket_
     const struct user *user = find(users, user_id);
     for (; user && count < user->count && count < max; count++)
         ret_ids[count] = user->entries[count].id;
+    (void)pthread_mutex_unlock(&users->lock);
+    return count;
+}
+
+size_t stream_users_walk(struct stream_users *users, uint64_t round, uint64_t *ret_user_ids,
+                         size_t max)
+{
+    size_t count = 0, position = 0;
+    uint64_t user_id;
+    uintptr_t value;
+    (void)pthread_mutex_lock(&users->lock);
+    while (count < max && map_each(&users->map, &position, &user_id, &value)) {
+        struct user *user = user_of(value);
+        if (user->round == round)
+            continue;
+        user->round = round;
+        ret_user_ids[count++] = user_id;
+    }
     (void)pthread_mutex_unlock(&users->lock);
     return count;
 }

@@ -30,6 +30,9 @@ size_t stream_users_ids(struct stream_users *users, uint64_t user_id, websocket_
 size_t stream_users_ids_of_token(struct stream_users *users, uint64_t user_id,
                                  const uint8_t token_hash[static SHA256_SIZE],
                                  websocket_id *ret_ids, size_t max);
+/* Users that no call with this round (not 0) has given before. */
+size_t stream_users_walk(struct stream_users *users, uint64_t round, uint64_t *ret_user_ids,
+                         size_t max);
 /* Entries whose token was not looked at since before_ms; they count as looked at now. */
 size_t stream_users_due(struct stream_users *users, int64_t before_ms, int64_t now_ms,
                         struct stream_entry *ret_entries, size_t max);
