@@ -107,6 +107,32 @@ static void what_is_due_is_so_once(void **state)
     assert_int_equal(stream_users_due(users, 5000, 6000, entries, 3), 3);
 }
 
+static void a_walk_comes_by_each_user_once_a_round(void **state)
+{
+    enum {
+        COUNT = 100
+    };
+    uint64_t ids[COUNT];
+    bool is_seen[COUNT] = {false};
+    size_t count, all = 0;
+    (void)state;
+    for (uint64_t i = 0; i < COUNT; i++)
+        add(i + 1, 1000 + i, 0, 'a');
+    while ((count = stream_users_walk(users, 1, ids, 7)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            assert_false(is_seen[ids[i] - 1]);
+            is_seen[ids[i] - 1] = true;
+        }
+        all += count;
+    }
+    assert_int_equal(all, COUNT);
+    add(5, 2000, 0, 'a'); /* one more stream of theirs is no new user */
+    assert_int_equal(stream_users_walk(users, 1, ids, COUNT), 0);
+    add(COUNT + 1, 3000, 0, 'a');
+    assert_int_equal(stream_users_walk(users, 1, ids, COUNT), 1);
+    assert_int_equal(stream_users_walk(users, 2, ids, COUNT), COUNT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +141,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_oldest_of_too_many_goes, make, end),
         cmocka_unit_test_setup_teardown(tokens_find_theirs, make, end),
         cmocka_unit_test_setup_teardown(what_is_due_is_so_once, make, end),
+        cmocka_unit_test_setup_teardown(a_walk_comes_by_each_user_once_a_round, make, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
