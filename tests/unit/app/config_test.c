@@ -98,6 +98,17 @@ static void deadlines_of_connections(void **state)
     assert_refused(ARGS("--send-rate-min=fast"), "send-rate-min");
 }
 
+static void origins_are_origins(void **state)
+{
+    (void)state;
+    assert_loads(ARGS("--chat-origins=https://a.example,http://b.example:8080"));
+    assert_string_equal(config.chat_origins, "https://a.example,http://b.example:8080");
+    assert_refused(ARGS("--chat-origins=a.example"), "chat-origins");
+    assert_refused(ARGS("--chat-origins=https://"), "chat-origins");
+    assert_refused(ARGS("--chat-origins=https://a.example/"), "chat-origins");
+    assert_refused(ARGS("--chat-origins=https://a.example, https://b.example"), "chat-origins");
+}
+
 static void defaults_are_complete(void **state)
 {
     (void)state;
@@ -371,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         config_test(defaults_are_complete),
         config_test(deadlines_of_connections),
+        config_test(origins_are_origins),
         config_test(stronger_sources_win),
         config_test(flag_names_the_file),
         config_test(flags_have_both_forms),

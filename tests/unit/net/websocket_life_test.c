@@ -307,6 +307,10 @@ static void test_a_full_queue_closes_for_a_resync(void **state)
     (void)state;
     start_narrow(WEBSOCKET_FULL_CLOSE);
     int fd = open_known(4096, &id);
+    struct shared *frame = websocket_text_frame(str_from(stars, 32768));
+    assert_ok(websocket_post(rig.hub, &id, 1, frame, false));
+    shared_unref(frame);
+    wait_for(rig_stats().writes > 0); /* one is on its way, and arrives whole */
     post_until(id, false, is_one_full);
     assert_true(skip_large(fd, "c1013(resync)") > 0);
     assert_true(client_send_frame(fd, CLOSE, STR_NONE));
