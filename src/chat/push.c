@@ -307,13 +307,18 @@ static struct push_flight *take_flight(struct push *push)
     return NULL;
 }
 
-static bool may_begin(struct push *push, const struct push_job *job)
+/* "" when there is none to send to. */
+static struct str endpoint_of(struct push *push, const struct push_job *job)
 {
     struct push_target target;
     const char *problem;
-    struct str endpoint = STR("");
-    if (job->has_device && push_target_read(&push->arena, job->push, &target, &problem) == ERR_OK)
-        endpoint = target.web.endpoint;
+    if (!job->has_device || push_target_read(&push->arena, job->push, &target, &problem) != ERR_OK)
+        return STR("");
+    return target.web.endpoint;
+}
+
+static bool may_begin(const struct push *push, const struct push_job *job, struct str endpoint)
+{
     struct traffic traffic = count_traffic(push, job, endpoint);
     return !traffic.is_known && traffic.of_user < PUSH_USER_MAX &&
            (endpoint.len == 0 || traffic.of_origin < PUSH_ORIGIN_MAX);
@@ -341,9 +346,10 @@ static enum err begin_due(struct push *push, int64_t now_ms)
         return ERR_NOMEM;
     enum err err = push_store_jobs_due(push->db, &push->arena, now_ms, PUSH_LOOK_MAX, jobs, &count);
     for (size_t i = 0; !err && i < count; i++) {
+        struct str endpoint = endpoint_of(push, &jobs[i]);
         (void)pthread_mutex_lock(&push->lock);
         struct push_flight *flight = take_flight(push);
-        bool may = flight && may_begin(push, &jobs[i]);
+        bool may = flight && may_begin(push, &jobs[i], endpoint);
         (void)pthread_mutex_unlock(&push->lock);
         if (!flight)
             break;
