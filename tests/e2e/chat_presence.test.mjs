@@ -2,7 +2,7 @@
 import test, { after, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import { Foyer } from './lib/server.mjs';
-import { makeUser } from './lib/seed.mjs';
+import { makeManyUsers } from './lib/seed.mjs';
 import { ChatStream } from './lib/chat_stream.mjs';
 import { isPostgres, storeOf } from './lib/store.mjs';
 import { until } from './lib/wait.mjs';
@@ -27,7 +27,7 @@ const ok = (answer, status) => {
 const idOf = (api) => api.user.id;
 const group = async (owner, others = []) => ok(await owner.post('/v1/chats', { type: 'group', title: 'x', member_ids: others.map(idOf) }), 201);
 const direct = async (a, b) => ok(await a.post('/v1/chats', { type: 'direct', user_id: idOf(b) }), 201);
-const users = (count, node = server) => Promise.all(Array.from({ length: count }, () => makeUser(node)));
+const users = (count, node = server) => makeManyUsers(node, count);
 
 /* Open and live; gone with the test. */
 async function live(t, api, node = server) {
