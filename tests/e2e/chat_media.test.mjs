@@ -78,8 +78,8 @@ describe('uploads', () => {
         const own = await Foyer.start({ args: AUDITED });
         try {
             const person = await makeUser(own);
-            const data = bytes(6 * MB);
             for (let turn = 1; turn <= 3; turn++) {
+                const data = bytes(2 * MB);
                 let acknowledged = 0, at = null, isKilled = false;
                 const ended = upload(person, data, {
                     chunkSize: 200000,
@@ -87,7 +87,7 @@ describe('uploads', () => {
                     onStart: (one) => (one.options.onUploadUrlAvailable = () => (at = new URL(one.url).pathname)),
                     onChunkComplete: (_, sent) => {
                         acknowledged = sent;
-                        if (sent >= turn * MB && !isKilled) {
+                        if (sent >= turn * 400000 && !isKilled) {
                             isKilled = true;
                             own.child.kill('SIGKILL'); /* while the next piece is on its way */
                         }
