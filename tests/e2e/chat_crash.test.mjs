@@ -322,7 +322,8 @@ async function chaos(t, servers, victims) {
     controls(world.ledger);
     assert.deepEqual(world.faults.slice(0, 20), []);
     if (world.kills >= 10) assert.ok(world.repeats > 0, 'no acknowledgement was lost: too few kills to show anything');
-    assert.ok(world.ledger.taps.some((tap) => tap.count > 100), 'what comes by the connections is looked at');
+    const heard = world.ledger.taps.reduce((total, tap) => total + tap.count, 0);
+    assert.ok(heard > world.ledger.acked.length, 'what comes by the connections is looked at');
     assert.ok(world.hits * 4 >= world.kills, `${world.hits} of ${world.kills} kills have met messages without an answer: too few to show anything`);
 }
 

@@ -181,7 +181,7 @@ describe('hello', () => {
 describe('catching up', () => {
     test('brings all that was missed, in order, then receipts, then live', async () => {
         const chats = [await makeGroup(ada, [bob]), await makeGroup(ada, [bob, cleo]), await makeDirect(ada, await makeUser(server))];
-        for (let i = 0; i < 30; i++) for (const chatId of chats) await post(ada, chatId, `m${i}`);
+        await Promise.all(range(1, 30).flatMap((i) => chats.map((chatId) => post(ada, chatId, `m${i}`))));
         const me = await logIn(ada);
         const talk = await begin(me);
         for (const chatId of chats) {
