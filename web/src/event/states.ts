@@ -27,10 +27,12 @@ export function useSeatStates(event: string, model: SeatModel, initial: Uint8Arr
 
   const load = useCallback(
     async (signal?: AbortSignal): Promise<void> => {
-      const areas = model.areas.length > 0 ? getAvailability(event, signal) : null;
-      const bits = await getSeatBits(event, signal);
+      const [bits, areas] = await Promise.all([
+        getSeatBits(event, signal),
+        model.areas.length > 0 ? getAvailability(event, signal) : null,
+      ]);
       if (decodeSeatBits(bits, model.count, states.current)) setVersion((value) => value + 1);
-      if (areas) setAreas(new Map((await areas).areas.map((area) => [area.id, area.available])));
+      if (areas) setAreas(new Map(areas.areas.map((area) => [area.id, area.available])));
     },
     [event, model],
   );
