@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { VNode } from "preact";
-import type { ChatView, Entry, Receipt } from "../../clients/js/src/index.js";
+import type { ChatView, Message, Receipt } from "../../clients/js/src/index.js";
 import { bytesOf, linked, oneLine } from "../src/chat/text";
 import {
   formatBytes,
@@ -19,7 +19,7 @@ import {
 } from "../src/chat/words";
 
 const ME = "usr_me";
-const entry = (more: Partial<Entry> = {}): Entry => ({
+const entry = (more: Partial<Message> = {}): Message => ({
   id: `msg_${more.seq ?? 1}`,
   chat_id: "cht_1",
   seq: 1,
