@@ -1,6 +1,6 @@
 #!/bin/bash
-# Format and lint: clang-format on every C file, clang-tidy (.clang-tidy) on every compiled one.
-# The last line is "N passed, N failed", counting files.
+# Format and lint: clang-format on every C file, clang-tidy (.clang-tidy) on every compiled one, the types of the pages and of
+# the client of chat. The last line is "N passed, N failed", counting files, and the types as one.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 scripts/setup.sh --ci || exit 1
@@ -27,8 +27,11 @@ lint() {
 export -f lint
 printf '%s\n' "${units[@]}" | xargs -P "$jobs" -I{} bash -c 'lint {} "$0"' "$work"
 
-touch "$work/format" "$work/lint"
-failed=$(cat "$work/format" "$work/lint" | wc -l)
-[ "$failed" -eq 0 ] || sed 's/^/tidy: not clean: /' "$work/format" "$work/lint"
-echo "$((${#sources[@]} + ${#units[@]} - failed)) passed, $failed failed"
+echo "tidy: types of the pages"
+scripts/build_web.sh && npm --prefix web --silent run check || echo "types of the pages" >>"$work/types"
+
+touch "$work/format" "$work/lint" "$work/types"
+failed=$(cat "$work/format" "$work/lint" "$work/types" | wc -l)
+[ "$failed" -eq 0 ] || sed 's/^/tidy: not clean: /' "$work/format" "$work/lint" "$work/types"
+echo "$((${#sources[@]} + ${#units[@]} + 1 - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]

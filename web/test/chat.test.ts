@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { VNode } from "preact";
-import type { ChatView, Message, Receipt } from "../../clients/js/src/index.js";
+import type { ChatView, Entry, Message, Receipt } from "../../clients/js/src/index.js";
 import { bytesOf, linked, oneLine } from "../src/chat/text";
 import {
   formatBytes,
