@@ -1,6 +1,7 @@
 /* See mqtt_load.h. MQTT 3.1.1, as far as it is needed. */
 #include "mqtt_load.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -401,6 +402,7 @@ uint64_t mqtt_load_failed(const struct mqtt_load *load)
 
 enum err mqtt_load_connect(struct mqtt_load *load, int64_t until_ns)
 {
+    assert(load->processes > 0 && load->processes <= MQTT_PROCESSES_MAX);
     for (unsigned i = 0; i < load->processes; i++) {
         load->pids[i] = fork();
         if (load->pids[i] == 0) {
