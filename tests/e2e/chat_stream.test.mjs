@@ -180,17 +180,18 @@ describe('hello', () => {
 
 describe('catching up', () => {
     test('brings all that was missed, in order, then receipts, then live', async () => {
-        const chats = [await makeGroup(ada, [bob]), await makeGroup(ada, [bob, cleo]), await makeDirect(ada, await makeUser(server))];
-        await Promise.all(range(1, 30).flatMap((i) => chats.map((chatId) => post(ada, chatId, `m${i}`))));
-        const me = await logIn(ada);
+        const writer = await makeUser(server);
+        const chats = [await makeGroup(writer, [bob]), await makeGroup(writer, [bob, cleo]), await makeDirect(writer, await makeUser(server))];
+        await Promise.all(range(1, 30).flatMap((i) => chats.map((chatId) => post(writer, chatId, `m${i}`))));
+        const me = await logIn(writer);
         const talk = await begin(me);
         for (const chatId of chats) {
-            const log = await wholeLog(ada, chatId);
+            const log = await wholeLog(writer, chatId);
             assert.deepEqual(talk.messages(chatId).map(({ t, ...entry }) => (assert.equal(t, 'message'), entry)), log);
             const at = talk.heard.findIndex(({ t, chat_id }) => t === 'receipts' && chat_id === chatId);
             const last = talk.heard.findLastIndex(({ t, chat_id }) => t === 'message' && chat_id === chatId);
             assert.ok(at > last, 'receipts come behind the entries');
-            const { data } = ok(await ada.get(`/v1/chats/${chatId}/receipts`), 200);
+            const { data } = ok(await writer.get(`/v1/chats/${chatId}/receipts`), 200);
             const byUser = (a, b) => (a.user_id < b.user_id ? -1 : 1);
             assert.deepEqual(talk.heard[at].data.sort(byUser), data.sort(byUser));
         }
@@ -247,13 +248,13 @@ describe('catching up', () => {
     });
 
     test('is paged for who reads slowly, while what is new goes on', async () => {
-        const me = await makeUser(server);
-        const [long, other] = [await makeGroup(ada, [me]), await makeGroup(ada, [me])];
+        const [me, writer] = [await makeUser(server), await makeUser(server)];
+        const [long, other] = [await makeGroup(writer, [me]), await makeGroup(writer, [me])];
         const body = 'x'.repeat(6000);
-        await Promise.all(range(2, 800).map((i) => post(ada, long, `${i} ${body}`)));
+        await Promise.all(range(2, 800).map((i) => post(writer, long, `${i} ${body}`)));
         const talk = await begin(me, { isWaited: false, cursors: await cursorOf(me, other) });
         talk.socket.pause();
-        await Promise.all([...range(801, 820).map((i) => post(ada, long, `${i}`)), ...range(2, 20).map((i) => post(ada, other, `${i}`))]);
+        await Promise.all([...range(801, 820).map((i) => post(writer, long, `${i}`)), ...range(2, 20).map((i) => post(writer, other, `${i}`))]);
         talk.socket.resume();
         await talk.one('live');
         await talk.message(long, ({ seq }) => seq === 820);
@@ -262,11 +263,11 @@ describe('catching up', () => {
     });
 
     test('meets what is sent at that moment: no gap, nothing twice', async () => {
-        const me = await makeUser(server);
-        const chatId = await makeGroup(ada, [me]);
+        const [me, writer] = [await makeUser(server), await makeUser(server)];
+        const chatId = await makeGroup(writer, [me]);
         let isDone = false;
         const sending = (async () => {
-            while (!isDone) await Promise.all(range(1, 8).map((i) => post(ada, chatId, `m${i}`)));
+            while (!isDone) await Promise.all(range(1, 8).map((i) => post(writer, chatId, `m${i}`)));
         })();
         const talks = [];
         for (let i = 0; i < 12; i++) talks.push(await begin(me, { cursors: i % 2 ? await cursorOf(me, chatId) : {} }));
@@ -444,8 +445,9 @@ describe('sending', () => {
     });
 
     test('more than 64 without an answer are refused, and may come again', async () => {
-        const chatId = await makeGroup(ada, [bob]);
-        const talk = await begin(ada);
+        const me = await makeUser(server);
+        const chatId = await makeGroup(me);
+        const talk = await begin(me);
         const ids = range(1, 400);
         talk.socket.raw(Buffer.concat(ids.map((id) => encode(OP.text, JSON.stringify({ t: 'send', id, chat_id: chatId, client_id: `c${id}`, body: `m${id}` })))));
         const answers = await Promise.all(ids.map((id) => talk.answer(id)));
@@ -453,7 +455,7 @@ describe('sending', () => {
         assert.ok(answers.length - errors.length >= UNANSWERED_MAX, `${errors.length} of 400 were refused`);
         for (const { problem } of errors) assert.equal(problem.status, 429);
         for (const { id } of errors) assert.equal((await talk.send(chatId, `m${id}`, { id: 1000 + id, client_id: `c${id}` })).t, 'ack');
-        const log = await wholeLog(ada, chatId);
+        const log = await wholeLog(me, chatId);
         assert.deepEqual(log.slice(1).map(({ client_id }) => client_id).sort(), ids.map((id) => `c${id}`).sort());
     });
 
@@ -594,8 +596,8 @@ describe('the end', () => {
     });
 
     test('who does not read is told to come again, and misses nothing', async () => {
-        const me = await makeUser(server);
-        const chatId = await makeGroup(ada, [me]);
+        const [me, writer] = [await makeUser(server), await makeUser(server)];
+        const chatId = await makeGroup(writer, [me]);
         const full = () => server.metric('foyer_chat_stream_byes_total');
         const body = 'x'.repeat(8000);
         let talk, end;
@@ -609,7 +611,7 @@ describe('the end', () => {
                 isFull = true;
                 talk.socket.resume();
             });
-            while (!isFull) await Promise.all(range(1, 20).map(() => post(ada, chatId, body)));
+            while (!isFull) await Promise.all(range(1, 20).map(() => post(writer, chatId, body)));
             await watching;
             end = await talk.closed();
         }
