@@ -7,8 +7,8 @@
  */
 #include "fuzz.h"
 
-#include "net/retry_after.h"
 #include "net/response_head.h"
+#include "net/retry_after.h"
 #include "witness.h"
 
 #define NOW_MS INT64_C(1700000000000)

@@ -2,8 +2,8 @@
 #include "base/check.h"
 
 #include "base/clock.h"
-#include "net/retry_after.h"
 #include "hooks/schedule.h"
+#include "net/retry_after.h"
 
 #define HOUR   (INT64_C(3600) * 1000)
 #define START  INT64_C(1700000000000)

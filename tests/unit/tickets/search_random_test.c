@@ -91,8 +91,8 @@ static void make_event(struct world *world, struct event_fact *event)
 static void make_world(struct world *world)
 {
     for (int i = 0; i < CITIES; i++)
-        assert_ok(str_to_c(fold_text(&world->arena, str_from_c(city_names[i])),
-                           world->city_keys[i], sizeof(world->city_keys[i])));
+        assert_ok(str_to_c(fold_text(&world->arena, str_from_c(city_names[i])), world->city_keys[i],
+                           sizeof(world->city_keys[i])));
     for (int i = 0; i < VOCABULARY; i++) { /* "baba", "babe", "bab": words begin with others */
         (void)snprintf(world->words[i], sizeof(world->words[i]), "%c%c%c%c", "bdfg"[i % 4],
                        "aeiou"[i / 4 % 5], "bdfg"[i / 20 % 4], "aeiou"[i % 5]);
