@@ -248,8 +248,9 @@ describe('what goes wrong', () => {
         const { clientId } = client.send(chatId, { body: 'later' });
         await assert.rejects(client.connect(), { reason: 'unauthenticated' });
         token = x.token;
+        const acked = client.acknowledged(clientId);
         await client.connect();
-        assert.equal((await client.acknowledged(clientId)).seq, 2);
+        assert.equal((await acked).seq, 2);
     });
 
     test('after 31 days a device is told what it has missed', async () => {
