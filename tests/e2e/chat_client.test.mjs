@@ -134,7 +134,7 @@ describe('what people see', () => {
         assert.deepEqual(b.of('left'), [{ chatId: id }]);
         const direct = await b.createDirect(idOf(x));
         await a.acknowledged(a.send((await a.createDirect(idOf(y))).id, { body: 'hello' }).clientId);
-        await sees(b, direct.id, 'hello');
+        await Promise.all([a, b].map((client) => sees(client, direct.id, 'hello')));
         await b.block(idOf(x));
         assert.deepEqual((await b.blocks()).data.map(({ user_id }) => user_id), [idOf(x)]);
         const refused = a.send(direct.id, { body: 'hello?' });
