@@ -150,7 +150,7 @@ const ROWS = Object.fromEntries(TABLE.split('\n').filter(Boolean).map((line) => 
     return [`${method} ${pattern}`, Object.fromEntries(cells.map((cell, i) => [COLUMNS[i], cell === 'ok' ? cell : Number(cell)]))];
 }));
 /* Open to everybody: the token is not looked at. */
-const OPEN = new Set(['get /healthz', 'get /readyz', 'get /metrics', 'get /openapi.json', 'post /v1/users', 'post /v1/sessions', 'get /api/v1/health',
+const OPEN = new Set(['get /healthz', 'get /readyz', 'get /metrics', 'get /openapi.json', 'get /v1/services', 'post /v1/users', 'post /v1/sessions', 'get /api/v1/health',
     'get /v1/events', 'post /v1/payments/webhooks/{provider}']);
 
 const BODIES = {

@@ -148,7 +148,7 @@ for (const width of WIDTHS) {
             await answer.locator('.chat-quote', { hasText: 'Shall we meet at gate 4?' }).waitFor();
 
             await act(b, 'By the ticket desk', 'Edit');
-            assert.equal(await box(b).inputValue(), 'By the ticket desk, at six');
+            await until(async () => (await box(b).inputValue()) === 'By the ticket desk, at six', { what: 'the text to change' });
             await box(b).fill('By the ticket desk, at half past six');
             await b.page.getByRole('button', { name: 'Save the change' }).click();
             for (const who of [a, second, b]) await bubble(who, 'half past six').getByText('edited').waitFor();
