@@ -36,7 +36,7 @@ cd tests/e2e || exit 2
 if [ ! -f node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     npm ci --no-audit --no-fund --loglevel=error || die "npm ci in tests/e2e"
 fi
-FOYER_BIN=$(realpath ../../build-tsan/foyer) node --test --test-reporter=spec tsan/load.mjs | tee ../../build-tsan/load.log
+FOYER_BIN=$(realpath ../../build-tsan/foyer) node --test --test-concurrency=1 --test-reporter=spec tsan/load.mjs tsan/chat.mjs | tee ../../build-tsan/load.log
 status=${PIPESTATUS[0]}
 load_passed=$(sed -n 's/^ℹ pass \([0-9]*\)$/\1/p' ../../build-tsan/load.log)
 load_failed=$(sed -n 's/^ℹ \(fail\|cancelled\) \([0-9]*\)$/\2/p' ../../build-tsan/load.log | awk '{n += $1} END {print n + 0}')
