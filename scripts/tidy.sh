@@ -1,6 +1,7 @@
 #!/bin/bash
 # Format and lint: clang-format on every C file, clang-tidy (.clang-tidy) on every compiled one, the types of the pages and of
-# the client of chat. The last line is "N passed, N failed", counting files, and the types as one.
+# the client of chat, the links of the documents. The last line is "N passed, N failed", counting files, and types and links
+# as one each.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 scripts/setup.sh --ci || exit 1
@@ -30,8 +31,11 @@ printf '%s\n' "${units[@]}" | xargs -P "$jobs" -I{} bash -c 'lint {} "$0"' "$wor
 echo "tidy: types of the pages"
 scripts/build_web.sh && npm --prefix web --silent run check || echo "types of the pages" >>"$work/types"
 
-touch "$work/format" "$work/lint" "$work/types"
-failed=$(cat "$work/format" "$work/lint" "$work/types" | wc -l)
-[ "$failed" -eq 0 ] || sed 's/^/tidy: not clean: /' "$work/format" "$work/lint" "$work/types"
-echo "$((${#sources[@]} + ${#units[@]} + 1 - failed)) passed, $failed failed"
+echo "tidy: links of the documents"
+node scripts/check_links.mjs || echo "links of the documents" >>"$work/links"
+
+touch "$work/format" "$work/lint" "$work/types" "$work/links"
+failed=$(cat "$work/format" "$work/lint" "$work/types" "$work/links" | wc -l)
+[ "$failed" -eq 0 ] || sed 's/^/tidy: not clean: /' "$work/format" "$work/lint" "$work/types" "$work/links"
+echo "$((${#sources[@]} + ${#units[@]} + 2 - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]
