@@ -341,11 +341,13 @@ static void put_mark(struct audience *audience, uint32_t at, const struct member
     if (at == audience->mark_count)
         *mark = (struct member){.user_id = member->user_id};
     audience->mark_count += at == audience->mark_count;
-    if (mark->delivered_seq < 0)
+    if (mark->delivered_seq < 0) {
+        mark->delivered_seq = MARK_UNKNOWN;
         return;
+    }
     bool is_known = member->delivered_seq >= 0;
     if (!is_known || mark->delivered_seq < member->delivered_seq)
-        mark->delivered_seq = member->delivered_seq;
+        mark->delivered_seq = is_known ? member->delivered_seq : MARK_UNKNOWN;
     if (mark->read_seq < member->read_seq)
         mark->read_seq = member->read_seq;
 }
@@ -373,6 +375,14 @@ static void on_receipt(struct audience_shard *shard, struct audience *audience,
     shard->marked = audience;
 }
 
+void audience_free_marks_if_none(struct audience *audience)
+{
+    if (audience->mark_count > 0)
+        return;
+    free(audience->marks);
+    audience->marks = NULL;
+}
+
 /* All that are known, one message each, in one run of bytes. */
 static void tell_marks(struct audience *audience)
 {
@@ -381,7 +391,7 @@ static void tell_marks(struct audience *audience)
     buf_init(&page, STREAM_FRAME_BYTES_MAX);
     for (uint32_t i = 0; i < audience->mark_count; i++) {
         struct stream_frame frame;
-        has_unknown = has_unknown || audience->marks[i].delivered_seq < 0;
+        has_unknown = has_unknown || audience->marks[i].delivered_seq == MARK_UNKNOWN;
         if (audience->marks[i].delivered_seq < 0)
             continue;
         stream_put_receipt(&frame, audience->chat_id, &audience->marks[i]);
@@ -401,10 +411,7 @@ static void tell_marks(struct audience *audience)
     audience->mark_count = kept;
     if (has_unknown)
         audience_start_reading(audience);
-    if (kept > 0)
-        return;
-    free(audience->marks);
-    audience->marks = NULL;
+    audience_free_marks_if_none(audience);
 }
 
 void audiences_tick(struct audiences *audiences)

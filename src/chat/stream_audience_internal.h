@@ -7,6 +7,8 @@
 
 #define AUDIENCE_SHARDS 64
 #define TOLD_UNKNOWN    (-1)
+#define MARK_UNKNOWN    (-1) /* delivered_seq of a mark: to be read */
+#define MARK_READING    (-2) /* the task reads it; what comes meanwhile makes it MARK_UNKNOWN again */
 
 struct audience {
     struct stream_read read; /* the reading task */
@@ -25,7 +27,7 @@ struct audience {
     bool is_marked;             /* in the list of those with marks */
     struct shared *receipts;    /* or NULL */
     uint64_t change;            /* when watermarks changed last */
-    struct member *marks;       /* watermarks to be told; delivered_seq -1: to be read */
+    struct member *marks;       /* watermarks to be told; NULL: none */
     uint32_t mark_count;
     struct audience *next_marked;
 };
@@ -57,6 +59,7 @@ void audience_remove_at(struct audience *audience, uint32_t at);
 void audience_tell(struct audience *audience, int64_t seq, int64_t joined_from,
                    int64_t joined_below, struct shared *frame);
 void audience_forget_receipts(struct audience *audience);
+void audience_free_marks_if_none(struct audience *audience);
 
 /* stream_news.c: the reading task */
 void audience_read_run(struct stream_read *read, struct db *const *databases);

@@ -40,8 +40,10 @@ static enum err prepare(struct audience *audience, struct news *news)
     if (!news->marks)
         return ERR_NOMEM;
     for (uint32_t i = 0; i < audience->mark_count; i++) {
-        if (audience->marks[i].delivered_seq < 0)
-            news->marks[news->mark_count++] = audience->marks[i];
+        if (audience->marks[i].delivered_seq >= 0)
+            continue;
+        audience->marks[i].delivered_seq = MARK_READING;
+        news->marks[news->mark_count++] = audience->marks[i];
     }
     return ERR_OK;
 }
@@ -245,10 +247,11 @@ static void tell_marks(struct audience *audience, const struct news *news)
     }
     uint32_t kept = 0;
     for (uint32_t i = 0; i < audience->mark_count; i++) {
-        if (audience->marks[i].delivered_seq >= 0)
+        if (audience->marks[i].delivered_seq != MARK_READING)
             audience->marks[kept++] = audience->marks[i];
     }
     audience->mark_count = kept;
+    audience_free_marks_if_none(audience);
 }
 
 /* All who listen have lost it. */
@@ -260,6 +263,7 @@ static void tell_gone(struct audience *audience)
         session_post_note(audience->audiences->stream, id, audience->chat_id, false, 0);
     }
     audience->mark_count = 0;
+    audience_free_marks_if_none(audience);
     audience->noted_seq = audience->told_seq;
 }
 
