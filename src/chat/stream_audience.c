@@ -253,12 +253,15 @@ void audience_post(struct audiences *audiences, uint64_t chat_id, websocket_id b
     size_t count = 0;
     struct audience_shard *shard = lock_shard(audiences, chat_id);
     const struct audience *audience = find(shard, chat_id);
-    for (uint32_t i = 0; audience && i < audience->count && count < POST_IDS_MAX; i++) {
+    for (uint32_t i = 0; audience && i < audience->count; i++) {
         if (audience->ids[i] != but)
             ids[count++] = audience->ids[i];
-    }
-    if (count > 0) /* dropped where there is no room: it need not arrive */
+        if (count < POST_IDS_MAX && i + 1 < audience->count)
+            continue;
+        /* Dropped where there is no room: it need not arrive. */
         (void)websocket_post(audiences->stream->hub, ids, count, frame, true);
+        count = 0;
+    }
     unlock_shard(shard);
 }
 
@@ -273,7 +276,6 @@ static void tell_message(struct audience *audience, const struct message *messag
     struct stream_frame frame;
     const struct message_extra extra = {0};
     audience->told_seq = message->seq;
-    audience_forget_receipts(audience); /* who sends has read */
     if (audience->count == 0)
         return;
     stream_put_message(&frame, message, &extra);
@@ -288,6 +290,7 @@ static void on_entry(struct audience *audience, const struct fanout_event *event
 {
     if (audience->told_seq != TOLD_UNKNOWN && event->last_seq <= audience->told_seq)
         return;
+    audience_forget_receipts(audience); /* who sends has read */
     if (audience->noted_seq < event->last_seq)
         audience->noted_seq = event->last_seq;
     if (audience->told_seq == TOLD_UNKNOWN)
@@ -464,6 +467,7 @@ void audiences_on_event(struct audiences *audiences, const struct fanout_event *
                                     : find(shard, event->chat_id);
     if (audience && event->kind == FANOUT_MEMBERS) {
         audience->members_version = 0;
+        audience_forget_receipts(audience);
         audience_start_reading(audience);
     } else if (audience && event->kind == FANOUT_ENTRY) {
         on_entry(audience, event);

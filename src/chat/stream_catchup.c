@@ -399,6 +399,17 @@ static enum err read_page(struct catchup *catchup, struct db *db, struct arena *
     return err;
 }
 
+static bool has_member(const struct member *members, size_t count, uint64_t user_id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].user_id == user_id)
+            return true;
+    }
+    return false;
+}
+
+/* Who was removed meanwhile is not told them; a note says so. A frame that is kept was read before any change of
+ * members that this node has heard of. */
 static enum err read_receipts(struct catchup *catchup, struct db *db, struct arena *arena,
                               struct catch_chat *chat, uint64_t change)
 {
@@ -413,6 +424,10 @@ static enum err read_receipts(struct catchup *catchup, struct db *db, struct are
         enum err err = member_store_list(db, arena, chat->chat_id, MEMBERS_MAX, members, &count);
         if (err)
             return err;
+        if (!has_member(members, count, catchup->user_id)) {
+            chat->state = CATCH_DONE;
+            return ERR_OK;
+        }
         stream_put_receipts(&frame, chat->chat_id, members, count);
         shared = stream_frame_end(&frame);
         if (!shared)
