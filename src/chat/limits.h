@@ -96,6 +96,7 @@
 #define STREAM_CLOCK_MS          100   /* between looks at what is due */
 #define STREAM_RECHECK_MS        60000 /* between looks whether a session's token still counts */
 #define STREAM_RECHECK_BATCH     512
+#define STREAM_RECHECK_USERS     4096 /* that one look for those that are due goes through */
 #define STREAM_RESUME_JITTER_MS  2000 /* at least; more where more connections would come back */
 
 /* What nodes tell each other: see feed.h. */

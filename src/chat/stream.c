@@ -92,6 +92,7 @@ static void on_session_end(void *ctx, uint64_t account_id, const uint8_t *token_
 {
     struct stream *stream = ctx;
     websocket_id ids[STREAM_SESSIONS_MAX];
+    atomic_fetch_add(&stream->ends, 1);
     size_t count =
         stream_users_ids_of_token(stream->users, account_id, token_hash, ids, STREAM_SESSIONS_MAX);
     for (size_t i = 0; i < count; i++)

@@ -63,6 +63,7 @@ struct catchup {
     bool is_strange_device;
     bool has_pins; /* the pins of `chats` are its own, until the session takes them */
     uint8_t token_hash[SHA256_SIZE];
+    uint64_t ends; /* of tokens, when it was made */
     uint64_t user_id, device_id;
     struct claim *claims;
     size_t claim_count;
@@ -89,6 +90,7 @@ enum err catchup_new(struct websocket *socket, struct session *session, struct c
     catchup->task = (struct websocket_task){.id = websocket_get_id(socket), .run = catchup_back};
     catchup->stream = session->stream;
     catchup->session = session;
+    catchup->ends = atomic_load(&session->stream->ends);
     catchup->claims = take_claims;
     catchup->claim_count = count;
     buf_init(&catchup->page, PAGE_MAX);
@@ -99,6 +101,11 @@ enum err catchup_new(struct websocket *socket, struct session *session, struct c
 uint8_t *catchup_token_hash(struct catchup *catchup)
 {
     return catchup->token_hash;
+}
+
+bool catchup_may_have_ended(const struct catchup *catchup)
+{
+    return catchup->ends != atomic_load(&catchup->stream->ends);
 }
 
 bool catchup_is_out(const struct catchup *catchup)

@@ -50,6 +50,8 @@ struct stream {
     struct relist *relist;   /* the same */
     _Atomic uint64_t doubts; /* rounds of looking for chats that nobody has heard of */
     _Atomic bool is_rechecking;
+    _Atomic uint64_t
+        ends; /* of tokens on this node, counted before the streams that have them are looked for */
 };
 
 enum session_state {
@@ -145,6 +147,8 @@ struct claim {
 ERR_MUST_USE enum err catchup_new(struct websocket *socket, struct session *session,
                                   struct claim *take_claims, size_t count);
 uint8_t *catchup_token_hash(struct catchup *catchup);
+/* Tokens have ended since it was made, this one perhaps before its stream could be found. */
+bool catchup_may_have_ended(const struct catchup *catchup);
 void catchup_look_up(struct catchup *catchup); /* who it is, in the database */
 void catchup_list(struct catchup *catchup);
 /* A chat from a seq on; pinned already. ERR_NOMEM. */

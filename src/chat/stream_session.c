@@ -269,16 +269,19 @@ void session_begin(struct websocket *socket, struct session *session)
                                  .device_id = session->device_id,
                                  .checked_ms = stream_now_ms()};
     memcpy(entry.token_hash, catchup_token_hash(session->catchup), SHA256_SIZE);
-    if (stream_users_add(stream->users, session->user_id, &entry, &replaced, &over) != ERR_OK) {
+    enum err err = stream_users_add(stream->users, session->user_id, &entry, &replaced, &over);
+    if (replaced) /* whatever comes of this one: it is out of the table */
+        session_post_bye(stream, replaced, BYE_REPLACED);
+    if (err) {
         session->user_id = 0;
         session_bye(socket, BYE_OVERLOADED);
         return;
     }
+    if (catchup_may_have_ended(session->catchup)) /* asked now that an end finds it */
+        stream_users_doubt(stream->users, session->user_id, entry.id);
     session->state = SESSION_LISTING;
     stream_presence_join(stream, session->user_id);
     atomic_fetch_add_explicit(&stream->counters.hellos, 1, memory_order_relaxed);
-    if (replaced)
-        session_post_bye(stream, replaced, BYE_REPLACED);
     if (over)
         session_post_bye(stream, over, BYE_LIMIT);
     catchup_list(session->catchup);

@@ -19,6 +19,7 @@ struct user {
 struct stream_users {
     pthread_mutex_t lock; /* guards what follows */
     struct map map;       /* user's id: struct user */
+    size_t due_position;  /* where the last look for what is due has ended */
     _Atomic size_t count; /* written under the lock */
 };
 
@@ -209,11 +210,19 @@ size_t stream_users_ids_of_token(struct stream_users *users, uint64_t user_id,
 size_t stream_users_due(struct stream_users *users, int64_t before_ms, int64_t now_ms,
                         struct stream_entry *ret_entries, size_t max)
 {
-    size_t count = 0, position = 0;
+    size_t count = 0, users_seen = 0;
+    bool has_begun_anew = false;
     uint64_t user_id;
     uintptr_t value;
     (void)pthread_mutex_lock(&users->lock);
-    while (count < max && map_each(&users->map, &position, &user_id, &value)) {
+    while (count < max && users_seen++ < STREAM_RECHECK_USERS) {
+        if (!map_each(&users->map, &users->due_position, &user_id, &value)) {
+            users->due_position = 0;
+            if (has_begun_anew)
+                break;
+            has_begun_anew = true;
+            continue;
+        }
         struct user *user = user_of(value);
         for (size_t i = 0; i < user->count && count < max; i++) {
             if (user->entries[i].checked_ms > before_ms)
@@ -224,6 +233,17 @@ size_t stream_users_due(struct stream_users *users, int64_t before_ms, int64_t n
     }
     (void)pthread_mutex_unlock(&users->lock);
     return count;
+}
+
+void stream_users_doubt(struct stream_users *users, uint64_t user_id, websocket_id id)
+{
+    (void)pthread_mutex_lock(&users->lock);
+    struct user *user = find(users, user_id);
+    for (size_t i = 0; user && i < user->count; i++) {
+        if (user->entries[i].id == id)
+            user->entries[i].checked_ms = INT64_MIN;
+    }
+    (void)pthread_mutex_unlock(&users->lock);
 }
 
 size_t stream_users_count(struct stream_users *users)

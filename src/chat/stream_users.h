@@ -33,9 +33,12 @@ size_t stream_users_ids_of_token(struct stream_users *users, uint64_t user_id,
 /* Users that no call with this round (not 0) has given before. */
 size_t stream_users_walk(struct stream_users *users, uint64_t round, uint64_t *ret_user_ids,
                          size_t max);
-/* Entries whose token was not looked at since before_ms; they count as looked at now. */
+/* Entries whose token was not looked at since before_ms; they count as looked at now. A part of the table, if it is
+ * large: the next call goes on behind it. */
 size_t stream_users_due(struct stream_users *users, int64_t before_ms, int64_t now_ms,
                         struct stream_entry *ret_entries, size_t max);
+/* The token of that one is to be looked at as soon as may be. */
+void stream_users_doubt(struct stream_users *users, uint64_t user_id, websocket_id id);
 size_t stream_users_count(struct stream_users *users); /* streams */
 
 #endif

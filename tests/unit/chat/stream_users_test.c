@@ -105,6 +105,31 @@ static void what_is_due_is_so_once(void **state)
     assert_int_equal(stream_users_due(users, 1000, 5000, entries, 3), 2);
     assert_int_equal(stream_users_due(users, 1000, 5000, entries, 3), 0);
     assert_int_equal(stream_users_due(users, 5000, 6000, entries, 3), 3);
+    assert_int_equal(stream_users_due(users, 5000, 6000, entries, 3), 2);
+    stream_users_doubt(users, 1, 12);
+    stream_users_doubt(users, 1, 99);
+    assert_int_equal(stream_users_due(users, 1, 7000, entries, 3), 1);
+    assert_int_equal(entries[0].id, 12);
+    assert_int_equal(stream_users_due(users, 1, 7000, entries, 3), 0);
+}
+
+static void all_of_a_large_table_are_due_in_turn(void **state)
+{
+    enum {
+        COUNT = 3 * STREAM_RECHECK_USERS
+    };
+    struct stream_entry entries[64];
+    size_t count, all = 0;
+    (void)state;
+    for (uint64_t i = 0; i < COUNT; i++)
+        add(i + 1, 1000 + i, 0, 'a');
+    while ((count = stream_users_due(users, 1000, 5000, entries, 64)) > 0)
+        all += count;
+    assert_int_equal(all, COUNT);
+    stream_users_doubt(users, COUNT / 2, 1000 + COUNT / 2 - 1);
+    for (int i = 0; i < 4; i++)
+        count += stream_users_due(users, 1000, 5000, entries, 64);
+    assert_int_equal(count, 1);
 }
 
 static void a_walk_comes_by_each_user_once_a_round(void **state)
@@ -141,6 +166,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_oldest_of_too_many_goes, make, end),
         cmocka_unit_test_setup_teardown(tokens_find_theirs, make, end),
         cmocka_unit_test_setup_teardown(what_is_due_is_so_once, make, end),
+        cmocka_unit_test_setup_teardown(all_of_a_large_table_are_due_in_turn, make, end),
         cmocka_unit_test_setup_teardown(a_walk_comes_by_each_user_once_a_round, make, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
