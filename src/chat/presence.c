@@ -59,6 +59,14 @@ static void forget(struct presence *presence, struct seen *seen)
     free(seen);
 }
 
+void presence_forget_stranger(struct presence *presence, struct seen *seen)
+{
+    bool is_known = seen_is_online(seen) || seen->is_changed || seen->must_write ||
+                    seen->is_looked_up || seen->last_ms != 0 || seen->written_ms != 0;
+    if (!seen->watches && !is_known)
+        forget(presence, seen);
+}
+
 void presence_note_change(struct presence *presence, struct seen *seen)
 {
     if (seen->is_changed || !seen->watches)

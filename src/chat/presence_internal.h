@@ -87,6 +87,8 @@ static inline struct presence_state seen_state(const struct seen *seen)
 
 struct seen *presence_find(struct presence *presence, uint64_t user_id); /* NULL: not known */
 struct seen *presence_find_or_add(struct presence *presence, uint64_t user_id); /* NULL: no room */
+/* Who is there only because somebody has watched them who may not, or does no more: ids can be made up. */
+void presence_forget_stranger(struct presence *presence, struct seen *seen);
 void presence_note_change(struct presence *presence, struct seen *seen);
 
 /* ---- presence_watch.c ---- */

@@ -25,11 +25,13 @@ static struct watch *find_watch(struct presence *presence, websocket_id id, uint
 /* Out of the user's list, and freed. */
 static void drop(struct presence *presence, struct watch *watch)
 {
+    struct seen *seen = watch->seen;
     *watch->link_of_user = watch->next_of_user;
     if (watch->next_of_user)
         watch->next_of_user->link_of_user = watch->link_of_user;
     presence->watch_count--;
     free(watch);
+    presence_forget_stranger(presence, seen);
 }
 
 static void drop_all(struct presence *presence, websocket_id id)

@@ -309,10 +309,17 @@ static void test_a_stream_watches_no_more_than_so_many(void **state)
     check(bench);
     presence_stats(bench->presence, &stats);
     assert_int_equal(stats.watches, 0); /* none of them is known to Ada */
-    for (int i = 0; i < 2 * PRESENCE_AGES + 2; i++)
-        tick_after(bench, PRESENCE_AGAIN_MS);
+    assert_int_equal(stats.users, 0);   /* and all of it is forgotten at once: ids can be made up */
+    for (uint64_t i = 0; i < 3; i++) {
+        for (size_t j = 0; j < PRESENCE_WATCHED_MAX; j++)
+            users[j] = 2000 + i * PRESENCE_WATCHED_MAX + j;
+        presence_watch(bench->presence, 1, ADA, users, PRESENCE_WATCHED_MAX);
+    }
     presence_stats(bench->presence, &stats);
-    assert_int_equal(stats.users, 0); /* and all of it is forgotten */
+    assert_int_equal(stats.users, PRESENCE_WATCHED_MAX); /* also before they were checked */
+    check(bench);
+    presence_stats(bench->presence, &stats);
+    assert_int_equal(stats.users, 0);
 }
 
 static struct ephemeral of(enum ephemeral_kind kind, uint64_t user, uint64_t other)
