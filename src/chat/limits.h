@@ -67,6 +67,7 @@
 #define RECEIPTS_INTERVAL_MS 200
 #define RECEIPTS_CHATS_MAX   65536
 #define RECEIPTS_BATCH_MAX   256 /* of a chat: members and devices */
+#define RECEIPTS_TOGETHER    4   /* changes of a chat from which on they are told in one message */
 
 /* The stream: see stream.h. */
 #define STREAM_MESSAGE_BYTES_MAX (64u << 10)

@@ -386,32 +386,47 @@ void audience_free_marks_if_none(struct audience *audience)
     audience->marks = NULL;
 }
 
-/* All that are known, one message each, in one run of bytes. */
-static void tell_marks(struct audience *audience)
+/* Few are a message each, in one run of bytes; many are one message: a text to a hundred who are there comes back as a
+ * hundred watermarks, for each of the hundred. */
+void audience_tell_marks(struct audience *audience, const struct member *marks, size_t count)
 {
     struct buf page;
-    bool has_unknown = false;
+    struct stream_frame frame;
+    if (count == 0 || audience->count == 0)
+        return;
     buf_init(&page, STREAM_FRAME_BYTES_MAX);
-    for (uint32_t i = 0; i < audience->mark_count; i++) {
-        struct stream_frame frame;
-        has_unknown = has_unknown || audience->marks[i].delivered_seq == MARK_UNKNOWN;
-        if (audience->marks[i].delivered_seq < 0)
-            continue;
-        stream_put_receipt(&frame, audience->chat_id, &audience->marks[i]);
+    if (count >= RECEIPTS_TOGETHER) {
+        stream_put_receipts(&frame, audience->chat_id, marks, count);
+        stream_frame_end_on(&frame, &page);
+        count = 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        stream_put_receipt(&frame, audience->chat_id, &marks[i]);
         stream_frame_end_on(&frame, &page);
     }
-    if (page.len > 0) {
-        struct shared *shared = stream_page_end(&page);
-        audience_tell(audience, INT64_MAX, 0, INT64_MAX, shared);
-        shared_unref(shared);
-    }
+    struct shared *shared = stream_page_end(&page);
+    audience_tell(audience, INT64_MAX, 0, INT64_MAX, shared); /* NULL ends their connections */
+    shared_unref(shared);
     buf_release(&page);
+}
+
+/* Those that are known. */
+static void tell_marks(struct audience *audience)
+{
+    struct member known[MEMBERS_MAX];
+    size_t count = 0;
     uint32_t kept = 0;
+    bool has_unknown = false;
     for (uint32_t i = 0; i < audience->mark_count; i++) {
-        if (audience->marks[i].delivered_seq < 0)
-            audience->marks[kept++] = audience->marks[i];
+        const struct member *mark = &audience->marks[i];
+        has_unknown = has_unknown || mark->delivered_seq == MARK_UNKNOWN;
+        if (mark->delivered_seq >= 0)
+            known[count++] = *mark;
+        else
+            audience->marks[kept++] = *mark;
     }
     audience->mark_count = kept;
+    audience_tell_marks(audience, known, count);
     if (has_unknown)
         audience_start_reading(audience);
     audience_free_marks_if_none(audience);

@@ -59,6 +59,8 @@ void audience_remove_at(struct audience *audience, uint32_t at);
 void audience_tell(struct audience *audience, int64_t seq, int64_t joined_from,
                    int64_t joined_below, struct shared *frame);
 void audience_forget_receipts(struct audience *audience);
+/* Watermarks to all who listen. */
+void audience_tell_marks(struct audience *audience, const struct member *marks, size_t count);
 void audience_free_marks_if_none(struct audience *audience);
 
 /* stream_news.c: the reading task */

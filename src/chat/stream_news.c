@@ -238,13 +238,7 @@ static void tell_entries(struct audience *audience, const struct news *news)
 
 static void tell_marks(struct audience *audience, const struct news *news)
 {
-    for (size_t i = 0; i < news->mark_count; i++) {
-        struct stream_frame frame;
-        stream_put_receipt(&frame, audience->chat_id, &news->marks[i]);
-        struct shared *shared = stream_frame_end(&frame);
-        audience_tell(audience, INT64_MAX, 0, INT64_MAX, shared);
-        shared_unref(shared);
-    }
+    audience_tell_marks(audience, news->marks, news->mark_count);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < audience->mark_count; i++) {
         if (audience->marks[i].delivered_seq != MARK_READING)

@@ -235,6 +235,26 @@ describe('live', () => {
         [a, b, late].forEach((stream) => stream.end());
     });
 
+    test('receipts of many at once come to all in one message', async () => {
+        const people = await Promise.all(Array.from({ length: 8 }, () => makeUser(server)));
+        const chat = await group(ada, people);
+        const [a, ...streams] = await Promise.all([ada, ...people].map((api) => hello(api)));
+        for (const stream of [a, ...streams]) await stream.next('live');
+        const reached = (seq) => {
+            const all = [...a.of('receipt', chat.id), ...a.of('receipts', chat.id).flatMap(({ data }) => data)];
+            return people.every((one) => all.some(({ user_id, delivered_seq, read_seq }) => user_id === idOf(one) && delivered_seq === seq && read_seq === seq));
+        };
+        const isTogether = () => a.of('receipts', chat.id).slice(1).some(({ data }) => data.length >= 4);
+        /* How many of them share a tick is a matter of time; that all come is not. */
+        for (let i = 0; i < 100 && !(i > 0 && isTogether()); i++) {
+            const { seq } = await sent(ada, chat.id, `${i}`);
+            for (const stream of streams) stream.say({ t: 'receipt', chat_id: chat.id, read_seq: seq });
+            await until(() => reached(seq), { what: 'all receipts' });
+        }
+        assert.ok(isTogether());
+        [a, ...streams].forEach((stream) => stream.end());
+    });
+
     test('many connect while many send: no gap, nothing twice', async () => {
         const people = await Promise.all(Array.from({ length: 4 }, () => makeUser(server)));
         const chats = [];
