@@ -46,6 +46,7 @@
 #define MEDIA_METADATA_BYTES_MAX 4096
 #define MEDIA_AGAIN_MS           (5 * 60 * INT64_C(1000)) /* that the collector waits for tables */
 #define MEDIA_SWEEP_MAX          64 /* files of one transaction of the collector */
+#define MEDIA_DESCRIPTORS_KEPT   128 /* that downloads leave: to databases, uploads, outgoing calls */
 
 /* Thumbnails: see media_thumb.h. */
 #define THUMB_PIXELS       512 /* of a side */

@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "chat/limits.h"
 
 #define NAME_SIZE    128
 #define PATH_SIZE    1024
@@ -235,6 +238,18 @@ static int open_any(struct media_files *files, const struct media_file *file)
     return fd;
 }
 
+/* The lowest number that is free is taken, so a high one says that few are left. */
+static bool is_among_last(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    rlim_t kept = limit.rlim_cur / 8;
+    if (kept > MEDIA_DESCRIPTORS_KEPT)
+        kept = MEDIA_DESCRIPTORS_KEPT;
+    return (rlim_t)fd >= limit.rlim_cur - kept;
+}
+
 enum err media_file_open(struct media_files *files, const struct media_file *file, int64_t size,
                          int *ret_fd, int64_t *ret_size)
 {
@@ -242,6 +257,10 @@ enum err media_file_open(struct media_files *files, const struct media_file *fil
     int fd = open_any(files, file);
     if (fd < 0)
         return errno == ENOENT ? ERR_NOT_FOUND : ERR_IO;
+    if (is_among_last(fd)) {
+        (void)close(fd); /* nothing was read */
+        return ERR_FULL;
+    }
     if (fstat(fd, &status) != 0 || status.st_size == 0 ||
         (size >= 0 && (int64_t)status.st_size < size)) {
         (void)close(fd); /* only read from */

@@ -37,7 +37,8 @@ struct media_file {
     uint8_t hash[SHA256_SIZE];
     bool is_thumb;
 };
-/* For reading. ERR_NOT_FOUND; ERR_CORRUPT: it is not that long (size < 0: any length). */
+/* For reading. ERR_NOT_FOUND; ERR_CORRUPT: it is not that long (size < 0: any length). ERR_FULL: a download holds
+ * its descriptor as long as its client takes, and the last of the process are for its own work. */
 ERR_MUST_USE enum err media_file_open(struct media_files *files, const struct media_file *file,
                                       int64_t size, int *ret_fd, int64_t *ret_size);
 /* From the first name to the second, with the thumbnail. What is not there is no failure. */
