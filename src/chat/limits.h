@@ -150,6 +150,7 @@
 #define PUSH_TEXT_BYTES_MAX 240 /* of a message */
 #define PUSH_ENTRIES_MAX    50  /* looked through for what to show */
 #define PUSH_ENDPOINT_MAX   1024
+#define PUSH_ORIGIN_BYTES   272 /* of it at most: a scheme, a name of 253, a port; it is signed */
 #define PUSH_JWT_MS         (12 * 3600 * INT64_C(1000))
 
 /* What webhooks are told: see fact.h. */

@@ -212,10 +212,15 @@ static enum err seal_payload(struct push_flight *flight, struct str payload)
 
 /* ---- what follows from the answer ---- */
 
+static bool is_last_attempt(const struct push_flight *flight)
+{
+    return flight->job.attempts + 1 >= PUSH_ATTEMPTS_MAX;
+}
+
 static enum push_result result_of(const struct push_flight *flight)
 {
     const struct send *send = &flight->send;
-    bool is_last = flight->job.attempts + 1 >= PUSH_ATTEMPTS_MAX;
+    bool is_last = is_last_attempt(flight);
     if (send->outcome == SEND_CLOSED)
         return PUSH_RESULT_NONE; /* the next start does it again */
     if (send->outcome != SEND_ANSWERED)
@@ -293,5 +298,5 @@ void push_flight_begin(struct push_flight *flight)
     if (!err)
         return;
     log_warn("a notification could not be made", "err=%s", err_name(err));
-    settle(flight, PUSH_RESULT_RETRY);
+    settle(flight, is_last_attempt(flight) ? PUSH_RESULT_GIVEN_UP : PUSH_RESULT_RETRY);
 }

@@ -91,6 +91,8 @@ const char *push_refuses(const struct egress_rules *egress, struct str endpoint)
         is_https || is_http ? host_of(str_sub(endpoint, is_https ? 8 : 7, endpoint.len)) : STR("");
     if (host.len == 0)
         return "has an endpoint that is no https URL";
+    if (web_push_origin(endpoint).len > PUSH_ORIGIN_BYTES)
+        return "has an endpoint whose host is too long";
     bool is_literal = egress_address_parse(host, &address) == ERR_OK;
     if (is_literal && !egress_is_allowed(egress, &address))
         return "has an endpoint at an address that is not called";

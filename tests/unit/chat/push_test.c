@@ -1,6 +1,8 @@
 /* What becomes of a notification, how long is waited, and which subscriptions are taken. */
 #include "base/check.h"
 
+#include <stdio.h>
+
 #include "chat/push.h"
 
 #define NOW (100 * DAY_MS)
@@ -130,6 +132,14 @@ static void test_calls_https_and_what_is_allowed(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_non_null(push_refuses(&none, str_from_c(bad[i])));
         assert_non_null(push_refuses(&loopback, str_from_c(bad[i])));
+    }
+    /* A host that is no name of any: each notification would have to sign it. */
+    for (size_t len = 255; len <= 900; len += 645) {
+        char endpoint[PUSH_ENDPOINT_MAX];
+        (void)snprintf(endpoint, sizeof(endpoint), "https://a:%0*d/x", (int)len + 8, 443);
+        assert_non_null(push_refuses(&none, str_from_c(endpoint)));
+        (void)snprintf(endpoint, sizeof(endpoint), "https://a/%0*d/x", (int)len + 8, 443);
+        assert_null(push_refuses(&none, str_from_c(endpoint)));
     }
     assert_non_null(push_refuses(&none, STR("http://127.0.0.1:81/x")));
     assert_null(push_refuses(&loopback, STR("http://127.0.0.1:81/x")));
