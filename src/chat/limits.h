@@ -136,13 +136,14 @@
 #define PUSH_KEPT_MS        (7 * DAY_MS) /* one that was shown may be taken back */
 #define PUSH_TTL_S          (24 * 3600)  /* a push service keeps it for a device that is away */
 #define PUSH_TIMEOUT_MS     10000
-#define PUSH_WAIT_MS        100  /* between two looks */
-#define PUSH_PAUSE_MS       2000 /* after one that failed */
-#define PUSH_EXPAND_MAX     64   /* chats looked at together */
-#define PUSH_LOOK_MAX       256  /* notifications that are due, read at once */
-#define PUSH_FLIGHTS_MAX    64   /* under way */
-#define PUSH_USER_MAX       4    /* of these, of one user: */
-#define PUSH_ORIGIN_MAX     48   /* and to one push service */
+#define PUSH_WAIT_MS        100                   /* between two looks */
+#define PUSH_PAUSE_MS       2000                  /* after one that failed */
+#define PUSH_EXPAND_MAX     64                    /* chats looked at together */
+#define PUSH_LOOK_MAX       256                   /* notifications that are due, read at once */
+#define PUSH_SKIPPED_MAX    (256 * PUSH_LOOK_MAX) /* of them, that wait for their likes */
+#define PUSH_FLIGHTS_MAX    64                    /* under way */
+#define PUSH_USER_MAX       4                     /* of these, of one user: */
+#define PUSH_ORIGIN_MAX     48                    /* and to one push service */
 #define PUSH_ATTEMPTS_MAX   6
 #define PUSH_BACKOFF_MS     5000                      /* doubled with each attempt */
 #define PUSH_BACKOFF_MS_MAX (30 * 60 * INT64_C(1000)) /* also what Retry-After may ask for */

@@ -195,8 +195,7 @@ static enum err expand_due(struct push *push, int64_t now_ms, bool *ret_has_more
 
 static enum err drop_target(struct writer_tx *tx, const struct push_job *job)
 {
-    enum err err =
-        push_store_set_target(tx->db, job->key.user_id, job->key.device_id, STR(""), STR(""));
+    enum err err = push_store_drop_target(tx->db, job);
     return err ? err : push_store_forget(tx->db, job);
 }
 
@@ -338,21 +337,29 @@ static enum err begin(struct push_flight *flight, const struct push_job *job, in
     return ERR_OK;
 }
 
+/* Those of a user or a push service that has as much under way as it may wait where they are, so a look whose
+ * jobs were all seen is followed by one behind them: nobody waits for others' slow services. */
 static enum err begin_due(struct push *push, int64_t now_ms)
 {
     struct push_job *jobs = ARENA_ARRAY(&push->arena, struct push_job, PUSH_LOOK_MAX);
-    size_t count = 0;
+    size_t count = 0, skip = push->skip;
+    push->skip = 0;
     if (!jobs)
         return ERR_NOMEM;
-    enum err err = push_store_jobs_due(push->db, &push->arena, now_ms, PUSH_LOOK_MAX, jobs, &count);
+    enum err err =
+        push_store_jobs_due(push->db, &push->arena, now_ms, skip, PUSH_LOOK_MAX, jobs, &count);
+    if (!err && count == PUSH_LOOK_MAX && skip < PUSH_SKIPPED_MAX)
+        push->skip = skip + count;
     for (size_t i = 0; !err && i < count; i++) {
         struct str endpoint = endpoint_of(push, &jobs[i]);
         (void)pthread_mutex_lock(&push->lock);
         struct push_flight *flight = take_flight(push);
         bool may = flight && may_begin(push, &jobs[i], endpoint);
         (void)pthread_mutex_unlock(&push->lock);
-        if (!flight)
+        if (!flight) {
+            push->skip = 0;
             break;
+        }
         if (may)
             err = begin(flight, &jobs[i], now_ms);
     }

@@ -122,9 +122,9 @@ ERR_MUST_USE enum err push_store_set_wanted(struct db *db, uint64_t chat_id, boo
 ERR_MUST_USE enum err push_store_user_wants(struct db *db, uint64_t user_id);
 ERR_MUST_USE enum err push_store_note_read(struct db *db, uint64_t chat_id, uint64_t user_id,
                                            int64_t read_seq);
-/* What is due, with how things stand. */
+/* What is due, behind the first skip of it, with how things stand. */
 ERR_MUST_USE enum err push_store_jobs_due(struct db *db, struct arena *arena, int64_t now_ms,
-                                          size_t limit, struct push_job *ret_jobs,
+                                          size_t skip, size_t limit, struct push_job *ret_jobs,
                                           size_t *ret_count);
 /* Unless the row has changed since it was read (seq, next_at). */
 ERR_MUST_USE enum err push_store_forget(struct db *db, const struct push_job *job);
@@ -142,6 +142,8 @@ ERR_MUST_USE enum err push_store_mute(struct db *db, uint64_t chat_id, uint64_t 
 /* Devices' subscriptions. push "": none. */
 ERR_MUST_USE enum err push_store_set_target(struct db *db, uint64_t user_id, uint64_t device_id,
                                             struct str push, struct str push_hash);
+/* Takes the job's subscription from its device, which may have been given another one meanwhile. */
+ERR_MUST_USE enum err push_store_drop_target(struct db *db, const struct push_job *job);
 /* Takes the subscription from whichever devices have it. */
 ERR_MUST_USE enum err push_store_release(struct db *db, struct str push_hash);
 /* Gives how many failures in a row there are now; set: 0, or one more. */

@@ -60,6 +60,7 @@ struct push {
     struct sender *sender;
     struct arena arena; /* of one look */
     struct push_flight flights[PUSH_FLIGHTS_MAX];
+    size_t skip;     /* due ones that the next look passes over: see begin_due */
     bool has_failed; /* it is in the log */
     struct metric *results[PUSH_RESULTS];
     pthread_t thread;

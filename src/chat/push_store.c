@@ -173,7 +173,7 @@ SQL(SQL_JOBS_DUE,
     " AND d.id = j.device_id AND d.push_hash <> '' LEFT JOIN chat_member AS m"
     " ON m.chat_id = j.chat_id AND m.user_id = j.user_id LEFT JOIN device_cursor AS c"
     " ON c.user_id = j.user_id AND c.device_id = j.device_id AND c.chat_id = j.chat_id"
-    " WHERE j.next_at <= $1 ORDER BY j.next_at LIMIT $2");
+    " WHERE j.next_at <= $1 ORDER BY j.next_at LIMIT $2 OFFSET $3");
 
 static void read_job(struct db_stmt *stmt, struct arena *arena, struct push_job *job)
 {
@@ -200,14 +200,15 @@ static void read_job(struct db_stmt *stmt, struct arena *arena, struct push_job 
     }
 }
 
-enum err push_store_jobs_due(struct db *db, struct arena *arena, int64_t now_ms, size_t limit,
-                             struct push_job *ret_jobs, size_t *ret_count)
+enum err push_store_jobs_due(struct db *db, struct arena *arena, int64_t now_ms, size_t skip,
+                             size_t limit, struct push_job *ret_jobs, size_t *ret_count)
 {
     size_t count = 0;
     bool has_row;
     struct db_stmt *stmt = db_stmt(db, &SQL_JOBS_DUE);
     db_bind_i64(stmt, 1, now_ms);
     db_bind_i64(stmt, 2, (int64_t)limit);
+    db_bind_i64(stmt, 3, (int64_t)skip);
     enum err err = db_step(stmt, &has_row);
     for (; !err && has_row && count < limit; err = db_step(stmt, &has_row))
         read_job(stmt, arena, &ret_jobs[count++]);
@@ -309,6 +310,18 @@ enum err push_store_set_target(struct db *db, uint64_t user_id, uint64_t device_
     db_bind_i64(stmt, 2, (int64_t)device_id);
     db_bind_str(stmt, 3, push);
     db_bind_str(stmt, 4, push_hash);
+    return db_exec(stmt);
+}
+
+SQL(SQL_DROP_TARGET, "UPDATE device SET push = '', push_hash = '', push_failures = 0"
+                     " WHERE user_id = $1 AND id = $2 AND push = $3");
+
+enum err push_store_drop_target(struct db *db, const struct push_job *job)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_DROP_TARGET);
+    db_bind_i64(stmt, 1, (int64_t)job->key.user_id);
+    db_bind_i64(stmt, 2, (int64_t)job->key.device_id);
+    db_bind_str(stmt, 3, job->push);
     return db_exec(stmt);
 }
 

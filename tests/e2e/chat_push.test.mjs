@@ -280,6 +280,26 @@ describe('a subscription', () => {
         assert.equal(browser.messages.at(-1).body, 'three');
     });
 
+    test('that is gone takes none along that the browser has given since', async () => {
+        const slow = await PushService.start(() => 0);
+        const [before_, now] = [slow.subscription(), service.subscription()];
+        const me = await makeUser(server);
+        const { id } = await device(me, before_);
+        const chat = await direct(ada, me);
+        await sent(ada, chat.id, 'one');
+        await server.advance(DELAY);
+        await until(() => slow.held.length === 1, { what: 'the first to be asked' });
+        ok(await me.put(`/v1/devices/${id}/push`, now.toJSON()), 204);
+        const gone = await server.metric('foyer_push_total', 'gone');
+        slow.held[0].writeHead(410).end();
+        await until(async () => (await server.metric('foyer_push_total', 'gone')) > gone, { what: 'the answer to be written' });
+        assert.deepEqual(ok(await me.get('/v1/devices')).data[0].push, now.toJSON());
+        await sent(ada, chat.id, 'two');
+        await pass(server, AGAIN);
+        assert.equal(now.messages.at(-1).body, 'two');
+        slow.stop();
+    });
+
     test('belongs to the device that had it last', async () => {
         const browser = service.subscription();
         const [first, second] = [await makeUser(server), await makeUser(server)];
@@ -310,6 +330,29 @@ describe('a subscription', () => {
 });
 
 describe('a push service that fails', () => {
+    test('keeps nobody else waiting, however much is to be sent to it', async () => {
+        const slow = await PushService.start(() => 0);
+        const [victim, me] = [await makeUser(server), await makeUser(server)];
+        const devices = 20, chats = 15; /* more notifications than one look reads */
+        for (let i = 0; i < devices; i++) await device(victim, slow.subscription(`slow${i}`));
+        for (let i = 0; i < chats; i++) await sent(ada, (await group(ada, [victim], `Slow ${i}`)).id, 'never read');
+        await server.advance(DELAY);
+        await until(async () => {
+            const [[due]] = await server.sql(`SELECT COUNT(*) FROM push_job WHERE user_id = (SELECT user_id FROM push_job GROUP BY user_id ORDER BY COUNT(*) DESC LIMIT 1)`, 'chat');
+            return Number(due) === devices * chats && slow.held.length > 0;
+        }, { what: 'all of the slow ones to be due' });
+        const browser = service.subscription();
+        await device(me, browser);
+        await sent(ada, (await direct(ada, me)).id, 'at once');
+        await server.advance(DELAY);
+        await browser.message(({ body }) => body === 'at once');
+        /* Control: it was not their turn. */
+        assert.ok(slow.requests.length < devices * chats - 256, `${slow.requests.length} slow ones came before`);
+        for (const { id } of ok(await victim.get('/v1/devices')).data) assert.equal((await victim.delete(`/v1/devices/${id}`)).status, 204);
+        slow.stop();
+        await pass(server, HOUR);
+    });
+
     test('is asked again, later and later, as long as it may ask', async () => {
         const browser = service.subscription();
         const me = await makeUser(server);
