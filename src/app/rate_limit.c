@@ -32,6 +32,7 @@ const struct rate_class_limits rate_classes[] = {
     [RATE_CHAT_CREATE_NETWORK] = {"\"chat-create-network\";q=300;w=600", "chat-create-network",
                                   2000, 300, true},
     [RATE_CHAT_SEARCH] = {"\"chat-search\";q=30;w=30", "chat-search", 1000, 30, false},
+    [RATE_CHAT_PUSH] = {"\"chat-push\";q=40;w=120", "chat-push", 3000, 40, false},
     [RATE_LOOKUP] = {"\"lookup\";q=20;w=600", "lookup", 30000, 20, false},
     [RATE_LOOKUP_NETWORK] = {"\"lookup-network\";q=200;w=600", "lookup-network", 3000, 200, true},
     [RATE_MEDIA_CREATE] = {"\"media-create\";q=60;w=600", "media-create", 10000, 60, false},

@@ -91,7 +91,8 @@ enum rate_class {
     RATE_CHAT_CREATE,
     RATE_CHAT_CREATE_NETWORK,
     RATE_CHAT_SEARCH,
-    RATE_LOOKUP, /* of accounts by address */
+    RATE_CHAT_PUSH, /* subscriptions, which take the locks of everything */
+    RATE_LOOKUP,    /* of accounts by address */
     RATE_LOOKUP_NETWORK,
     RATE_MEDIA_CREATE,
     RATE_MEDIA_CREATE_NETWORK,

@@ -59,6 +59,8 @@ static enum err add_prepare(struct call *call, struct db *db)
         return ERR_OK;
     if (device->push_hash.len == 0)
         chat_set_shard(call, device->user_id);
+    else
+        (void)call_rate_limit_also(call, RATE_CHAT_PUSH, 0); /* answers when it is used up */
     return ERR_OK;
 }
 

@@ -357,11 +357,13 @@ static enum err patch_apply(struct call *call, struct writer_tx *tx)
 
 /* ---- termination ---- */
 
+/* Here already, because what comes then locks everything. */
 static enum err delete_prepare(struct call *call, struct db *db)
 {
-    (void)db;
-    (void)check_version(call); /* answers what is wrong */
-    return ERR_OK;
+    struct media media;
+    if (!check_version(call))
+        return ERR_OK;
+    return chat_said(find_own(call, db, &media));
 }
 
 static enum err delete_apply(struct call *call, struct writer_tx *tx)
@@ -438,7 +440,6 @@ const struct route chat_media_routes[] = {
      .kind = ROUTE_WRITE,
      .auth = AUTH_CALLER,
      .rate = RATE_MEDIA_WRITE,
-     .prepare_on_loop = true,
      .prepare = delete_prepare,
      .apply = delete_apply,
      .summary = "Give an upload up, or delete a file that was sent nowhere (tus)",

@@ -94,23 +94,33 @@ struct target_form {
     struct str push, push_hash;
 };
 
-/* The device is the caller's and has this very subscription: pages give it each time that they begin, and what
- * is so already need not lock everything. */
+static enum err reply_no_device(struct call *call)
+{
+    problem_reply(call, PROBLEM_NOT_FOUND, "There is no such device.");
+    return ERR_NOT_FOUND;
+}
+
+/* Whether the device has this very subscription: pages give it each time that they begin, and what is so
+ * already need not lock everything. ERR_NOT_FOUND: answered, it is none of the caller's. */
 static enum err is_same(struct call *call, struct db *db, struct str push, bool *ret_is_same)
 {
+    bool is_there = false;
     struct device *devices = ARENA_ARRAY(call_arena(call), struct device, DEVICES_MAX);
     uint64_t id = 0;
     size_t count = 0;
     *ret_is_same = false;
     if (!devices)
         return ERR_NOMEM;
-    if (id_parse(request_param(call->req, "id"), "dev", &id) != ERR_OK)
-        return ERR_OK; /* answered later */
+    if (!call_param_id(call, "id", "dev", &id))
+        return ERR_NOT_FOUND;
     enum err err = device_store_list(db, call_arena(call), chat_caller(call), devices, &count);
-    for (size_t i = 0; !err && i < count; i++)
-        *ret_is_same = *ret_is_same || (devices[i].id == id && devices[i].push_hash.len > 0 &&
-                                        str_eq(devices[i].push, push));
-    return err;
+    for (size_t i = 0; !err && i < count; i++) {
+        if (devices[i].id != id)
+            continue;
+        is_there = true;
+        *ret_is_same = devices[i].push_hash.len > 0 && str_eq(devices[i].push, push);
+    }
+    return err || is_there ? err : reply_no_device(call);
 }
 
 static enum err target_prepare(struct call *call, struct db *db)
@@ -133,7 +143,9 @@ static enum err target_prepare(struct call *call, struct db *db)
     enum err err = is_same(call, db, form->push, &is_there);
     if (!err && is_there)
         reply_empty(call, 204);
-    return err;
+    else if (!err)
+        (void)call_rate_limit_also(call, RATE_CHAT_PUSH, 0); /* answers when it is used up */
+    return chat_said(err);
 }
 
 /* Answers 404, and gives ERR_NOT_FOUND, when it is none of the caller's. */
@@ -143,10 +155,7 @@ static enum err find_device(struct call *call, struct writer_tx *tx, uint64_t *r
     if (!call_param_id(call, "id", "dev", ret_id))
         return ERR_NOT_FOUND;
     enum err err = device_store_has(tx->db, chat_caller(call), *ret_id, &is_there);
-    if (err || is_there)
-        return err;
-    problem_reply(call, PROBLEM_NOT_FOUND, "There is no such device.");
-    return ERR_NOT_FOUND;
+    return err || is_there ? err : reply_no_device(call);
 }
 
 static enum err target_apply(struct call *call, struct writer_tx *tx)

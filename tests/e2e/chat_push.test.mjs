@@ -280,6 +280,26 @@ describe('a subscription', () => {
         assert.equal(browser.messages.at(-1).body, 'three');
     });
 
+    test('is not given all the time: each locks everything', async () => {
+        const own = await Foyer.start({ args: ['--services=chat'] });
+        try {
+            const me = await makeUser(own);
+            const push = (name) => ({ ...service.subscription().toJSON(), endpoint: `https://push.example/${name}` });
+            const first = push('first');
+            const { id } = ok(await me.post('/v1/devices', { name: 'x', platform: 'web', push: first }), 201);
+            /* What is so already locks nothing, nor does what is not there. */
+            for (let i = 0; i < 60; i++) ok(await me.put(`/v1/devices/${id}/push`, first), 204);
+            for (let i = 0; i < 60; i++) assert.equal((await me.put(`/v1/devices/dev_1111111111111/push`, push(i))).status, 404);
+            const answers = [];
+            while (answers.length < 100 && answers.at(-1)?.status !== 429) answers.push(await me.put(`/v1/devices/${id}/push`, push(`next${answers.length}`)));
+            assert.equal(answers[0].status, 204);
+            assert.equal(answers.at(-1).status, 429);
+            assert.match(answers.at(-1).headers['ratelimit-policy'], /chat-push/);
+        } finally {
+            await own.stop();
+        }
+    });
+
     test('that is gone takes none along that the browser has given since', async () => {
         const slow = await PushService.start(() => 0);
         const [before_, now] = [slow.subscription(), service.subscription()];
