@@ -106,7 +106,7 @@ if [ -f tests/e2e/package.json ]; then
     cluster_start
     # These have servers of their own in the round before: once is enough for them.
     mapfile -t files < <(find . -maxdepth 1 -name '*.test.mjs' ! -name nodes.test.mjs ! -name sql.test.mjs)
-    TORTURE_ROUNDS=15 e2e_round asan-postgres build-asan/foyer "${files[@]}"
+    CHAT_ROUNDS=4 TORTURE_ROUNDS=15 e2e_round asan-postgres build-asan/foyer "${files[@]}"
     cluster_stop
     # What matters most, under the sanitizers on SQLite, too.
     e2e_round asan-sqlite build-asan/foyer holds.test.mjs payments.test.mjs backup.test.mjs audit.test.mjs
