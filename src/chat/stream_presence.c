@@ -163,8 +163,8 @@ void session_type(struct websocket *socket, const struct session *session, uint6
         stream_reads_submit(&mine->stream->reads, &mine->typing);
 }
 
-/* Closed, too, when the database does not answer. */
-static bool read_open(struct db *db, const struct typing *typing)
+/* Closed, too, when the database does not answer, or to who is no member: that says nothing about the chat. */
+static bool read_open(struct db *db, const struct typing *typing, bool *ret_is_about_chat)
 {
     struct arena arena;
     struct chat chat;
@@ -176,13 +176,15 @@ static bool read_open(struct db *db, const struct typing *typing)
     if (!err && is_member && chat.type == CHAT_DIRECT)
         err = block_store_is_between(db, chat.user_a, chat.user_b, &is_blocked);
     arena_release(&arena);
-    return !err && is_member && !is_blocked;
+    *ret_is_about_chat = !err && is_member;
+    return *ret_is_about_chat && !is_blocked;
 }
 
 static void typing_run(struct stream_read *read, struct db *const *databases)
 {
     struct stream_presence *mine = container_of(read, struct stream_presence, typing);
     struct typing batch[STREAM_TYPING_BATCH];
+    bool is_about_chat[STREAM_TYPING_BATCH] = {false};
     size_t count = 0;
     (void)pthread_mutex_lock(&mine->lock);
     uint64_t blocks = mine->blocks;
@@ -190,12 +192,15 @@ static void typing_run(struct stream_read *read, struct db *const *databases)
         batch[count++] = mine->waiting[--mine->count];
     (void)pthread_mutex_unlock(&mine->lock);
     for (size_t i = 0; i < count; i++)
-        batch[i].is_open = read_open(chat_db(mine->stream, databases), &batch[i]);
+        batch[i].is_open =
+            read_open(chat_db(mine->stream, databases), &batch[i], &is_about_chat[i]);
     (void)pthread_mutex_lock(&mine->lock);
     bool is_true = blocks == mine->blocks;
-    for (size_t i = 0; i < count && is_true; i++)
-        *place_of(mine, batch[i].chat_id) =
-            (struct known_chat){batch[i].chat_id, clock_now_ms(), batch[i].is_open};
+    for (size_t i = 0; i < count && is_true; i++) {
+        if (is_about_chat[i])
+            *place_of(mine, batch[i].chat_id) =
+                (struct known_chat){batch[i].chat_id, clock_now_ms(), batch[i].is_open};
+    }
     bool has_more = mine->count > 0;
     mine->is_reading = has_more;
     (void)pthread_mutex_unlock(&mine->lock);
