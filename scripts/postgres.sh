@@ -80,7 +80,7 @@ write_settings() { # DIR
     {
         echo "listen_addresses = '127.0.0.1'"
         echo "unix_socket_directories = '$socket'"
-        echo "max_connections = 200"
+        echo "max_connections = 400"
         echo "wal_level = replica"
         echo "fsync = $fsync"
         echo "log_line_prefix = '%m [%p] %q%u@%d '"
