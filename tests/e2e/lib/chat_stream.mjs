@@ -6,26 +6,7 @@ import { randomBytes } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';
 import { until } from './wait.mjs';
-
-const TEXT = 1;
-const CLOSE = 8;
-const PING = 9;
-const PONG = 10;
-
-function encode(opcode, payload) {
-    const mask = randomBytes(4);
-    const size = payload.length;
-    const head = size < 126 ? Buffer.from([0x80 | opcode, 0x80 | size]) : Buffer.alloc(size < 65536 ? 4 : 10);
-    if (size >= 126) {
-        head[0] = 0x80 | opcode;
-        head[1] = 0x80 | (size < 65536 ? 126 : 127);
-        if (size < 65536) head.writeUInt16BE(size, 2);
-        else head.writeBigUInt64BE(BigInt(size), 2);
-    }
-    const masked = Buffer.from(payload);
-    for (let i = 0; i < size; i++) masked[i] ^= mask[i & 3];
-    return Buffer.concat([head, mask, masked]);
-}
+import { Decoder, OP, encode } from './websocket.mjs';
 
 export class ChatStream {
     /* Opens and shakes hands; ends as {status, headers} when the server does not. */
@@ -36,7 +17,8 @@ export class ChatStream {
         stream.heard = [];
         stream.taken = 0;
         stream.close = null; /* {code} once the server has said it, {code: 1006} when it is only gone */
-        stream.bytes = Buffer.alloc(0);
+        stream.bytes = Buffer.alloc(0); /* of the handshake, or of a refusal */
+        stream.decoder = new Decoder((frame) => stream.#takeFrame(frame));
         const fields = {
             Host: url.host, Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13',
             'Sec-WebSocket-Key': randomBytes(16).toString('base64'), ...(protocol ? { 'Sec-WebSocket-Protocol': protocol } : {}), ...headers,
@@ -63,6 +45,7 @@ export class ChatStream {
     }
 
     #take(data) {
+        if (this.status === 101) return this.decoder.push(data);
         this.bytes = Buffer.concat([this.bytes, data]);
         if (!this.status) {
             const end = this.bytes.indexOf('\r\n\r\n');
@@ -72,35 +55,21 @@ export class ChatStream {
             this.bytes = this.bytes.subarray(end + 4);
             this.status = Number(lines[0].split(' ')[1]);
         }
-        if (this.status !== 101) {
-            this.rest = this.bytes.toString();
-            return;
-        }
-        while (this.#takeFrame());
+        if (this.status === 101) this.decoder.push(this.bytes);
+        else this.rest = this.bytes.toString();
     }
 
-    #takeFrame() {
-        const bytes = this.bytes;
-        if (bytes.length < 2) return false;
-        let size = bytes[1] & 127;
-        let at = 2;
-        if (size === 126) [size, at] = [bytes.length < 4 ? Infinity : bytes.readUInt16BE(2), 4];
-        else if (size === 127) [size, at] = [bytes.length < 10 ? Infinity : Number(bytes.readBigUInt64BE(2)), 10];
-        if (bytes.length < at + size) return false;
-        const payload = bytes.subarray(at, at + size);
-        this.bytes = bytes.subarray(at + size);
-        const opcode = bytes[0] & 15;
-        if (opcode === TEXT) this.heard.push(JSON.parse(payload.toString()));
-        else if (opcode === PING) this.socket.write(encode(PONG, payload));
-        else if (opcode === CLOSE) {
+    #takeFrame({ opcode, payload }) {
+        if (opcode === OP.text) this.heard.push(JSON.parse(payload.toString()));
+        else if (opcode === OP.ping) this.write(OP.pong, payload);
+        else if (opcode === OP.close) {
             this.close ??= { code: payload.length >= 2 ? payload.readUInt16BE(0) : 1005 };
-            this.socket.end(encode(CLOSE, payload.subarray(0, 2)));
+            this.socket.end(encode(OP.close, payload.subarray(0, 2)));
         }
-        return true;
     }
 
     say(message) {
-        this.write(TEXT, Buffer.from(typeof message === 'string' ? message : JSON.stringify(message)));
+        this.write(OP.text, Buffer.from(typeof message === 'string' ? message : JSON.stringify(message)));
     }
 
     write(opcode, payload) {

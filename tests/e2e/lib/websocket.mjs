@@ -27,7 +27,7 @@ export function encode(opcode, payload = Buffer.alloc(0), { fin = true, isMasked
 }
 
 /* Takes frames out of a stream of bytes; strict, as a client must be. */
-class Decoder {
+export class Decoder {
     constructor(onFrame) {
         this.onFrame = onFrame;
         this.rest = Buffer.alloc(0);
