@@ -22,6 +22,7 @@ export const ADMIN_KEY = 'sk_e2e_admin_key_0123456789';
 const SANITIZER_REPORT = /(ERROR|WARNING): \w+Sanitizer[\s\S]*|runtime error:.*/;
 const READY_MS = 60000;
 const STOP_MS = 60000;
+const FILE_MS = 15 * 60000; /* the most that one file of tests may take */
 
 const children = new Set();
 const directories = new Set();
@@ -29,6 +30,12 @@ process.on('exit', () => {
     for (const child of children) child.kill('SIGKILL');
     for (const dir of directories) fs.rmSync(dir, { recursive: true, force: true });
 });
+
+/* What a failed test leaves behind, such as a client that looks for its server, may keep this process alive: then it ends here, failed and by name. */
+setTimeout(() => {
+    console.error(`${process.argv[1]} is not done after ${FILE_MS / 60000} minutes: ${process.getActiveResourcesInfo().join(' ')}`);
+    process.exit(1);
+}, FILE_MS).unref();
 
 export function tempDir() {
     const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'foyer-e2e-'));
