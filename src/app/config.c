@@ -291,8 +291,12 @@ static bool is_store_url(const char *store)
 static void check_origins(struct loading *loading)
 {
     struct str list = str_from_c(loading->config.chat_origins);
-    while (list.len > 0) {
+    for (size_t count = 1; list.len > 0; count++) {
         struct str origin = str_split(&list, ',');
+        if (count > CONFIG_ORIGINS_MAX) {
+            config_fail(loading, "chat-origins: at most %d can be named", CONFIG_ORIGINS_MAX);
+            return;
+        }
         struct str host = str_starts_with(origin, STR("https://"))  ? str_sub(origin, 8, origin.len)
                           : str_starts_with(origin, STR("http://")) ? str_sub(origin, 7, origin.len)
                                                                     : STR_NONE;

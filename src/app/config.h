@@ -8,8 +8,9 @@
 
 #include "base/log.h"
 
-#define CONFIG_TEXT_MAX 512
-#define CONFIG_KEYS_MAX 48
+#define CONFIG_TEXT_MAX    512
+#define CONFIG_ORIGINS_MAX 32 /* of --chat-origins */
+#define CONFIG_KEYS_MAX    48
 
 enum config_source {
     CONFIG_FROM_DEFAULT,

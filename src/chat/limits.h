@@ -79,7 +79,6 @@
 #define STREAM_UNANSWERED_MAX    64  /* sends of a session */
 #define STREAM_MISTAKES_MAX      100 /* of a session in STREAM_MISTAKES_MS */
 #define STREAM_MISTAKES_MS       60000
-#define STREAM_ORIGINS_MAX       32    /* of --chat-origins */
 #define STREAM_HELLO_MS          10000 /* until a client has said who it is */
 #define STREAM_ADMIT_PER_S       2000  /* new connections */
 #define STREAM_READS_MAX         2 /* tasks of all streams at the reader pool; others wait outside of it */

@@ -211,7 +211,7 @@ static enum err set_origins(struct stream *stream)
     if (config->public_url[0])
         stream->origins[count++] =
             arena_str_dup(&stream->arena, origin_of(str_from_c(config->public_url))).data;
-    while (list.len > 0 && count < STREAM_ORIGINS_MAX)
+    while (list.len > 0 && count < CONFIG_ORIGINS_MAX + 1) /* the configuration has refused more */
         stream->origins[count++] = arena_str_dup(&stream->arena, str_split(&list, ',')).data;
     stream->options.origins = stream->origins;
     return stream->arena.overflow ? ERR_NOMEM : ERR_OK;

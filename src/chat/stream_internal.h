@@ -33,7 +33,7 @@ struct stream {
     _Atomic bool is_open; /* these two are set */
     struct websocket_options options;
     struct arena arena; /* of the origins */
-    const char *origins[STREAM_ORIGINS_MAX + 2];
+    const char *origins[CONFIG_ORIGINS_MAX + 2];
     struct stream_users *users;
     struct audiences *audiences;
     struct stream_reads reads;

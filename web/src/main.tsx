@@ -14,7 +14,7 @@ import { WebhooksPage } from "./organizer/WebhooksPage";
 import { LoginPage, SignupPage } from "./pages/AuthPages";
 import { BookingPage } from "./pages/BookingPage";
 import { EventPage } from "./pages/EventPage";
-import { EventsPage } from "./pages/EventsPage";
+import { HomePage } from "./pages/HomePage";
 import { MyBookingsPage } from "./pages/MyBookingsPage";
 import { NotFoundPage } from "./pages/NotFoundPage";
 import { ROOT as PORTAL } from "./portal/paths";
@@ -28,7 +28,7 @@ type Show = (params: Record<string, string>) => JSX.Element;
 
 /** First match wins. A key makes another event another page rather than the same one with other data. */
 const ROUTES: [string, Show][] = [
-  ["/", () => <EventsPage />],
+  ["/", () => <HomePage />],
   ["/events/:id", ({ id }) => <EventPage key={id} id={id!} />],
   ["/bookings/:id", ({ id }) => <BookingPage key={id} id={id!} />],
   ["/me/bookings", () => <MyBookingsPage />],

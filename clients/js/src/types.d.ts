@@ -17,10 +17,23 @@ export interface Reaction {
 }
 
 export interface SystemBody {
-  event: "created" | "added" | "removed" | "left" | "role" | "renamed";
+  event:
+    | "created"
+    | "added"
+    | "removed"
+    | "left"
+    | "role"
+    | "renamed"
+    /** In conversations about an event: what happened to the buyer's booking. */
+    | "booking.confirmed"
+    | "tickets.revoked"
+    | "payment.refunded"
+    | "event.cancelled";
   user_id?: string;
   role?: Role;
   title?: string;
+  /** Of the last four: as webhooks have it under that type. */
+  data?: Record<string, unknown>;
 }
 
 /** What a message of type `media` shows; see docs/api.md. */

@@ -642,3 +642,21 @@ test('a server without chat has no way to it', async () => {
     await who.close();
     await own.stop();
 });
+
+test('a server without tickets begins with what it has, and one that cannot say who you are has not logged you out', async (t) => {
+    const own = await Foyer.start({ args: ['--services=chat'] });
+    t.after(() => own.stop());
+    const ada = await makeUser(own, { name: 'Ada' });
+    const who = await visitor(browser, own, DESK);
+    await who.context.request.post('/v1/sessions', { data: { email: ada.email, password: PASSWORD, cookie: true } });
+    let refusals = 0;
+    await who.page.route('**/v1/me', (route) => (++refusals > 2 ? route.continue() : route.fulfill({ status: 503, json: {} })));
+    await who.page.goto('/');
+    await who.page.getByRole('heading', { level: 1, name: 'Welcome' }).waitFor();
+    await who.page.getByRole('button', { name: 'Log out' }).waitFor();
+    assert.equal(refusals, 3);
+    assert.equal(await who.page.getByRole('link', { name: 'My bookings' }).count(), 0);
+    await who.page.getByRole('link', { name: 'Open your chats' }).click();
+    await who.page.waitForURL('**/chat');
+    await who.close();
+});

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define ARGS(...) ((const char *[]){__VA_ARGS__, NULL})
+#define ORIGINS_4 "http://a,http://b,http://c,http://d,"
+#define ORIGINS_8 ORIGINS_4 ORIGINS_4
 
 static char dir[] = "/tmp/foyer-config-XXXXXX";
 static char file_path[64];
@@ -107,6 +109,10 @@ static void origins_are_origins(void **state)
     assert_refused(ARGS("--chat-origins=https://"), "chat-origins");
     assert_refused(ARGS("--chat-origins=https://a.example/"), "chat-origins");
     assert_refused(ARGS("--chat-origins=https://a.example, https://b.example"), "chat-origins");
+    char many[] = "--chat-origins=" ORIGINS_8 ORIGINS_8 ORIGINS_8 ORIGINS_8 "http://z";
+    assert_refused(ARGS(many), "chat-origins");
+    many[strlen(many) - strlen(",http://z")] = '\0';
+    assert_loads(ARGS(many));
 }
 
 static void defaults_are_complete(void **state)

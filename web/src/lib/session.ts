@@ -5,6 +5,8 @@ import { getMe, logOut } from "../api/endpoints";
 import type { User } from "../api/types";
 import { navigate } from "./router";
 
+const AGAIN_MS = 3000;
+
 /** undefined: not known yet; null: nobody. */
 let current: User | null | undefined;
 const listeners = new Set<() => void>();
@@ -19,13 +21,14 @@ export function setUser(user: User | null): void {
   for (const listener of listeners) listener();
 }
 
+/** Asks again while the server cannot tell: a failing server has logged nobody out. */
 export async function loadUser(): Promise<void> {
   try {
     setUser(await getMe());
   } catch (error) {
-    if (!(error instanceof Problem) || error.status !== 401)
-      console.warn("who is signed in is unknown", error);
-    setUser(null);
+    if (error instanceof Problem && error.status === 401) return setUser(null);
+    console.warn("who is signed in is unknown", error);
+    setTimeout(() => current === undefined && void loadUser(), AGAIN_MS);
   }
 }
 

@@ -43,7 +43,7 @@ export function Header({ path }: { path: string }): JSX.Element {
               Chat
             </Link>
           )}
-          {user && (
+          {user && services?.includes("tickets") && (
             <Link href="/me/bookings" aria-current={here("/me/bookings")}>
               My bookings
             </Link>
