@@ -28,7 +28,8 @@ struct event {
     int64_t per_booking, per_account;
     enum late_payment late_payment;
     int64_t refund_until_s;
-    bool has_buyer_chat; /* its buyers get a conversation with the organizer */
+    bool has_buyer_chat;  /* its buyers get a conversation with the organizer */
+    bool has_orphan_rule; /* whoever chooses seats leaves none alone; see best.h */
     int64_t created_at, updated_at;
 };
 

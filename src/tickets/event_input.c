@@ -112,6 +112,12 @@ static const char *const late_payments[] = {"reclaim", "refund", NULL};
          .offset = AT(buyer_chat),                                                                 \
          HAS(buyer_chat),                                                                          \
          .doc = "each buyer gets a conversation with the organizer, default false"},               \
+        {.name = "orphan_rule",                                                                    \
+         .kind = JSON_BOOL,                                                                        \
+         .offset = AT(orphan_rule),                                                                \
+         HAS(orphan_rule),                                                                         \
+         .doc = "who chooses seats may leave no single seat alone while more than 10 % of the "    \
+                "category are free, default false"},                                               \
     {                                                                                              \
         .name = NULL                                                                               \
     }
@@ -216,6 +222,8 @@ static void apply_terms(const struct event_input *input, struct event *event, in
         event->refund_until_s = input->refund_until_s;
     if (input->has_buyer_chat)
         event->has_buyer_chat = input->buyer_chat;
+    if (input->has_orphan_rule)
+        event->has_orphan_rule = input->orphan_rule;
 }
 
 static void apply_limits(const struct event_input *input, struct event *event,

@@ -16,6 +16,7 @@ struct event_input {
     bool has_name, has_description, has_category, has_currency, has_waiting_room, has_late_payment;
     bool has_starts_at, has_onsale_at, has_hold_ttl_s, has_refund_until_s, has_prices, has_limits;
     bool buyer_chat, has_buyer_chat;
+    bool orphan_rule, has_orphan_rule;
 };
 extern const struct json_field event_create_fields[];
 extern const struct json_field event_patch_fields[];

@@ -58,6 +58,7 @@ static void write_rules(struct json_writer *writer, const struct event *event)
                  event->late_payment == LATE_PAYMENT_REFUND ? STR("refund") : STR("reclaim"));
     json_put_i64(writer, "refund_until_s", event->refund_until_s);
     json_put_bool(writer, "buyer_chat", event->has_buyer_chat);
+    json_put_bool(writer, "orphan_rule", event->has_orphan_rule);
 }
 
 static void write_availability(struct json_writer *writer, const struct event_view *view)

@@ -26,9 +26,16 @@ struct layout_section {
     uint32_t seat_count;
 };
 
+/* Where people of a plan or a category want to sit near. */
+struct layout_focus {
+    float x, y;
+    bool is_given; /* by the plan; else the rows say it (best.h) */
+};
+
 struct layout_category {
     struct str name;
     struct str color; /* "#rrggbb" */
+    struct layout_focus focus;
 };
 
 struct layout_area {
@@ -54,6 +61,7 @@ struct layout {
     struct layout_category *categories;
     struct layout_area *areas;
     float width, height;
+    struct layout_focus focus;
     double lat, lon;          /* of the venue */
     uint8_t *seat_categories; /* category_no by seat_no: what loops over all seats read */
     uint32_t *section_seats;  /* seats by section_no * category_count + category_no */

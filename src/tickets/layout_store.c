@@ -14,9 +14,17 @@
 
 #define LAYOUT_BYTES_MAX ((size_t)256 << 20)
 
-SQL(SQL_PLAN, "SELECT v.lat, v.lon, p.width, p.height, p.section_count, p.seat_count, p.area_count"
+SQL(SQL_PLAN, "SELECT v.lat, v.lon, p.width, p.height, p.section_count, p.seat_count, p.area_count,"
+              " p.focal_x, p.focal_y"
               " FROM plan p JOIN venue v ON v.id = p.venue_id"
               " WHERE p.venue_id = $1 AND p.plan_version = $2");
+
+static struct layout_focus col_focus(struct db_stmt *stmt, int column)
+{
+    return (struct layout_focus){(float)db_col_f64(stmt, column),
+                                 (float)db_col_f64(stmt, column + 1),
+                                 !db_col_is_null(stmt, column)};
+}
 
 static enum err load_plan(struct db *db, struct layout *layout)
 {
@@ -36,6 +44,7 @@ static enum err load_plan(struct db *db, struct layout *layout)
     layout->section_count = (uint32_t)db_col_i64(stmt, 4);
     layout->seat_count = (uint32_t)db_col_i64(stmt, 5);
     layout->area_count = (uint32_t)db_col_i64(stmt, 6);
+    layout->focus = col_focus(stmt, 7);
     db_done(stmt);
     return ERR_OK;
 }
@@ -70,14 +79,14 @@ static struct str col_dup(struct layout *layout, struct db_stmt *stmt, int colum
 
 SQL(SQL_CATEGORY_COUNT,
     "SELECT COUNT(*) FROM plan_category WHERE venue_id = $1 AND plan_version = $2");
-SQL(SQL_CATEGORIES,
-    "SELECT name, color FROM plan_category WHERE venue_id = $1 AND plan_version = $2"
-    " ORDER BY category_no LIMIT 64");
+SQL(SQL_CATEGORIES, "SELECT name, color, focal_x, focal_y FROM plan_category WHERE venue_id = $1 "
+                    "AND plan_version = $2"
+                    " ORDER BY category_no LIMIT 64");
 
 static bool on_category(struct layout *layout, struct db_stmt *stmt, uint32_t i)
 {
-    layout->categories[i] =
-        (struct layout_category){col_dup(layout, stmt, 0), col_dup(layout, stmt, 1)};
+    layout->categories[i] = (struct layout_category){col_dup(layout, stmt, 0),
+                                                     col_dup(layout, stmt, 1), col_focus(stmt, 2)};
     return true;
 }
 

@@ -1,5 +1,6 @@
 /*
- * Seating plans: {name, size:{width,height}, categories:[{name,color}], zones:[{name, position,
+ * Seating plans: {name, size:{width,height}, focal_point?:{x,y}, categories:[{name, color,
+ * focal_point?}], zones:[{name, position,
  * rows:[{row_number, position, seats:[{seat_guid, seat_number, position, category,
  * is_accessible?}]}], areas:[...]}]}.
  *
@@ -372,6 +373,24 @@ static void read_zone(struct reader *reader, struct place place, const struct js
     read_areas(reader, place, object, at);
 }
 
+/* focal_point, when the object has one; path names it in errors. */
+static void read_focus(struct reader *reader, const struct json_node *object, const char *path,
+                       struct layout_focus *ret_focus)
+{
+    const struct json_node *node = json_get(object, "focal_point");
+    struct point point = {0, 0};
+    if (!node || json_is_null_node(node))
+        return;
+    if (!json_is_object(node)) {
+        refuse(reader, NOWHERE, path, "must be an object");
+        return;
+    }
+    bool has_x = read_number(reader, NOWHERE, node, path, "x", -PLAN_COORDINATE_MAX, &point.x);
+    if (!read_number(reader, NOWHERE, node, path, "y", -PLAN_COORDINATE_MAX, &point.y) || !has_x)
+        return;
+    *ret_focus = (struct layout_focus){(float)point.x, (float)point.y, true};
+}
+
 static bool is_color(struct str color)
 {
     if (color.len != 7 || color.data[0] != '#')
@@ -407,6 +426,8 @@ static void read_category(struct reader *reader, size_t index, const struct json
         (void)snprintf(path, sizeof(path), "categories[%zu].color", index);
         refuse(reader, NOWHERE, path, "must be a color such as #2980b9");
     }
+    (void)snprintf(path, sizeof(path), "categories[%zu].focal_point", index);
+    read_focus(reader, object, path, &category->focus);
     plan->category_count++;
 }
 
@@ -472,6 +493,7 @@ static void read_head(struct reader *reader, const struct json_node *document)
     (void)read_pair(reader, NOWHERE, document, "size", SIZE, 0, &size);     /* on the list */
     plan->width = (float)size.x;
     plan->height = (float)size.y;
+    read_focus(reader, document, "focal_point", &plan->focus);
 }
 
 static enum err read_document(struct reader *reader, const struct json_node *document)

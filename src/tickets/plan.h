@@ -12,6 +12,7 @@
 struct plan {
     struct str name;
     float width, height;
+    struct layout_focus focus;
     uint32_t category_count, section_count, seat_count, area_count;
     struct layout_category *categories;
     struct layout_section *sections;

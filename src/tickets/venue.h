@@ -59,6 +59,9 @@ ERR_MUST_USE enum err venue_list(struct db *db, const struct venue_query *query,
 ERR_MUST_USE enum err venue_insert(struct db *db, const struct venue *venue,
                                    const struct plan *plan);
 
+/* Binds x and y from index on, NULL for a point that is not given. */
+void venue_bind_focus(struct db_stmt *stmt, int index, struct layout_focus focus);
+
 /* Writes the rows of a plan in small jobs that let waiting requests pass; nobody sees them before
  * venue_insert. Not on the writer thread; blocks until all are on disk. What a crash leaves behind
  * is removed by venue_remove_orphans. */

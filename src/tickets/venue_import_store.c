@@ -47,8 +47,8 @@ struct chunk {
 
 SQL(SQL_SECTION_PUT, "INSERT INTO section (venue_id, plan_version, section_no, name)"
                      " VALUES ($1, $2, $3, $4)");
-SQL(SQL_CATEGORY_PUT, "INSERT INTO plan_category (venue_id, plan_version, category_no, name, color)"
-                      " VALUES ($1, $2, $3, $4, $5)");
+SQL(SQL_CATEGORY_PUT, "INSERT INTO plan_category (venue_id, plan_version, category_no, name, color,"
+                      " focal_x, focal_y) VALUES ($1, $2, $3, $4, $5, $6, $7)");
 SQL(SQL_AREA_PUT, "INSERT INTO venue_area (venue_id, plan_version, area_no, guid, section_no, name,"
                   " capacity, category_no, shape) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
 SQL(SQL_SEAT_PUT,
@@ -78,6 +78,7 @@ static enum err put_category(struct db *db, const struct import *import, uint32_
     struct db_stmt *stmt = begin_row(db, &SQL_CATEGORY_PUT, import, no);
     db_bind_str(stmt, 4, import->plan->categories[no].name);
     db_bind_str(stmt, 5, import->plan->categories[no].color);
+    venue_bind_focus(stmt, 6, import->plan->categories[no].focus);
     return db_exec(stmt);
 }
 

@@ -161,9 +161,21 @@ enum err venue_plan_load(struct db *db, uint64_t venue_id, int64_t plan_version,
 }
 
 SQL(SQL_PLAN_INSERT, "INSERT INTO plan (venue_id, plan_version, name, width, height, section_count,"
-                     " seat_count, area_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)");
+                     " seat_count, area_count, focal_x, focal_y)"
+                     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)");
 SQL(SQL_VENUE_INSERT, "INSERT INTO venue (" VENUE_COLUMNS ")"
                       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
+
+void venue_bind_focus(struct db_stmt *stmt, int index, struct layout_focus focus)
+{
+    if (focus.is_given) {
+        db_bind_f64(stmt, index, (double)focus.x);
+        db_bind_f64(stmt, index + 1, (double)focus.y);
+    } else {
+        db_bind_null(stmt, index);
+        db_bind_null(stmt, index + 1);
+    }
+}
 
 static enum err insert_plan(struct db *db, const struct venue *venue, const struct plan *plan)
 {
@@ -176,6 +188,7 @@ static enum err insert_plan(struct db *db, const struct venue *venue, const stru
     db_bind_i64(stmt, 6, plan->section_count);
     db_bind_i64(stmt, 7, plan->seat_count);
     db_bind_i64(stmt, 8, plan->area_count);
+    venue_bind_focus(stmt, 9, plan->focus);
     return db_exec(stmt);
 }
 
