@@ -31,6 +31,10 @@ struct caller {
 ERR_MUST_USE enum err identity_account(struct db *platform, uint64_t account_id,
                                        struct arena *arena, struct str *ret_email,
                                        struct str *ret_name);
+/* Accounts whose email begins with the text, whatever its case, in order of the emails; at most
+ * limit. */
+ERR_MUST_USE enum err identity_find_emails(struct db *platform, struct str begin, int64_t limit,
+                                           uint64_t *ret_ids, size_t *ret_count);
 
 /* ---- sessions outside of requests: for what stays connected ---- */
 

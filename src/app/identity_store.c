@@ -5,6 +5,7 @@
 #include "app/identity_store.h"
 
 #include "app/identity.h"
+#include "app/identity_rules.h"
 
 #define PURGE_MAX 16
 
@@ -361,4 +362,35 @@ enum err identity_account(struct db *platform, uint64_t account_id, struct arena
     *ret_email = account.email;
     *ret_name = account.name;
     return ERR_OK;
+}
+
+/* Emails are ASCII and compared by their bytes: those that begin with it stand behind it, before
+ * whatever has DEL there. */
+SQL(SQL_EMAILS, "SELECT id FROM account WHERE email >= $1 AND email < $2 ORDER BY email LIMIT $3");
+
+enum err identity_find_emails(struct db *platform, struct str begin, int64_t limit,
+                              uint64_t *ret_ids, size_t *ret_count)
+{
+    char from[EMAIL_SIZE], to[EMAIL_SIZE + 1];
+    *ret_count = 0;
+    if (begin.len >= EMAIL_SIZE)
+        return ERR_OK;
+    for (size_t i = 0; i < begin.len; i++) {
+        unsigned char c = (unsigned char)begin.data[i];
+        if (c <= ' ' || c >= 0x7f)
+            return ERR_OK; /* no email has it */
+        to[i] = from[i] = (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    }
+    to[begin.len] = 0x7f;
+    struct db_stmt *stmt = db_stmt(platform, &SQL_EMAILS);
+    db_bind_str(stmt, 1, str_from(from, begin.len));
+    db_bind_str(stmt, 2, str_from(to, begin.len + 1));
+    db_bind_i64(stmt, 3, limit);
+    size_t count = 0;
+    bool has_row = false;
+    enum err err = ERR_OK;
+    while (!(err = db_step(stmt, &has_row)) && has_row)
+        ret_ids[count++] = (uint64_t)db_col_i64(stmt, 0);
+    *ret_count = count;
+    return err;
 }

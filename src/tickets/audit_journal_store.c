@@ -142,15 +142,25 @@ struct audit_check audit_journal_checks[AUDIT_JOURNAL_CHECKS] = {
             "is claimed, the journal never told it' FROM seat_claim c LEFT JOIN last l ON l.event "
             "= c.event_id AND l.seat_no = c.seat_no WHERE l.event IS NULL LIMIT $1")},
     {"ticket-by-journal",
-     ASK_OF(REVOKED,
-            ", used AS (SELECT event, ticket AS id, MIN(at_ms) AS at_ms, MIN(data ->> 'gate') AS "
-            "gate, COUNT(*) AS times FROM told WHERE type = 'ticket.used' GROUP BY event, ticket) "
+     ASK_OF(REVOKED, SCANNED_ROWS
+            ", used AS (SELECT event, ticket AS id, at_ms, gate, times FROM (SELECT event, ticket, "
+            "at_ms, gate, SUM(CASE type WHEN 'ticket.used' THEN 1 ELSE 0 END) OVER (PARTITION BY "
+            "event, ticket) AS times, ROW_NUMBER() OVER (PARTITION BY event, ticket ORDER BY "
+            "at_ms, version) AS nth FROM scanned) x WHERE nth = 1) "
             "SELECT 'ticket ' || t.id || ' of event ' || t.event_id || ' was used or given back "
             "otherwise than the journal says' FROM ticket t LEFT JOIN used u ON u.event = "
             "t.event_id AND u.id = t.id LEFT JOIN revoked r ON r.event = t.event_id AND r.id = "
             "t.id WHERE u.at_ms IS DISTINCT FROM t.used_at OR COALESCE(u.gate, '') <> "
-            "COALESCE(t.used_gate, '') OR u.times > 1 OR r.refund_id IS DISTINCT FROM t.refund_id "
+            "COALESCE(t.used_gate, '') OR u.times <> 1 OR r.refund_id IS DISTINCT FROM t.refund_id "
             "OR t.state <> CASE WHEN r.id IS NULL THEN 0 ELSE 1 END LIMIT $1")},
+    {"scan-by-journal",
+     ASK_OF(SCANNED,
+            ", kept (event, ticket, at_ms, gate, n) AS (SELECT event_id, ticket_id, at_ms, gate, 1 "
+            "FROM ticket_scan UNION ALL SELECT event_id, id, used_at, COALESCE(used_gate, ''), 1 "
+            "FROM ticket WHERE used_at IS NOT NULL UNION ALL SELECT event, ticket, at_ms, gate, -1 "
+            "FROM scanned) SELECT 'ticket ' || ticket || ' of event ' || event || ' has ' || "
+            "SUM(n) || ' scans more at ' || at_ms || ' than the journal' FROM kept GROUP BY event, "
+            "ticket, at_ms, gate HAVING SUM(n) <> 0 LIMIT $1")},
     {"payment-by-journal",
      ASK_OF(TOLD,
             ", made AS (SELECT event, payment AS id, booking, amount, at_ms, data FROM told WHERE "

@@ -30,10 +30,12 @@
  */
 #define TOLD_ROWS                                                                                  \
     "told (seq, event, version, at_ms, type, data, booking, payment, refund, ticket, amount, "     \
-    "expires_at) AS NOT MATERIALIZED (SELECT j.seq, j.shard, j.version, j.at_ms, j.type, "
+    "expires_at, scanned_at) AS NOT MATERIALIZED (SELECT j.seq, j.shard, j.version, j.at_ms, "     \
+    "j.type, "
 #define TOLD_NUMBERS(NUMBER)                                                                       \
     NUMBER("booking")                                                                              \
-    NUMBER("payment") NUMBER("refund") NUMBER("ticket") NUMBER("amount") NUMBER("expires_at")
+    NUMBER("payment")                                                                              \
+    NUMBER("refund") NUMBER("ticket") NUMBER("amount") NUMBER("expires_at") NUMBER("at")
 #define NUMBER_SQLITE(name) ", CAST(json_extract(j.data, '$." name "') AS INTEGER)"
 #define NUMBER_PGSQL(name)  ", json_int(d.data -> '" name "')"
 #define TOLD_SQLITE         TOLD_ROWS "j.data" TOLD_NUMBERS(NUMBER_SQLITE) TOLD_SQLITE_FROM
@@ -61,6 +63,14 @@
 #define MOVES_PGSQL                                                                                \
     TOLD_PGSQL MOVE("json_int(s.value -> 0)", "json_int(s.value)",                                 \
                     "told j CROSS JOIN LATERAL json_items(j.data -> 'seats') AS s (value)")
+
+/* Scans that the journal says let somebody in, with the time of each. */
+#define SCANNED_ROWS                                                                               \
+    ", scanned (event, ticket, at_ms, gate, type, version) AS MATERIALIZED (SELECT event, "        \
+    "ticket, COALESCE(scanned_at, at_ms), COALESCE(data ->> 'gate', ''), type, version FROM told " \
+    "WHERE type IN ('ticket.used', 'ticket.scanned')) "
+#define SCANNED_SQLITE TOLD_SQLITE SCANNED_ROWS
+#define SCANNED_PGSQL  TOLD_PGSQL SCANNED_ROWS
 
 /* Tickets that the journal says were given back. */
 #define REVOKED_SQLITE                                                                             \

@@ -70,6 +70,18 @@ static struct audit_check checks[] = {
          "places and ' || COUNT(t.id) || ' tickets' FROM booking b LEFT JOIN ticket t ON "
          "t.event_id = b.event_id AND t.booking_id = b.id WHERE b.state = 3 GROUP BY b.event_id, "
          "b.id, b.places HAVING COUNT(t.id) <> b.places LIMIT $1")},
+    /* Each span by itself adds up to the event's tickets. */
+    {"sale-sum",
+     ASK("SELECT 'event ' || event_id || ' has other sales than its tickets, summed by ' || "
+         "span_ms "
+         "|| ' ms' FROM (SELECT event_id, span_ms, places, revenue, returned, refunded FROM "
+         "sale_sum UNION ALL SELECT t.event_id, s.span_ms, -t.places, -t.revenue, -t.returned, "
+         "-t.refunded FROM (SELECT event_id, COUNT(*) AS places, SUM(price) AS revenue, SUM(CASE "
+         "state WHEN 1 THEN 1 ELSE 0 END) AS returned, SUM(CASE state WHEN 1 THEN price ELSE 0 "
+         "END) AS refunded FROM ticket GROUP BY event_id) t CROSS JOIN (SELECT 0 AS span_ms UNION "
+         "ALL SELECT 60000 UNION ALL SELECT 3600000) s) f GROUP BY event_id, span_ms HAVING "
+         "SUM(places) <> 0 OR SUM(revenue) <> 0 OR SUM(returned) <> 0 OR SUM(refunded) <> 0 LIMIT "
+         "$1")},
     {"booking-amount",
      ASK_OF(PLACES,
             "SELECT 'booking ' || b.id || ' of event ' || b.event_id || ' costs ' || b.amount || "

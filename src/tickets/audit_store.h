@@ -6,7 +6,7 @@
 #include "app/audit.h"
 
 #define AUDIT_ROW_CHECKS     14
-#define AUDIT_JOURNAL_CHECKS 16
+#define AUDIT_JOURNAL_CHECKS 17
 extern struct audit_check audit_row_checks[AUDIT_ROW_CHECKS];
 extern struct audit_check audit_journal_checks[AUDIT_JOURNAL_CHECKS];
 

@@ -11,14 +11,13 @@
  * nothing but the door), and administrators. Everybody else's events are unknown.
  *
  * Scanners without a network take the bundle (public key, revoked tickets) and check codes
- * themselves; see ticket_code.h.
+ * themselves; see ticket_code.h, and scans_http.c for what they bring back.
  */
 #include "base/clock.h"
+#include "tickets/checkin.h"
 #include "tickets/event_call.h"
 #include "tickets/ticket_store.h"
 #include "tickets/ticket_view.h"
-
-#define CHECKIN_SCOPES (SCOPE_CHECK_IN | SCOPE_ORGANIZER)
 
 struct checkin_body {
     struct str code, gate;
@@ -52,8 +51,7 @@ static void reply_unknown(struct call *call)
     problem_reply(call, PROBLEM_NOT_FOUND, "This is no ticket of yours to check.");
 }
 
-/* ERR_NOT_FOUND: nobody of ours has signed it. */
-static enum err find_signed(struct db *db, struct str text, struct ticket_code *ret_code)
+enum err checkin_find_signed(struct db *db, struct str text, struct ticket_code *ret_code)
 {
     uint8_t key[ED25519_PUBLIC_SIZE];
     if (ticket_code_parse(text, ret_code) != ERR_OK)
@@ -69,7 +67,7 @@ static enum err checkin_find(struct call *call, struct db *db, struct str text,
                              struct checkin *checkin)
 {
     const struct ticket_code *code = &checkin->code;
-    enum err err = find_signed(db, text, &checkin->code);
+    enum err err = checkin_find_signed(db, text, &checkin->code);
     if (!err)
         err = event_call_find(call, db, code->event_id, &checkin->model);
     if (!err && !event_call_owns(call, checkin->model->event.account_id))
@@ -177,8 +175,8 @@ static enum err checkin_apply(struct call *call, struct writer_tx *tx)
 
 /* --- The bundle of an offline scanner --- */
 
-static bool call_bundle_model(struct call *call, struct db *db, struct event_model **ret_model,
-                              enum err *ret_err)
+bool checkin_call_model(struct call *call, struct db *db, struct event_model **ret_model,
+                        enum err *ret_err)
 {
     uint64_t event_id;
     *ret_err = ERR_OK;
@@ -236,7 +234,7 @@ static enum err bundle_read(struct call *call, struct db *db)
 {
     struct event_model *model;
     enum err err;
-    if (!call_bundle_model(call, db, &model, &err))
+    if (!checkin_call_model(call, db, &model, &err))
         return err;
     uint64_t event_id = model->event.id;
     struct buf *body = buf_new_in(call_arena(call), 16u << 20);

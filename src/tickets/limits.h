@@ -59,6 +59,14 @@
 #define REPORT_TICKETS_CHUNK 20000  /* rows of one read */
 #define CSV_ROWS_MAX         50000  /* bookings in one file */
 #define CSV_ROWS_CHUNK       500
+#define SALES_POINTS_MAX     1440            /* minutes or hours in one answer */
+#define DESK_ROWS_CHUNK      500             /* bookings looked at in one read */
+#define DESK_ROWS_MAX        5000            /* and for one page of an organizer's list */
+#define DESK_ACCOUNTS_MAX    100             /* whose email begins with what is searched for */
+#define DESK_SEARCH_MIN      3               /* characters of an email */
+#define SCANS_MAX            100             /* in one upload of an offline scanner */
+#define TICKET_SCANS_MAX     100             /* that are kept of one ticket */
+#define SCAN_EARLY_MS        (5 * 60 * 1000) /* by how much a scanner's clock may be ahead */
 
 #define MAIL_ATTEMPTS_MAX 12
 #define MAIL_RETRY_MS     15000 /* first pause, doubled each time */

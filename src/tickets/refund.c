@@ -231,7 +231,7 @@ enum err refund_tickets(struct tickets *tickets, struct writer_tx *tx,
     if (!err)
         err = refund_load(tx->db, payment->event_id, refund_id, tx->arena, ret_refund);
     for (size_t i = 0; !err && i < order->ticket_count; i++) {
-        err = ticket_revoke(tx, payment->event_id, order->tickets[i].id, refund_id);
+        err = ticket_revoke(tx, &order->tickets[i], refund_id);
         if (!err)
             err = free_place(tx, &order->tickets[i], &freed, seat_nos);
     }

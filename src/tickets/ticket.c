@@ -6,6 +6,7 @@
  */
 #include "tickets/ticket.h"
 
+#include "tickets/sale_sum.h"
 #include "tickets/ticket_store.h"
 
 enum err ticket_issue(struct writer_tx *tx, const struct booking *booking)
@@ -33,11 +34,13 @@ enum err ticket_issue(struct writer_tx *tx, const struct booking *booking)
                 return err;
         }
     }
-    return ERR_OK;
+    struct sale_sum sold = {.places = booking->places, .revenue = booking->amount};
+    return sale_sum_add(tx, booking->event_id, &sold);
 }
 
-enum err ticket_revoke(struct writer_tx *tx, uint64_t event_id, uint64_t ticket_id,
-                       uint64_t refund_id)
+enum err ticket_revoke(struct writer_tx *tx, const struct ticket *ticket, uint64_t refund_id)
 {
-    return ticket_store_revoke(tx->db, event_id, ticket_id, refund_id);
+    enum err err = ticket_store_revoke(tx->db, ticket->event_id, ticket->id, refund_id);
+    struct sale_sum returned = {.returned = 1, .refunded = ticket->price};
+    return err ? err : sale_sum_add(tx, ticket->event_id, &returned);
 }

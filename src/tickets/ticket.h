@@ -18,7 +18,7 @@ struct ticket {
 /* In booking_confirm's job: one row per place. */
 ERR_MUST_USE enum err ticket_issue(struct writer_tx *tx, const struct booking *booking);
 /* ERR_CONFLICT when it is revoked already or used. */
-ERR_MUST_USE enum err ticket_revoke(struct writer_tx *tx, uint64_t event_id, uint64_t ticket_id,
+ERR_MUST_USE enum err ticket_revoke(struct writer_tx *tx, const struct ticket *ticket,
                                     uint64_t refund_id);
 /* Tickets of a booking in id order; ret_tickets has room for BOOKING_PLACES_MAX (one per place). */
 ERR_MUST_USE enum err ticket_list(struct db *db, uint64_t event_id, uint64_t booking_id,

@@ -142,6 +142,59 @@ enum err ticket_store_load_use(struct db *db, uint64_t event_id, uint64_t ticket
     return arena->overflow ? ERR_NOMEM : ERR_OK;
 }
 
+SQL(SQL_USE_EARLIER, "UPDATE ticket SET used_at = $3, used_gate = $4 "
+                     "WHERE event_id = $1 AND id = $2 AND state = 0 AND used_at > $3");
+
+enum err ticket_store_use_earlier(struct db *db, uint64_t event_id, uint64_t ticket_id,
+                                  const struct ticket_scan *scan)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_USE_EARLIER);
+    db_bind_i64(stmt, 1, (int64_t)event_id);
+    db_bind_i64(stmt, 2, (int64_t)ticket_id);
+    db_bind_i64(stmt, 3, scan->at_ms);
+    db_bind_str(stmt, 4, scan->gate);
+    enum err err = db_exec(stmt);
+    if (err)
+        return err;
+    return db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
+}
+
+SQL(SQL_ADD_SCAN, "INSERT INTO ticket_scan (event_id, ticket_id, at_ms, gate) "
+                  "VALUES ($1, $2, $3, $4)");
+
+enum err ticket_store_add_scan(struct db *db, uint64_t event_id, uint64_t ticket_id,
+                               const struct ticket_scan *scan)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_ADD_SCAN);
+    db_bind_i64(stmt, 1, (int64_t)event_id);
+    db_bind_i64(stmt, 2, (int64_t)ticket_id);
+    db_bind_i64(stmt, 3, scan->at_ms);
+    db_bind_str(stmt, 4, scan->gate);
+    return db_exec(stmt);
+}
+
+SQL(SQL_SCANS, "SELECT at_ms, gate FROM ticket_scan WHERE event_id = $1 AND ticket_id = $2 "
+               "ORDER BY at_ms, gate LIMIT $3");
+
+enum err ticket_store_scans(struct db *db, uint64_t event_id, uint64_t ticket_id, int64_t limit,
+                            struct arena *arena, struct ticket_scan *ret_scans, size_t *ret_count)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_SCANS);
+    db_bind_i64(stmt, 1, (int64_t)event_id);
+    db_bind_i64(stmt, 2, (int64_t)ticket_id);
+    db_bind_i64(stmt, 3, limit);
+    size_t count = 0;
+    bool has_row = false;
+    enum err err = ERR_OK;
+    while (!(err = db_step(stmt, &has_row)) && has_row)
+        ret_scans[count++] = (struct ticket_scan){
+            .at_ms = db_col_i64(stmt, 0), .gate = arena_str_dup(arena, db_col_str(stmt, 1))};
+    *ret_count = count;
+    if (err)
+        return err;
+    return arena->overflow ? ERR_NOMEM : ERR_OK;
+}
+
 SQL(SQL_REVOKED, "SELECT id FROM ticket WHERE event_id = $1 AND id > $2 AND state = 1 "
                  "ORDER BY id LIMIT $3");
 

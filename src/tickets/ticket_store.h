@@ -24,6 +24,21 @@ struct ticket_use {
 /* ERR_NOT_FOUND. */
 ERR_MUST_USE enum err ticket_store_load_use(struct db *db, uint64_t event_id, uint64_t ticket_id,
                                             struct arena *arena, struct ticket_use *ret_use);
+/* A scan that let somebody in; gate in an arena. */
+struct ticket_scan {
+    int64_t at_ms;
+    struct str gate;
+};
+/* Makes an earlier scan the one that a used ticket names. ERR_CONFLICT: it is not used, or earlier. */
+ERR_MUST_USE enum err ticket_store_use_earlier(struct db *db, uint64_t event_id, uint64_t ticket_id,
+                                               const struct ticket_scan *scan);
+/* Keeps one that the ticket does not name. */
+ERR_MUST_USE enum err ticket_store_add_scan(struct db *db, uint64_t event_id, uint64_t ticket_id,
+                                            const struct ticket_scan *scan);
+/* Those that are kept, oldest first; at most limit. */
+ERR_MUST_USE enum err ticket_store_scans(struct db *db, uint64_t event_id, uint64_t ticket_id,
+                                         int64_t limit, struct arena *arena,
+                                         struct ticket_scan *ret_scans, size_t *ret_count);
 /* Revoked tickets in id order, above after_id; at most limit. */
 ERR_MUST_USE enum err ticket_store_revoked(struct db *db, uint64_t event_id, uint64_t after_id,
                                            int64_t limit, uint64_t *ret_ids, size_t *ret_count);

@@ -55,7 +55,9 @@ void tickets_free(struct tickets *tickets);
     TABLE(payment_routes)                                                                          \
     TABLE(ticket_routes)                                                                           \
     TABLE(checkin_routes)                                                                          \
+    TABLE(scans_routes)                                                                            \
     TABLE(report_routes)                                                                           \
+    TABLE(desk_routes)                                                                             \
     TABLE(journal_routes)
 #define TABLE(name)                                                                                \
     extern const struct route name[];                                                              \

@@ -143,6 +143,12 @@ const CORRUPTIONS = {
     'a ticket revoked and used': ['revoked-ticket-used', 'ticket-used-and-revoked', "UPDATE ticket SET used_at = 1795955757000, used_gate = 'north' WHERE state = 1"],
     'a ticket used that nobody let in': ['ticket-by-journal', 'ticket-used', `UPDATE ticket SET used_at = 1795955757000, used_gate = 'north' WHERE id = ${TICKET}`],
     'a used ticket that is fresh again': ['ticket-by-journal', 'ticket-used', 'UPDATE ticket SET used_at = NULL, used_gate = NULL'],
+    'a scan that nobody made': ['scan-by-journal', 'ticket-scans', 'INSERT INTO ticket_scan SELECT event_id, ticket_id, at_ms + 5, gate FROM ticket_scan'],
+    'a scan that is gone': ['scan-by-journal', 'ticket-scans', 'DELETE FROM ticket_scan'],
+    'a used ticket that names the later scan': ['ticket-by-journal', 'ticket-used', `UPDATE ticket SET used_at = used_at + 1000, used_gate = 'south' WHERE used_gate = 'west'`],
+    'sales that were never made': ['sale-sum', 'sale-sums', 'UPDATE sale_sum SET places = places + 1, revenue = revenue + 1 WHERE span_ms = 0'],
+    'a minute of sales that is gone': ['sale-sum', 'sale-sums', 'DELETE FROM sale_sum WHERE span_ms = 60000'],
+    'an hour that took nothing back': ['sale-sum', 'sale-sums', 'UPDATE sale_sum SET returned = 0, refunded = 0 WHERE span_ms = 3600000'],
     /* Money */
     'a payment of another amount': ['payment-amount', 'payment-of-booking', `UPDATE payment SET amount = amount - 1 WHERE id = ${PAYMENT}`],
     'a payment in another currency': ['payment-amount', 'payment-of-booking', `UPDATE payment SET currency = 'USD' WHERE id = ${PAYMENT}`],

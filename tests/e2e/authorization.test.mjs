@@ -52,9 +52,12 @@ post /v1/events/{id}/blocks                 401 401   403 403 ok  404 403 ok  ok
 delete /v1/events/{id}/blocks               401 401   403 403 ok  404 403 ok  ok    403 403 ok  403   403 404 403 403 ok
 post /v1/events/{id}/areas                  401 401   403 403 ok  404 403 ok  ok    403 403 ok  403   403 404 403 403 ok
 get /v1/events/{id}/report                  401 401   403 403 ok  404 403 ok  ok    403 403 ok  403   403 404 403 403 ok
+get /v1/events/{id}/sales                   401 401   403 403 ok  404 403 ok  ok    403 403 ok  403   403 404 403 403 ok
+get /v1/events/{id}/bookings                401 401   403 403 ok  404 403 ok  ok    403 403 ok  403   403 404 403 403 ok
 get /v1/events/{id}/bookings.csv            401 401   403 403 ok  404 403 ok  ok    403 403 ok  403   403 404 403 403 ok
 get /v1/events/{id}/check-in-bundle         401 401   403 403 ok  404 403 ok  ok    403 403 ok  ok    403 404 404 403 ok
 post /v1/check-ins                          401 401   403 403 ok  404 403 ok  ok    403 403 ok  ok    403 404 404 403 ok
+post /v1/events/{id}/check-ins              401 401   403 403 ok  404 403 ok  ok    403 403 ok  ok    403 404 404 403 ok
 
 get /v1/events                              ok  ok    ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}                         ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
@@ -124,6 +127,10 @@ const CALLS = {
     },
     'post /v1/events/{id}/areas': () => [`/v1/events/${world.event.id}/areas`, { areas: [{ name: `Terrace ${unique()}`, capacity: 5, category: 'back' }] }],
     'post /v1/check-ins': () => ['/v1/check-ins', { code: world.toCheckIn.pop().code, gate: 'A' }],
+    'post /v1/events/{id}/check-ins': () => {
+        const scans = [{ code: world.ticket.code, gate: 'B', scanned_at: new Date(world.now).toISOString() }];
+        return [`/v1/events/${world.event.id}/check-ins`, { scans }];
+    },
     'post /v1/bookings': () => ['/v1/bookings', { event_id: world.event.id, seat_ids: fresh() }, { key: newKey() }],
     'post /v1/bookings (draft)': () => ['/v1/bookings', { event_id: world.draft.id, seat_ids: ['S1-R1-1'] }, { key: newKey() }],
     'get /v1/bookings/{id}': () => [`/v1/bookings/${world.booking.id}`],
@@ -217,7 +224,7 @@ after(() => server.stop());
 const PLATFORM_TABLES = ['account', 'session', 'api_key', 'idempotency', 'journal', 'journal_head'];
 const TICKETS_TABLES = [
     'venue', 'plan', 'plan_category', 'section', 'venue_seat', 'venue_area', 'event', 'event_price', 'event_area', 'event_cancel',
-    'seat_claim', 'booking', 'capture', 'ticket', 'signing_key', 'idempotency', 'journal', 'journal_head',
+    'seat_claim', 'booking', 'capture', 'ticket', 'ticket_scan', 'sale_sum', 'signing_key', 'idempotency', 'journal', 'journal_head',
 ];
 const PAYMENTS = 'SELECT event_id, id, booking_id, provider, state, amount, currency, captured, refunded FROM payment ORDER BY 1, 2';
 const REFUNDS = 'SELECT event_id, id, booking_id, amount, currency, reason, state FROM refund ORDER BY 1, 2';

@@ -165,8 +165,12 @@ INSERT INTO finding SELECT 'tickets-by-journal', 'booking ' || booking || ' of '
     FROM (SELECT * FROM due_ticket EXCEPT SELECT * FROM real_ticket);
 CREATE TEMP TABLE revoked AS
     SELECT t.event, v.value AS ticket, t.data ->> '$.booking' AS booking, t.data ->> '$.refund' AS refund FROM told t, json_each(t.data, '$.tickets') v WHERE t.type = 'tickets.revoked';
+-- Doors without a network tell later: the time of a scan is in the row. The earliest of a ticket is the one that its row names.
+CREATE TEMP TABLE scan AS
+    SELECT event, data ->> '$.ticket' AS ticket, data ->> '$.booking' AS booking, coalesce(data ->> '$.at', at_ms) AS at_ms, coalesce(data ->> '$.gate', '') AS gate, type, version
+    FROM told WHERE type IN ('ticket.used', 'ticket.scanned');
 CREATE TEMP TABLE used AS
-    SELECT event, data ->> '$.ticket' AS ticket, data ->> '$.booking' AS booking, at_ms, coalesce(data ->> '$.gate', '') AS gate FROM told WHERE type = 'ticket.used';
+    SELECT event, ticket, booking, at_ms, gate FROM (SELECT *, row_number() OVER (PARTITION BY event, ticket ORDER BY at_ms, version) AS nth FROM scan) WHERE nth = 1;
 INSERT INTO finding SELECT 'ticket-revoked', 'ticket ' || id || ' of ' || event_id || ' is given back by refund ' || coalesce(refund_id, 'none') || ', the journal does not say so'
     FROM (SELECT event_id, id, booking_id, refund_id FROM temp.ticket WHERE state <> 0 OR refund_id IS NOT NULL EXCEPT SELECT event, ticket, booking, refund FROM revoked);
 INSERT INTO finding SELECT 'ticket-revoked', 'ticket ' || ticket || ' of ' || event || ' was given back by refund ' || refund || ' and is good still'
@@ -177,7 +181,25 @@ INSERT INTO finding SELECT 'ticket-used', 'ticket ' || id || ' of ' || event_id 
 INSERT INTO finding SELECT 'ticket-used', 'ticket ' || ticket || ' of ' || event || ' was let in, its row does not say so'
     FROM (SELECT event, ticket, booking, at_ms, gate FROM used EXCEPT SELECT event_id, id, booking_id, used_at, coalesce(used_gate, '') FROM temp.ticket);
 INSERT INTO finding SELECT 'ticket-used-and-revoked', 'ticket ' || id || ' of ' || event_id FROM temp.ticket WHERE state = 1 AND used_at IS NOT NULL;
-INSERT INTO finding SELECT 'ticket-used-twice', 'ticket ' || ticket || ' of ' || event FROM used GROUP BY event, ticket HAVING count(*) > 1;
+INSERT INTO finding SELECT 'ticket-used-twice', 'ticket ' || ticket || ' of ' || event FROM scan WHERE type = 'ticket.used' GROUP BY event, ticket HAVING count(*) > 1;
+INSERT INTO finding SELECT 'ticket-scans', 'ticket ' || ticket_id || ' of ' || event_id || ' was scanned at ' || at_ms || ', the journal does not say so'
+    FROM (SELECT event_id, ticket_id, at_ms, gate FROM main.ticket_scan EXCEPT SELECT event, ticket, at_ms, gate FROM scan);
+INSERT INTO finding SELECT 'ticket-scans', 'ticket ' || ticket || ' of ' || event || ' was scanned at ' || at_ms || ', no row says so'
+    FROM (SELECT event, ticket, at_ms, gate FROM scan EXCEPT SELECT event, ticket, at_ms, gate FROM used EXCEPT SELECT event_id, ticket_id, at_ms, gate FROM main.ticket_scan);
+
+-- ---- Sums of the sale, from the rows that sell and take back ----
+CREATE TEMP TABLE sale AS
+    SELECT s.event, s.at_ms, json_array_length(r.seats) + (SELECT coalesce(sum(a.value ->> '$[1]'), 0) FROM json_each(r.areas) a) AS places, r.amount AS revenue, 0 AS returned, 0 AS refunded
+        FROM step s JOIN replayed r ON r.event = s.event AND r.id = s.booking WHERE s.what = 'confirmed'
+    UNION ALL SELECT j.event, j.at_ms, 0, 0, 1, t.price
+        FROM told j, json_each(j.data, '$.tickets') v JOIN temp.ticket t ON t.event_id = j.event AND t.id = v.value WHERE j.type = 'tickets.revoked';
+CREATE TEMP TABLE due_sum AS
+    SELECT event AS event_id, span.ms AS span_ms, CASE span.ms WHEN 0 THEN 0 ELSE at_ms - at_ms % span.ms END AS from_ms, sum(places) AS places, sum(revenue) AS revenue, sum(returned) AS returned, sum(refunded) AS refunded
+    FROM sale, (SELECT 0 AS ms UNION ALL SELECT 60000 UNION ALL SELECT 3600000) AS span GROUP BY 1, 2, 3;
+INSERT INTO finding SELECT 'sale-sums', 'event ' || event_id || ' by ' || span_ms || ' ms from ' || from_ms || ' was summed otherwise than it was sold'
+    FROM (SELECT * FROM main.sale_sum EXCEPT SELECT * FROM due_sum);
+INSERT INTO finding SELECT 'sale-sums', 'event ' || event_id || ' by ' || span_ms || ' ms from ' || from_ms || ' was sold and not summed'
+    FROM (SELECT * FROM due_sum EXCEPT SELECT * FROM main.sale_sum);
 
 -- ---- Money ----
 INSERT INTO finding SELECT 'payments-by-journal', 'payment ' || id || ' of ' || event_id || ' is not as it was made'

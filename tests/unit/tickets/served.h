@@ -173,7 +173,7 @@ static inline enum err served_revoke_fn(struct fixture *fixture, struct writer_t
 {
     const struct ticket *ticket = ctx;
     (void)fixture;
-    return ticket_revoke(tx, ticket->event_id, ticket->id, 0);
+    return ticket_revoke(tx, ticket, 0);
 }
 
 static inline void served_revoke(struct served *served, const struct ticket *ticket)
