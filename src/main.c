@@ -370,7 +370,7 @@ static const struct {
      command_restore},
     {"config", "print the effective configuration and where each value came from", command_config},
     {"migrate", "bring the databases to this version's schema without serving", command_migrate},
-    {"admin", "create-key --name NAME [--scopes LIST]: make an API key offline", command_admin},
+    {"admin", "create-key, import-users: make API keys and accounts offline", command_admin},
     {"venue", "generate --seats N [--floor N] --out FILE: write the plan of an arena",
      venue_generate_main},
     {"sandbox", "run the sandbox bank on its own", sandbox_main},

@@ -12,6 +12,7 @@
 
 #include "app/config.h"
 #include "app/data_dir.h"
+#include "app/identity_import.h"
 #include "app/identity_state.h"
 #include "base/crypto.h"
 #include "base/embed.h"
@@ -127,8 +128,6 @@ bool command_take_value(int argc, char *const *argv, int *index, const char *fla
 static bool parse_create_key(int argc, char *const *argv, struct create_key *ret_args)
 {
     struct create_key args = {.scopes = "admin"};
-    if (argc < 1 || strcmp(argv[0], "create-key") != 0 || argc > ARGUMENTS_MAX)
-        return false;
     for (int i = 1; i < argc; i++) {
         if (!command_take_value(argc, argv, &i, "--name", &args.name) &&
             !command_take_value(argc, argv, &i, "--scopes", &args.scopes))
@@ -160,7 +159,7 @@ static enum err make_key(const struct config *config, const struct create_key *a
     return err;
 }
 
-int command_admin(int argc, char *const *argv)
+static int create_key(int argc, char *const *argv)
 {
     struct create_key args;
     struct config config;
@@ -190,4 +189,103 @@ int command_admin(int argc, char *const *argv)
     if (err != ERR_OK)
         fprintf(stderr, "foyer: cannot make the key: %s\n", err_name(err));
     return err == ERR_OK ? 0 : 1;
+}
+
+/* admin import-users */
+
+struct import_users {
+    struct import_options options;
+    int rest_count;
+    char *rest[ARGUMENTS_MAX];
+};
+
+/* NULL, or what is wrong. */
+static const char *parse_import_users(int argc, char *const *argv, struct import_users *ret_args)
+{
+    struct import_users args = {.options = {.prefix = "guest"}};
+    const char *count = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (!command_take_value(argc, argv, &i, "--count", &count) &&
+            !command_take_value(argc, argv, &i, "--prefix", &args.options.prefix) &&
+            !command_take_value(argc, argv, &i, "--csv", &args.options.csv) &&
+            !command_take_value(argc, argv, &i, "--sessions", &args.options.sessions))
+            args.rest[args.rest_count++] = argv[i];
+    }
+    if (count &&
+        (str_to_i64(str_from_c(count), &args.options.count) != ERR_OK || args.options.count < 1))
+        return "--count: must be a whole number from 1 on";
+    *ret_args = args;
+    return import_options_problem(&args.options);
+}
+
+static int run_import(const struct config *config, const struct import_options *options)
+{
+    struct import_totals totals;
+    char message[IMPORT_MESSAGE_MAX];
+    enum err err = import_run(config, options, &totals, message);
+    if (err != ERR_OK)
+        fprintf(stderr, "foyer: %s\n", message[0] ? message : err_name(err));
+    if (err == ERR_OK || totals.made + totals.kept > 0)
+        printf("%llu accounts made, %llu kept as they were; %llu sessions%s%s\n",
+               (unsigned long long)totals.made, (unsigned long long)totals.kept,
+               (unsigned long long)totals.sessions, options->sessions ? " in " : "",
+               options->sessions ? options->sessions : "");
+    if (totals.without_session > 0)
+        printf(
+            "%llu of the kept accounts have a password or a role: they got no session, and their "
+            "tokens in the file are worth nothing\n",
+            (unsigned long long)totals.without_session);
+    return err == ERR_OK ? 0 : 1;
+}
+
+static int import_users(int argc, char *const *argv)
+{
+    struct import_users args;
+    struct config config;
+    char message[DATA_DIR_MESSAGE_SIZE];
+    int lock_fd;
+    const char *problem = parse_import_users(argc, argv, &args);
+    if (problem) {
+        fprintf(stderr,
+                "foyer: %s\nusage: foyer admin import-users --data DIR "
+                "(--count N [--prefix NAME] | --csv FILE) [--sessions FILE]\n",
+                problem);
+        return 2;
+    }
+    if (!load_config(args.rest_count, args.rest, &config))
+        return 2;
+    if (crypto_init() != ERR_OK)
+        return 1;
+    if (data_dir_lock(config.data, &lock_fd, message) != ERR_OK) {
+        fprintf(stderr, "foyer: %s; stop it first\n", message);
+        return 1;
+    }
+    int status = run_import(&config, &args.options);
+    (void)close(lock_fd); /* the process ends anyway */
+    return status;
+}
+
+/* admin */
+
+static const struct {
+    const char *name;
+    const char *help;
+    int (*run)(int argc, char *const *argv); /* argv[0] is the name */
+} admin_commands[] = {
+    {"create-key", "--name NAME [--scopes LIST]", create_key},
+    {"import-users", "(--count N [--prefix NAME] | --csv FILE) [--sessions FILE]", import_users},
+};
+#define ADMIN_COMMANDS (sizeof(admin_commands) / sizeof(admin_commands[0]))
+
+int command_admin(int argc, char *const *argv)
+{
+    for (size_t i = 0; i < ADMIN_COMMANDS && argc >= 1 && argc <= ARGUMENTS_MAX; i++) {
+        if (strcmp(argv[0], admin_commands[i].name) == 0)
+            return admin_commands[i].run(argc, argv);
+    }
+    fprintf(stderr, "usage:\n");
+    for (size_t i = 0; i < ADMIN_COMMANDS; i++)
+        fprintf(stderr, "  foyer admin %s --data DIR %s\n", admin_commands[i].name,
+                admin_commands[i].help);
+    return 2;
 }

@@ -448,7 +448,8 @@ enum err identity_check_password(struct identity *identity, struct db *db, struc
     err = account_by_email(db, arena, email, &account);
     if (err != ERR_OK && err != ERR_NOT_FOUND)
         return err;
-    bool is_known = err == ERR_OK;
+    /* An imported account has no password: it is refused as slowly as one that nobody has. */
+    bool is_known = err == ERR_OK && account.password_hash.len > 0;
     if (is_known && str_to_c(account.password_hash, hash, sizeof(hash)) != ERR_OK)
         return ERR_CORRUPT;
     bool is_right = crypto_password_verify(password, hash);

@@ -84,16 +84,34 @@ enum err account_list(struct db *db, struct arena *arena, uint64_t before_id, in
 SQL(SQL_ACCOUNT_INSERT, "INSERT INTO account (id, email, name, password_hash, roles, created_at) "
                         "VALUES ($1, $2, $3, $4, $5, $6)");
 
-enum err account_insert(struct db *db, const struct account *account)
+static void bind_account(struct db_stmt *stmt, const struct account *account)
 {
-    struct db_stmt *stmt = db_stmt(db, &SQL_ACCOUNT_INSERT);
     db_bind_i64(stmt, 1, (int64_t)account->id);
     db_bind_str(stmt, 2, account->email);
     db_bind_str(stmt, 3, account->name);
     db_bind_str(stmt, 4, account->password_hash);
     db_bind_i64(stmt, 5, account->roles);
     db_bind_i64(stmt, 6, account->created_at);
+}
+
+enum err account_insert(struct db *db, const struct account *account)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_ACCOUNT_INSERT);
+    bind_account(stmt, account);
     return db_exec(stmt);
+}
+
+SQL(SQL_ACCOUNT_INSERT_NEW,
+    "INSERT INTO account (id, email, name, password_hash, roles, created_at) "
+    "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email) DO NOTHING");
+
+enum err account_insert_new(struct db *db, const struct account *account, bool *ret_is_new)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_ACCOUNT_INSERT_NEW);
+    bind_account(stmt, account);
+    enum err err = db_exec(stmt);
+    *ret_is_new = err == ERR_OK && db_changes(db) == 1;
+    return err;
 }
 
 SQL(SQL_ACCOUNT_SET_ROLES, "UPDATE account SET roles = $2 WHERE id = $1");
@@ -144,16 +162,34 @@ enum err session_find(struct db *db, struct arena *arena,
 SQL(SQL_SESSION_INSERT, "INSERT INTO session (token_hash, id, account_id, created_at, expires_at) "
                         "VALUES ($1, $2, $3, $4, $5)");
 
-enum err session_insert(struct db *db, const uint8_t token_hash[static SHA256_SIZE],
-                        const struct credential_row *row, int64_t now_ms)
+static void bind_session(struct db_stmt *stmt, const uint8_t token_hash[static SHA256_SIZE],
+                         const struct credential_row *row, int64_t now_ms)
 {
-    struct db_stmt *stmt = db_stmt(db, &SQL_SESSION_INSERT);
     db_bind_blob(stmt, 1, str_from((const char *)token_hash, SHA256_SIZE));
     db_bind_i64(stmt, 2, (int64_t)row->id);
     db_bind_i64(stmt, 3, (int64_t)row->account_id);
     db_bind_i64(stmt, 4, now_ms);
     db_bind_i64(stmt, 5, row->expires_at);
+}
+
+enum err session_insert(struct db *db, const uint8_t token_hash[static SHA256_SIZE],
+                        const struct credential_row *row, int64_t now_ms)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_SESSION_INSERT);
+    bind_session(stmt, token_hash, row, now_ms);
     return db_exec(stmt);
+}
+
+SQL(SQL_SESSION_INSERT_AGAIN,
+    "INSERT INTO session (token_hash, id, account_id, created_at, expires_at) "
+    "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (token_hash) DO NOTHING");
+
+enum err session_insert_again(struct db *db, const uint8_t token_hash[static SHA256_SIZE],
+                              const struct credential_row *row, int64_t now_ms)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_SESSION_INSERT_AGAIN);
+    bind_session(stmt, token_hash, row, now_ms);
+    return db_exec_later(stmt);
 }
 
 /* Reads one hash, the last column of the only row. */

@@ -12,8 +12,8 @@ struct account {
     uint64_t id;
     struct str email; /* lower case */
     struct str name;
-    struct str password_hash;
-    unsigned roles; /* bits of enum scope */
+    struct str password_hash; /* "": there is no password, so none is right */
+    unsigned roles;           /* bits of enum scope */
     int64_t created_at;
 };
 
@@ -47,6 +47,9 @@ ERR_MUST_USE enum err account_list(struct db *db, struct arena *arena, uint64_t 
                                    int64_t limit, struct account *ret_accounts, size_t *ret_count);
 /* ERR_CONFLICT: the email is taken. */
 ERR_MUST_USE enum err account_insert(struct db *db, const struct account *account);
+/* Leaves an account with that email as it is. */
+ERR_MUST_USE enum err account_insert_new(struct db *db, const struct account *account,
+                                         bool *ret_is_new);
 /* ERR_NOT_FOUND. */
 ERR_MUST_USE enum err account_set_roles(struct db *db, uint64_t id, unsigned roles);
 
@@ -56,6 +59,10 @@ ERR_MUST_USE enum err session_find(struct db *db, struct arena *arena,
                                    struct credential_row *ret_row);
 ERR_MUST_USE enum err session_insert(struct db *db, const uint8_t token_hash[static SHA256_SIZE],
                                      const struct credential_row *row, int64_t now_ms);
+/* Leaves a session with that very token as it is. */
+ERR_MUST_USE enum err session_insert_again(struct db *db,
+                                           const uint8_t token_hash[static SHA256_SIZE],
+                                           const struct credential_row *row, int64_t now_ms);
 /* ERR_NOT_FOUND. ret_token_hash: which one it was. */
 ERR_MUST_USE enum err session_delete(struct db *db, uint64_t account_id, uint64_t session_id,
                                      uint8_t ret_token_hash[static SHA256_SIZE]);

@@ -1,6 +1,8 @@
 /* X1: accounts, sessions, API keys, roles and scopes, the cookie and its protection, lock-out. */
 import test, { after, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { Foyer, run } from './lib/server.mjs';
 import { dump } from './lib/store.mjs';
 import { newKey } from './lib/api.mjs';
@@ -273,6 +275,44 @@ describe('API keys', () => {
         assert.equal((await key.post('/v1/check-ins', { code: 'F1.x' })).status, 404);
         assert.equal((await key.get('/v1/venues')).status, 403);
         await own.stop();
+    });
+});
+
+describe('`foyer admin import-users`', () => {
+    test('makes accounts and sessions beside those that people have', async (t) => {
+        const own = await Foyer.start();
+        t.after(() => own.kill9());
+        const person = await makeUser(own);
+        const list = path.join(own.dir, 'list.csv');
+        const tokens = path.join(own.dir, 'tokens');
+        const command = ['admin', 'import-users', '--data', own.dir, '--csv', list, '--sessions', tokens];
+        fs.writeFileSync(list, `new@example.com,"Neu, N."\n${person.user.email},Somebody Else\n`);
+        assert.equal((await run(command)).code, 1, 'the server runs');
+        await own.stop();
+        const first = await run(command);
+        assert.equal(first.code, 0, first.stderr);
+        assert.match(first.stdout, /^1 accounts made, 1 kept as they were; 1 sessions in /);
+        assert.match(first.stdout, /1 of the kept accounts have a password or a role/);
+        assert.equal(fs.statSync(tokens).mode & 0o777, 0o600);
+        const written = fs.readFileSync(tokens, 'utf8');
+        const again = await run(command);
+        assert.match(again.stdout, /^0 accounts made, 2 kept as they were; 1 sessions in /);
+        assert.equal(fs.readFileSync(tokens, 'utf8'), written);
+        await own.start();
+
+        const tokenOf = Object.fromEntries(written.trim().split('\n').map((line) => line.split(',')));
+        const me = await own.as(tokenOf['new@example.com']).get('/v1/me');
+        assert.deepEqual([me.status, me.json.email, me.json.name, me.json.roles], [200, 'new@example.com', 'Neu, N.', ['fan']]);
+        assert.equal((await own.as(tokenOf[person.user.email]).get('/v1/me')).status, 401, 'nobody gets into an account that a person has');
+        const kept = await own.as(person.token).get('/v1/me');
+        assert.equal(kept.json.name, person.user.name);
+        assert.equal((await own.anonymous.post('/v1/sessions', { email: person.user.email, password: PASSWORD })).status, 201);
+        for (const password of [PASSWORD, ' ']) {
+            const refused = await own.anonymous.post('/v1/sessions', { email: 'new@example.com', password });
+            assert.equal(refused.status, 401);
+            assert.equal(refused.json.detail, 'Email or password is wrong.');
+        }
+        assert.equal((await own.anonymous.post('/v1/users', { email: 'new@example.com', password: PASSWORD, name: 'N' })).status, 409);
     });
 });
 
