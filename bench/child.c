@@ -19,7 +19,7 @@
 #define BUSY_ATTEMPTS 40 /* a server on a busy machine may say 503 */
 #define BUSY_PAUSE_NS 250000000
 
-static void program_path(char *ret_path, size_t size)
+void child_program(const char *name, char *ret_path, size_t size)
 {
     char self[400];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -27,7 +27,7 @@ static void program_path(char *ret_path, size_t size)
     char *slash = strrchr(self, '/');
     if (slash)
         *slash = '\0';
-    snprintf(ret_path, size, "%s/foyer", self);
+    snprintf(ret_path, size, "%s/%s", self, name);
 }
 
 static bool make_directory(struct child *child)
@@ -51,7 +51,7 @@ enum err child_join(struct child *child, const struct child *first)
     return make_directory(child) ? ERR_OK : ERR_IO;
 }
 
-static enum err ready_port(int fd, unsigned *ret_port)
+enum err child_ready_port(int fd, unsigned *ret_port)
 {
     char line[512];
     size_t len = 0;
@@ -78,7 +78,7 @@ enum err child_start(struct child *child, const char *const *arguments)
 {
     char program[512];
     int out[2];
-    program_path(program, sizeof(program));
+    child_program("foyer", program, sizeof(program));
     if (pipe(out))
         return ERR_IO;
     child->pid = fork();
@@ -102,7 +102,7 @@ enum err child_start(struct child *child, const char *const *arguments)
         _exit(127);
     }
     close(out[1]);
-    enum err err = child->pid > 0 ? ready_port(out[0], &child->port) : ERR_IO;
+    enum err err = child->pid > 0 ? child_ready_port(out[0], &child->port) : ERR_IO;
     close(out[0]);
     return err;
 }
@@ -147,7 +147,7 @@ void child_remove(struct child *child)
 int child_audit(const struct child *child)
 {
     char program[512], command[1536];
-    program_path(program, sizeof(program));
+    child_program("foyer", program, sizeof(program));
     snprintf(command, sizeof(command), "'%s' audit --data '%s'%s%s", program, child->data,
              child->store[0] ? " --store " : "", child->store);
     fflush(stdout);

@@ -24,6 +24,10 @@ ERR_MUST_USE enum err child_join(struct child *child, const struct child *first)
 /* Starts `foyer serve` beside this program with extra arguments (NULL-terminated) and waits for its
  * ready line. */
 ERR_MUST_USE enum err child_start(struct child *child, const char *const *arguments);
+/* The path of a program beside this one. */
+void child_program(const char *name, char *ret_path, size_t size);
+/* Reads a started program's output up to its line "ready http://HOST:PORT". ERR_IO: it ended before. */
+ERR_MUST_USE enum err child_ready_port(int fd, unsigned *ret_port);
 /* SIGTERM, then waits; the exit status must be 0. */
 ERR_MUST_USE enum err child_stop(struct child *child);
 void child_kill(struct child *child);

@@ -14,6 +14,8 @@ static const struct {
     const char *help;
 } scenarios[] = {
     {"holds", scenario_holds, "durable two-seat holds per second beside the bare writer"},
+    {"peer", scenario_peer,
+     "the same beside the textbook design: Redis guard, transaction a request"},
     {"steady", scenario_steady, "latency of holds at a steady rate"},
     {"refused", scenario_refused, "refused holds on taken seats beside a bare HTTP server"},
     {"availability", scenario_availability, "availability and seat states beside the same"},

@@ -34,6 +34,7 @@ bool scenario_ingest(const struct scenario_options *options, struct report *repo
 bool scenario_deliveries(const struct scenario_options *options, struct report *report);
 bool scenario_chat(const struct scenario_options *options, struct report *report);
 bool scenario_chat_crash(const struct scenario_options *options, struct report *report);
+bool scenario_peer(const struct scenario_options *options, struct report *report);
 bool scenario_search(const struct scenario_options *options, struct report *report);
 
 #endif

@@ -5,6 +5,7 @@
 # NAME@postgres is NAME on a PostgreSQL server that is made for it, with the floor there; PostgreSQL is installed when there is none.
 # failover makes its own servers, and needs the packages of tests/e2e.
 # slow-endpoint is shortened: without flags an endpoint is ill for ten minutes, twice, and the run takes half an hour.
+# peer compares holds with the textbook design on Redis and PostgreSQL; Redis is installed when it is not there, without it ours run alone.
 # chat is compared with Mosquitto, which is installed when it is not there; without it, it runs alone.
 # chat-crash@postgres takes 95,000 connections and four minutes; BENCH_FLAGS="--connections 20000" makes it smaller.
 # search takes SEARCH_EVENTS (200,000) and SEARCH_DATA, a directory that keeps the seeded events for the next run.
@@ -12,6 +13,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 # A line for each: the name, then flags for it alone.
 scenarios="holds
+peer@postgres
 steady
 refused
 availability
@@ -51,7 +53,13 @@ run() {
 }
 failed=0
 case " $* " in *postgres* | *failover*) scripts/setup.sh --postgres || exit 1 ;; esac
-case " $* " in *" chat "*) scripts/setup.sh --peer || echo "bench: going on without Mosquitto" ;; esac
+case " $* " in
+*" chat "* | *" peer@postgres "*)
+    scripts/setup.sh --peer || echo "bench: going on without Mosquitto and Redis"
+    # What stands on Redis's library is built where that is there.
+    [ -x build/foyer-textbook ] || { cmake --preset release >/dev/null && cmake --build build; } || exit 1
+    ;;
+esac
 case " $* " in
 *@postgres*)
     server=$(mktemp -d)

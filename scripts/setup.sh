@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a build needs, and only when one is missing.
 # Usage: setup.sh [--postgres | --test | --ci | --peer]    --postgres: a PostgreSQL server too; --test: what the tests need,
-# which is that and more; --ci: clang's tools as well; --peer: the broker that the benchmark of chat is compared with
+# which is that and more; --ci: clang's tools as well; --peer: what benchmarks are compared with: the broker for chat, Redis for holds
 set -eu
 
 packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev libwslay-dev libsqlite3-dev sqlite3
@@ -20,7 +20,7 @@ postgres_missing() {
 }
 case "${1:-}" in
 "" | --postgres) ;;
---peer) packages="$packages mosquitto" ;;
+--peer) packages="$packages mosquitto redis-server libhiredis-dev" ;;
 --test) packages="$packages $test_packages" ;;
 --ci) packages="$packages $test_packages $ci_packages" ;;
 *)
@@ -100,7 +100,7 @@ without_cluster() {
     is_default_changed=1
     run sh -c 'echo "create_main_cluster = false" >>"$1"' sh "$default"
 }
-# Debian starts a broker when one is installed, and at each boot. Nobody asked for one: the benchmark starts its own.
+# Debian starts these servers when they are installed, and at each boot. Nobody asked for one: the benchmarks start their own.
 policy=/usr/sbin/policy-rc.d
 is_policy_made=
 without_service() {
@@ -113,7 +113,9 @@ restore_policy() {
     [ -n "$is_policy_made" ] || return 0
     $as_root rm -f "$policy"
     is_policy_made=
-    $as_root systemctl disable mosquitto >/dev/null 2>&1 || true
+    for service in mosquitto redis-server; do
+        case "$missing " in *" $service "*) $as_root systemctl disable "$service" >/dev/null 2>&1 || true ;; esac
+    done
 }
 restore_default() {
     restore_policy
@@ -126,7 +128,7 @@ echo "setup: reading package lists"
 if [ -n "$missing" ]; then
     echo "setup: installing$missing"
     case "$missing " in *" postgresql "*) without_cluster ;; esac
-    case "$missing " in *" mosquitto "*) without_service ;; esac
+    case "$missing " in *" mosquitto "* | *" redis-server "*) without_service ;; esac
     # shellcheck disable=SC2086
     run apt-get install -q -y --no-install-recommends $missing
 fi
