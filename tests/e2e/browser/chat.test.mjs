@@ -413,7 +413,8 @@ for (const width of WIDTHS) {
                 const [id] = await Promise.all([watched.getAttribute('data-message')]);
                 /* Moves to the top; where the same message is, once older ones stand above it, is where it was. */
                 await list.evaluate((element) => (element.scrollTop = 30));
-                const place = () => a.page.locator(`[data-message="${id}"]`).evaluate((element) => element.getBoundingClientRect().top);
+                const place = () => list.evaluate((element, message) => /* in the list: a banner above may move all of it */
+                    element.querySelector(`[data-message="${message}"]`).getBoundingClientRect().top - element.getBoundingClientRect().top, id);
                 const earlier = await place();
                 await until(async () => (await first()) < seq, { what: 'older messages' });
                 assert.ok(Math.abs((await place()) - earlier) < 3, `${await place()} was ${earlier}`);
