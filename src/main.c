@@ -32,6 +32,7 @@
 #include "tickets/audit.h"
 #include "tickets/bridge.h"
 #include "tickets/bridge_types.h"
+#include "tickets/live.h"
 #include "tickets/search.h"
 #include "tickets/tickets.h"
 #include "tickets/venue_generate.h"
@@ -143,6 +144,7 @@ static enum err make_server(struct serving *serving)
         .on_request = app_on_request,
         .ctx = serving->app,
         .websockets = serving->chat ? chat_service_websockets(serving->chat) : NULL,
+        .event_streams = serving->tickets ? live_event_streams(serving->tickets->live) : NULL,
     };
     char message[256] = "";
     enum err err = server_new(&options, &serving->server, message);
@@ -181,6 +183,15 @@ static enum err start_chat_bridge(struct serving *serving)
     return err ? err : chat_service_tell(serving->chat, &sink);
 }
 
+static enum err start_tickets(struct serving *serving, unsigned port)
+{
+    enum err err = tickets_start(serving->tickets, serving->app, port);
+    return err ? err
+               : live_start(serving->tickets->live, serving->app,
+                            server_event_streams(serving->server),
+                            connections_max(&serving->config));
+}
+
 /* Everything until requests are answered. What was made stays in serving for serve_stop, also on
  * failure. */
 static int serve_start(struct serving *serving)
@@ -194,7 +205,7 @@ static int serve_start(struct serving *serving)
     unsigned port = server_port(serving->server);
     config_set_port(&serving->config, port);
     if (serving->tickets)
-        err = tickets_start(serving->tickets, serving->app, port);
+        err = start_tickets(serving, port);
     if (err != ERR_OK)
         return complain("tickets", err);
     if (serving->hooks)

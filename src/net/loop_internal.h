@@ -62,6 +62,7 @@ struct loop_counters {
 struct server_loop {
     struct server *server;
     pthread_t thread;
+    unsigned index;  /* of the server's loops */
     int listener_fd; /* taken over by listener */
     size_t connections_max;
     h2o_globalconf_t config;
@@ -76,8 +77,8 @@ struct server_loop {
     h2o_timeout_t memory_timeout;
     h2o_timeout_entry_t memory_timer;
     h2o_linklist_t connections;
-    struct websocket_loop *websockets; /* NULL: none */
-    unsigned drain_ticks;              /* 0: serving */
+    struct websocket_loop *hubs[SERVER_HUBS]; /* its parts of them; NULL: none */
+    unsigned drain_ticks;                     /* 0: serving */
     uint64_t id_state;
     struct exchange *spares;
     size_t spare_count;

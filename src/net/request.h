@@ -52,7 +52,7 @@ struct response {
     void (*body_release)(void *ptr); /* runs once the bytes have been sent or dropped; any loop
                                         thread; may be NULL */
     void *body_ptr;
-    struct websocket *websocket; /* set by websocket_accept, with status 101 */
+    struct websocket *websocket; /* set by websocket_accept and event_stream_accept */
     size_t header_count;
     struct response_header headers[REQUEST_HEADERS_OUT_MAX];
 };

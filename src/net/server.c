@@ -140,9 +140,12 @@ enum err server_new(const struct server_options *options, struct server **ret_se
     if (!server)
         return ERR_NOMEM;
     enum err err = ERR_OK;
-    if (options->websockets) {
-        server->websockets = websocket_hub_new(options->websockets, options->loops);
-        err = server->websockets ? ERR_OK : ERR_NOMEM;
+    const struct websocket_options *hubs[SERVER_HUBS] = {
+        [HUB_WEBSOCKETS] = options->websockets, [HUB_EVENT_STREAMS] = options->event_streams};
+    for (int i = 0; i < SERVER_HUBS && err == ERR_OK; i++) {
+        if (hubs[i])
+            server->hubs[i] = websocket_hub_new(hubs[i], options->loops);
+        err = server->hubs[i] || !hubs[i] ? ERR_OK : ERR_NOMEM;
     }
     if (err == ERR_OK && options->tls_cert)
         err = tls_context_new(options->tls_cert, options->tls_key, &server->tls, ret_message);
@@ -201,7 +204,12 @@ unsigned server_port(const struct server *server)
 
 struct websocket_hub *server_websockets(const struct server *server)
 {
-    return server->websockets;
+    return server->hubs[HUB_WEBSOCKETS];
+}
+
+struct websocket_hub *server_event_streams(const struct server *server)
+{
+    return server->hubs[HUB_EVENT_STREAMS];
 }
 
 void server_stats(const struct server *server, struct server_stats *ret_stats)
@@ -242,7 +250,8 @@ void server_unref(struct server *server)
     if (refs > 0)
         return;
     tls_context_free(server->tls);
-    websocket_hub_free(server->websockets);
+    for (int i = 0; i < SERVER_HUBS; i++)
+        websocket_hub_free(server->hubs[i]);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server);

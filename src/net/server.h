@@ -25,7 +25,8 @@ struct server_options {
     const char *tls_key;
     void (*on_request)(struct request *request, void *ctx);
     void *ctx;
-    const struct websocket_options *websockets; /* NULL: none; copied; see net/websocket.h */
+    const struct websocket_options *websockets;    /* NULL: none; copied; see net/websocket.h */
+    const struct websocket_options *event_streams; /* the same; see net/event_stream.h */
 };
 
 struct server_stats {
@@ -46,6 +47,7 @@ ERR_MUST_USE enum err server_start(struct server *server);
 unsigned server_port(const struct server *server);
 /* The server's sockets, while it is there; NULL: its options have none. */
 struct websocket_hub *server_websockets(const struct server *server);
+struct websocket_hub *server_event_streams(const struct server *server);
 void server_stats(const struct server *server, struct server_stats *ret_stats);
 /* Stops accepting, closes idle connections, takes leave of sockets, waits up to drain_ms for open requests, stops the
  * loops. */

@@ -11,7 +11,7 @@
  *
  *   READ (h2o's) -> WITH_APP (on_request ... request_reply) -> SENDING (h2o's) -> released
  *
- * An answer with status 101 makes the connection a WebSocket (websocket.c): h2o lets go of its socket
+ * An answer with a socket makes the connection a WebSocket or an event stream (websocket.c): h2o lets go of its socket
  * when the head is written, and the exchange is released as after any other answer.
  *
  * Whatever h2o itself refuses with a status (a body over the limit, broken chunks) passes a filter
@@ -228,12 +228,12 @@ static void watch_sending(struct exchange *exchange)
                      &exchange->send_timer);
 }
 
-/* The answer makes the connection a WebSocket, if it still can; else it becomes another answer. */
+/* The answer makes the connection a socket, if it still can; else it becomes another answer. */
 static bool send_upgrade(struct exchange *exchange)
 {
     struct websocket *socket = exchange->request.res.websocket;
     exchange->request.res.websocket = NULL;
-    if (exchange->request.res.status != 101) {
+    if (exchange->request.res.status != websocket_status(socket)) {
         websocket_abandon(socket);
         return false;
     }

@@ -26,12 +26,16 @@ enum server_loop_state {
     LOOP_ABANDONED
 };
 
+#define SERVER_HUBS       2 /* of sockets */
+#define HUB_WEBSOCKETS    0
+#define HUB_EVENT_STREAMS 1
+
 struct server {
     struct server_options options;
     int listener_fd; /* -1 once stopping */
     unsigned port;
-    struct ssl_ctx_st *tls;           /* NULL: cleartext */
-    struct websocket_hub *websockets; /* NULL: none */
+    struct ssl_ctx_st *tls;                  /* NULL: cleartext */
+    struct websocket_hub *hubs[SERVER_HUBS]; /* NULL: none */
     /* 0 while serving; else clock_mono_ns of the end of the drain time. */
     _Atomic int64_t stop_at_ns;
     pthread_mutex_t lock; /* guards what follows and the states of the loops */

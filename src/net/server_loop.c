@@ -110,8 +110,10 @@ static void on_wakeup(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mess
         exchange_send(node);
         node = next;
     }
-    if (loop->websockets)
-        websocket_loop_take_posts(loop->websockets);
+    for (int i = 0; i < SERVER_HUBS; i++) {
+        if (loop->hubs[i])
+            websocket_loop_take_posts(loop->hubs[i]);
+    }
 }
 
 /* --- connections --- */
@@ -276,8 +278,10 @@ static void drain_tick(struct server_loop *loop, int64_t stop_at_ns)
         begin_drain(loop); /* idle ones have until the next tick: a request may be on its way */
     else if (now < stop_at_ns)
         shut_connections(loop, true);
-    if (loop->websockets)
-        websocket_loop_drain(loop->websockets);
+    for (int i = 0; i < SERVER_HUBS; i++) {
+        if (loop->hubs[i])
+            websocket_loop_drain(loop->hubs[i]);
+    }
     if (now < stop_at_ns || h2o_linklist_is_empty(&loop->connections))
         return;
     shut_connections(loop, false);
@@ -307,8 +311,10 @@ static void open_loop(struct server_loop *loop)
     h2o_timeout_init(loop->context.loop, &loop->linger_timeout, LINGER_MS);
     h2o_timeout_init(loop->context.loop, &loop->send_timeout, (uint64_t)options->send_timeout_ms);
     memory_watch_start(loop);
-    if (loop->websockets)
-        websocket_loop_open(loop->websockets, loop);
+    for (int i = 0; i < SERVER_HUBS; i++) {
+        if (loop->hubs[i])
+            websocket_loop_open(loop->hubs[i], loop);
+    }
     h2o_multithread_register_receiver(loop->context.queue, &loop->receiver, on_wakeup);
     loop->accept.ctx = &loop->context;
     loop->accept.hosts = loop->config.hosts;
@@ -338,8 +344,10 @@ static void close_loop(struct server_loop *loop)
     } while (h2o_linklist_is_linked(&loop->wakeup.link));
     h2o_multithread_unregister_receiver(loop->context.queue, &loop->receiver);
     memory_watch_stop(loop);
-    if (loop->websockets)
-        websocket_loop_close(loop->websockets);
+    for (int i = 0; i < SERVER_HUBS; i++) {
+        if (loop->hubs[i])
+            websocket_loop_close(loop->hubs[i]);
+    }
     h2o_timeout_dispose(evloop, &loop->linger_timeout);
     h2o_timeout_dispose(evloop, &loop->send_timeout);
     h2o_context_dispose(&loop->context);
@@ -416,7 +424,9 @@ struct server_loop *server_loop_start(struct server *server, unsigned index, int
     loop->connections_max = options->connections_max / options->loops +
                             (index < options->connections_max % options->loops);
     loop->bodies_max = options->bodies_max / options->loops;
-    loop->websockets = server->websockets ? &server->websockets->loops[index] : NULL;
+    loop->index = index;
+    for (int i = 0; i < SERVER_HUBS; i++)
+        loop->hubs[i] = server->hubs[i] ? &server->hubs[i]->loops[index] : NULL;
     loop->replies_tail = &loop->replies;
     h2o_linklist_init_anchor(&loop->connections);
     (void)pthread_mutex_init(&loop->lock, NULL); /* cannot fail on Linux */

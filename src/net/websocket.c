@@ -14,6 +14,9 @@
  * for the client's and for nothing else. LEAVING: nothing is read any more; what is queued is
  * written, then the socket closes; after a fault it lingers (server_linger.c), or the reset would
  * take the close frame away from a client that still sends. DONE: on_close, and the struct is gone.
+ * An event stream has no closing handshake: it goes from OPEN to LEAVING. What comes in on it is
+ * thrown away.
+ *
  * Only callbacks of h2o reach DONE, never a call of the service, so a service may close a socket
  * from anywhere and go on using it in that callback.
  *
@@ -40,10 +43,13 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #define EVENTS_A_TURN    256
 #define WRITE_PARTS_MAX  64
 #define WRITE_BYTES_MAX  ((size_t)64 << 10)
+#define WRITES_A_TURN    256  /* sockets written to before the loop looks at others */
+#define STREAM_INPUT_MAX 4096 /* bytes that a client may say to an event stream */
 #define STUCK_MS         250  /* in which a client that reads takes something */
 #define DRAIN_SLICE      1024 /* slots looked at in one tick of a drain */
 #define DRAIN_SPREAD_MIN 1000
@@ -51,6 +57,11 @@
 static int64_t now_ms(void)
 {
     return clock_mono_ns() / 1000000;
+}
+
+static bool is_stream(const struct websocket *socket)
+{
+    return socket->hub->options.is_event_stream;
 }
 
 static h2o_socket_t *sock_of(const struct websocket *socket)
@@ -168,7 +179,8 @@ static void finish_as(struct websocket *socket, enum websocket_end end)
 static void settle(struct websocket *socket)
 {
     if (socket->state == WEBSOCKET_LEAVING && outbox_is_empty(&socket->outbox))
-        finish(socket, !socket->is_peer_done);
+        finish(socket,
+               is_stream(socket) ? socket->end == WEBSOCKET_END_PROTOCOL : !socket->is_peer_done);
 }
 
 /* --- sending --- */
@@ -238,8 +250,13 @@ static void begin_closing(struct websocket *socket, enum websocket_end end, unsi
                           struct str reason)
 {
     set_end(socket, end);
-    set_state(socket, WEBSOCKET_CLOSING);
     socket->closing_ms = now_ms();
+    if (is_stream(socket)) {
+        set_state(socket, WEBSOCKET_LEAVING);
+        mark_turn(socket);
+        return;
+    }
+    set_state(socket, WEBSOCKET_CLOSING);
     enqueue_control(socket, websocket_close_frame(code, reason));
 }
 
@@ -340,6 +357,8 @@ static void on_written(h2o_socket_t *sock, const char *err)
     struct websocket *socket = sock->data;
     outbox_sent(&socket->outbox);
     socket->write_ms = 0;
+    if (is_stream(socket))
+        socket->heard_ms = now_ms();
     if (err) {
         finish_as(socket, WEBSOCKET_END_GONE);
         return;
@@ -353,24 +372,27 @@ static void on_written(h2o_socket_t *sock, const char *err)
 void websocket_on_turn(h2o_timeout_entry_t *entry)
 {
     struct websocket_loop *loop = container_of(entry, struct websocket_loop, turn);
-    while (!h2o_linklist_is_empty(&loop->turn_list)) {
+    for (int i = 0; i < WRITES_A_TURN && !h2o_linklist_is_empty(&loop->turn_list); i++) {
         struct websocket *socket = container_of(loop->turn_list.next, struct websocket, turn_link);
         h2o_linklist_unlink(&socket->turn_link);
         write_some(socket);
         settle(socket);
     }
+    if (!h2o_linklist_is_empty(&loop->turn_list)) /* not by the timer, which would run on now */
+        server_loop_wake(loop->server_loop);
 }
 
 /* --- input --- */
 
 static void fail(struct websocket *socket, enum websocket_end end, unsigned code)
 {
-    bool has_said_close = socket->state == WEBSOCKET_CLOSING;
+    bool has_said_close = socket->state == WEBSOCKET_CLOSING || is_stream(socket);
     set_end(socket, end);
     set_state(socket, WEBSOCKET_LEAVING);
     socket->closing_ms = now_ms();
     if (!has_said_close)
         enqueue_control(socket, websocket_close_frame(code, STR_NONE));
+    mark_turn(socket);
 }
 
 static enum websocket_end end_of_fault(unsigned code)
@@ -460,9 +482,27 @@ static void wait_for_next_turn(struct websocket *socket)
     server_loop_wake(socket->loop->server_loop);
 }
 
+/* Of an event stream. */
+static void drop_input(struct websocket *socket)
+{
+    h2o_socket_t *sock = sock_of(socket);
+    size_t size = sock->input->size;
+    bool is_too_much = size > STREAM_INPUT_MAX - socket->reader_bytes;
+    socket->reader_bytes += is_too_much ? 0 : (uint32_t)size;
+    h2o_buffer_consume(&sock->input, size);
+    trim_input(sock);
+    if (is_too_much && socket->state == WEBSOCKET_OPEN)
+        fail(socket, WEBSOCKET_END_PROTOCOL, 0);
+    set_reading(socket);
+}
+
 static void take_input(struct websocket *socket)
 {
     h2o_socket_t *sock = sock_of(socket);
+    if (is_stream(socket)) {
+        drop_input(socket);
+        return;
+    }
     struct str input = str_from(sock->input->bytes, sock->input->size);
     struct websocket_event event = {.type = WEBSOCKET_EVENT_NONE};
     struct websocket_reader *reader = take_reader(socket);
@@ -508,7 +548,8 @@ static void on_readable(h2o_socket_t *sock, const char *err)
         return;
     }
     counter_add(&socket->loop->counters.bytes_in, sock->bytes_read);
-    socket->heard_ms = now_ms();
+    if (!is_stream(socket))
+        socket->heard_ms = now_ms();
     socket->is_pinged = false;
     take_input(socket);
     settle(socket);
@@ -534,6 +575,16 @@ static void tick_open(struct websocket *socket, int64_t now)
     }
 }
 
+/* An event stream is silent on the client's side; the write of the comment says whether it is there. */
+static void tick_stream(struct websocket *socket, int64_t now)
+{
+    if (now - socket->heard_ms < socket->hub->options.ping_ms)
+        return;
+    socket->heard_ms = now;
+    if (outbox_is_empty(&socket->outbox))
+        enqueue_control(socket, shared_ref(socket->hub->ping));
+}
+
 static void on_tick(h2o_timeout_entry_t *entry)
 {
     struct websocket *socket = container_of(entry, struct websocket, tick);
@@ -545,6 +596,8 @@ static void on_tick(h2o_timeout_entry_t *entry)
     bool is_late = socket->closing_ms > 0 && now - socket->closing_ms > options->close_ms;
     if (is_overdue || is_late)
         finish_as(socket, WEBSOCKET_END_SLOW_READER);
+    else if (socket->state == WEBSOCKET_OPEN && is_stream(socket))
+        tick_stream(socket, now);
     else if (socket->state == WEBSOCKET_OPEN)
         tick_open(socket, now);
 }
@@ -563,12 +616,16 @@ void websocket_abandon(struct websocket *socket)
 
 bool websocket_prepare(struct websocket *socket, struct connection *connection)
 {
-    struct websocket_loop *loop = connection->loop->websockets;
-    assert(loop && loop->hub == socket->hub);
+    struct websocket_loop *loop = &socket->hub->loops[connection->loop->index];
     if (!loop->is_draining && websocket_slot_take(loop, socket) == ERR_OK)
         return true;
     websocket_abandon(socket);
     return false;
+}
+
+int websocket_status(const struct websocket *socket)
+{
+    return is_stream(socket) ? 200 : 101;
 }
 
 static void stop_socket(struct websocket *socket)
@@ -599,6 +656,9 @@ static void on_upgraded(void *user_data, h2o_socket_t *sock, size_t request_size
     set_state(socket, WEBSOCKET_OPEN);
     socket->heard_ms = now_ms();
     socket->tick.cb = on_tick;
+    if (options->send_buffer > 0) /* fails only on sockets that are gone */
+        (void)setsockopt(h2o_socket_get_fd(sock), SOL_SOCKET, SO_SNDBUF, &options->send_buffer,
+                         sizeof(options->send_buffer));
     h2o_timeout_link(loop->server_loop->context.loop, &loop->tick_timeout, &socket->tick);
     counter_add(&loop->counters.open, 1);
     counter_add(&loop->counters.opened, 1);

@@ -1,5 +1,5 @@
 /*
- * WebSockets (RFC 6455) on the server's connections. A service gives its callbacks and limits with
+ * WebSockets (RFC 6455), and event streams (net/event_stream.h), on the server's connections. A service gives its callbacks and limits with
  * the server's options, turns a request into a socket with websocket_accept() and request_reply(),
  * and from then on hears of it in callbacks on the loop thread that has the connection; these must
  * not block. Any thread may post to a socket by its id, which is never that of another one.
@@ -61,6 +61,7 @@ enum websocket_full_choice {
 
 /* Numbers that are 0 get the default behind them. Pointers must live as long as the server. */
 struct websocket_options {
+    bool is_event_stream; /* instead of WebSockets; see net/event_stream.h for what is different */
     const char *protocol; /* the only subprotocol, which a client must offer; NULL: none */
     const char *const
         *origins;            /* besides the server's own, "https://a.b"; NULL-terminated, or NULL */
@@ -68,6 +69,7 @@ struct websocket_options {
     size_t message_max;      /* 64 KiB */
     size_t queue_bytes_max;  /* of one connection, waiting to be sent; 256 KiB */
     size_t queue_frames_max; /* 1,024 */
+    int send_buffer; /* bytes that the kernel keeps for one connection; 0: as it thinks best */
     unsigned
         queue_burst; /* times these two for a client that reads, since many may be sent to it at once; 1 */
     size_t partial_max;   /* bytes of all messages that have begun to come in; 64 MiB */

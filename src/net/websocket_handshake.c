@@ -174,6 +174,31 @@ static bool admit(struct websocket_hub *hub)
     return true;
 }
 
+struct websocket *websocket_admit(struct websocket_hub *hub, struct request *request, void *data,
+                                  enum websocket_refusal *ret_refusal, int64_t *ret_retry_ms)
+{
+    enum websocket_refusal refusal = *ret_refusal;
+    assert(!request->res.websocket);
+    *ret_retry_ms = 0;
+    if (refusal == WEBSOCKET_ACCEPTED && !admit(hub)) {
+        refusal = WEBSOCKET_TOO_FAST;
+        *ret_retry_ms = retry_ms(hub);
+    }
+    struct websocket *socket = refusal == WEBSOCKET_ACCEPTED ? calloc(1, sizeof(*socket)) : NULL;
+    if (refusal == WEBSOCKET_ACCEPTED && !socket)
+        refusal = WEBSOCKET_NO_MEMORY;
+    atomic_fetch_add_explicit(&hub->refused[refusal], 1, memory_order_relaxed);
+    *ret_refusal = refusal;
+    if (!socket)
+        return NULL;
+    socket->hub = hub;
+    socket->data = data;
+    socket->peer_code = WEBSOCKET_ABNORMAL;
+    request->res.status = websocket_status(socket);
+    request->res.websocket = socket;
+    return socket;
+}
+
 /* --- the answer --- */
 
 static struct str accept_text(struct arena *arena, struct str key)
@@ -195,23 +220,9 @@ enum websocket_refusal websocket_accept(struct websocket_hub *hub, struct reques
 {
     struct str key = STR_NONE;
     enum websocket_refusal refusal = check(&hub->options, request, &key);
-    assert(!request->res.websocket);
-    *ret_retry_ms = 0;
-    if (refusal == WEBSOCKET_ACCEPTED && !admit(hub)) {
-        refusal = WEBSOCKET_TOO_FAST;
-        *ret_retry_ms = retry_ms(hub);
-    }
-    struct websocket *socket = refusal == WEBSOCKET_ACCEPTED ? calloc(1, sizeof(*socket)) : NULL;
-    if (refusal == WEBSOCKET_ACCEPTED && !socket)
-        refusal = WEBSOCKET_NO_MEMORY;
-    atomic_fetch_add_explicit(&hub->refused[refusal], 1, memory_order_relaxed);
-    if (!socket)
+    assert(!hub->options.is_event_stream);
+    if (!websocket_admit(hub, request, data, &refusal, ret_retry_ms))
         return refusal;
-    socket->hub = hub;
-    socket->data = data;
-    socket->peer_code = WEBSOCKET_ABNORMAL;
-    request->res.status = 101;
-    request->res.websocket = socket;
     response_header(request, "upgrade", STR("websocket"));
     response_header(request, "sec-websocket-accept", accept_text(&request->arena, key));
     if (hub->options.protocol)

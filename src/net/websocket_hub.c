@@ -15,6 +15,7 @@
  * Tasks and closes are not counted against it: each belongs to work that was bounded where it was
  * taken in.
  */
+#include "net/event_stream.h"
 #include "net/websocket_internal.h"
 
 #include "base/rand.h"
@@ -100,9 +101,10 @@ static int64_t tick_of(const struct websocket_options *options)
 
 struct websocket_hub *websocket_hub_new(const struct websocket_options *options, unsigned loops)
 {
-    assert(loops <= LOOPS_MAX && options->on_message);
+    assert(loops <= LOOPS_MAX && (options->on_message || options->is_event_stream));
     struct websocket_hub *hub = calloc(1, sizeof(*hub) + loops * sizeof(hub->loops[0]));
-    struct shared *ping = websocket_ping_frame();
+    struct shared *ping =
+        options->is_event_stream ? event_stream_comment() : websocket_ping_frame();
     if (!hub || !ping) {
         free(hub);
         shared_unref(ping);
@@ -407,6 +409,9 @@ void websocket_loop_take_posts(struct websocket_loop *loop)
     if (has_overflowed)
         close_overflowed(loop);
     websocket_loop_feed(loop);
+    h2o_context_t *context = &loop->server_loop->context;
+    if (!h2o_linklist_is_empty(&loop->turn_list) && !h2o_timeout_is_linked(&loop->turn))
+        h2o_timeout_link(context->loop, &context->zero_timeout, &loop->turn);
 }
 
 /* --- a loop's beginning and end --- */

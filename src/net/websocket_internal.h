@@ -33,11 +33,12 @@ struct websocket {
     h2o_linklist_t hungry_link; /* while its input waits for the next turn */
     h2o_timeout_entry_t tick;
     uint32_t slot, generation;
-    int64_t heard_ms;      /* when bytes came last */
-    int64_t message_ms;    /* since when a message is coming in; 0: none */
-    int64_t write_ms;      /* since when a write is under way; 0: none */
-    int64_t closing_ms;    /* since when it is CLOSING or LEAVING */
-    uint32_t reader_bytes; /* as they are counted in the loop */
+    int64_t heard_ms;   /* when bytes came last; of an event stream, when they were sent last */
+    int64_t message_ms; /* since when a message is coming in; 0: none */
+    int64_t write_ms;   /* since when a write is under way; 0: none */
+    int64_t closing_ms; /* since when it is CLOSING or LEAVING */
+    uint32_t
+        reader_bytes; /* as they are counted in the loop; of an event stream, all that came in */
     uint16_t peer_code;
     uint8_t state;
     uint8_t end; /* why, once it is not OPEN */
@@ -117,14 +118,23 @@ ERR_MUST_USE enum err websocket_slot_take(struct websocket_loop *loop, struct we
 /* Its id is nobody's from here on. */
 void websocket_slot_leave(struct websocket_loop *loop, struct websocket *socket);
 
+/* --- websocket_handshake.c --- */
+
+/* A socket that the request is to become, if that many are admitted; else NULL. */
+struct websocket *websocket_admit(struct websocket_hub *hub, struct request *request, void *data,
+                                  enum websocket_refusal *ret_refusal, int64_t *ret_retry_ms);
+
 /* --- websocket.c --- */
 
-/* The accepted request is to be answered with 101. False: it cannot; the socket is gone then, and
+/* What the answer has that makes the socket. */
+int websocket_status(const struct websocket *socket);
+
+/* The accepted request is to be answered with that. False: it cannot; the socket is gone then, and
  * the caller answers otherwise. On the loop. */
 bool websocket_prepare(struct websocket *socket, struct connection *connection);
 /* Sends that answer, whose head is in h2o; the connection is the socket's from then on. */
 void websocket_upgrade(struct websocket *socket, h2o_req_t *h2o);
-/* The accepted request is not answered with 101 after all. */
+/* The accepted request is answered otherwise after all. */
 void websocket_abandon(struct websocket *socket);
 /* Goes on with those that have used up their last turn. */
 void websocket_loop_feed(struct websocket_loop *loop);

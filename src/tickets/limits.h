@@ -78,6 +78,23 @@
 /* Rows without mail after which the cursor is written all the same. */
 #define MAIL_CURSOR_ROWS 5000
 
+/* The live map. */
+#define LIVE_LISTENERS_MAX       200000 /* of all events, and never more than */
+#define LIVE_CONNECTIONS_PERCENT 80     /* so much of the connections that the server takes */
+#define LIVE_PER_EVENT_MAX       100000
+#define LIVE_PER_NETWORK_MAX     4096 /* of one address (IPv6: /64): a crowd behind one NAT fits in */
+#define LIVE_VIEWS_MAX           1024 /* events that somebody listens to, or has lately */
+#define LIVE_TICK_MS             100  /* how long changes are gathered, and */
+#define LIVE_TICK_LISTENERS      10000 /* so much longer again for each so many listeners of the event */
+#define LIVE_KEPT_MS             60000 /* how long it is known what the last listener has seen */
+#define LIVE_RETRY_MS            1000  /* after an event could not be read */
+#define LIVE_QUEUE_BYTES_MAX     (512u << 10) /* of one listener that reads slowly */
+#define LIVE_QUEUE_FRAMES_MAX    64
+#define LIVE_SEND_BUFFER         (64 << 10) /* the same, in the kernel */
+#define LIVE_COMMENT_MS          15000
+#define LIVE_ADMIT_PER_S         5000
+#define LIVE_ID_MAX              64
+
 #define BRIDGE_POLL_MS 100 /* how often the journal is looked at for messages to organizers */
 /* Rows without a message after which the cursor is written all the same. */
 #define BRIDGE_CURSOR_ROWS 5000

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "tickets/event_cancel.h"
 #include "tickets/expiry.h"
+#include "tickets/live.h"
 #include "tickets/mailer.h"
 #include "tickets/payment.h"
 #include "tickets/replay_keys.h"
@@ -61,6 +62,8 @@ static enum err tickets_open(struct tickets *tickets)
         err = expiry_new(tickets, &tickets->expiry);
     if (!err)
         err = search_new(config, &tickets->search);
+    if (!err)
+        err = live_new(tickets, &tickets->live);
     if (!err)
         err = service_join_routes(&tickets->service, route_tables,
                                   sizeof(route_tables) / sizeof(route_tables[0]));
@@ -138,6 +141,7 @@ enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
 
 void tickets_stop(struct tickets *tickets)
 {
+    live_stop(tickets->live);
     mailer_stop(tickets->mailer);
     tickets->mailer = NULL;
     tail_stop(tickets->tail);
@@ -153,6 +157,7 @@ void tickets_free(struct tickets *tickets)
     if (!tickets)
         return;
     metrics_forget(tickets);
+    live_free(tickets->live);
     tail_free(tickets->tail);
     search_free(tickets->search);
     expiry_free(tickets->expiry);

@@ -9,6 +9,7 @@
 struct expiry;
 struct payments;
 struct replay_keys;
+struct live;
 struct mailer;
 struct search;
 struct tail;
@@ -24,6 +25,7 @@ struct tickets {
     struct payments *payments;
     struct replay_keys *replay_keys;
     struct mailer *mailer;
+    struct live *live; /* started by whoever has the server */
     struct search *search;
     struct tail *tail;                /* NULL: no other node writes to this database */
     _Atomic bool has_stalled_cancels; /* see event_cancel.c */
@@ -51,6 +53,7 @@ void tickets_free(struct tickets *tickets);
     TABLE(venue_routes)                                                                            \
     TABLE(event_routes)                                                                            \
     TABLE(seatmap_routes)                                                                          \
+    TABLE(live_routes)                                                                             \
     TABLE(booking_routes)                                                                          \
     TABLE(payment_routes)                                                                          \
     TABLE(ticket_routes)                                                                           \

@@ -64,11 +64,13 @@ get /v1/events/{id}                         ok  401   ok  ok  ok  ok  ok  ok  ok
 get /v1/events/{id}/seatmap                 ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/availability            ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/seats                   ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+get /v1/events/{id}/live                    ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/journal-head            ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id} (draft)                 404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/seatmap (draft)         404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/availability (draft)    404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/seats (draft)           404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
+get /v1/events/{id}/live (draft)            404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/journal-head (draft)    404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 
 post /v1/bookings                           401 401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok

@@ -50,6 +50,7 @@ const EXERCISES = {
     'post /v1/events/{id}/areas': () => [server.admin, `/v1/events/${event.id}/areas`, { areas: [{ name: 'Terrace', capacity: 5, category: 'back' }] }],
     'get /v1/events/{id}/seatmap': () => [server.anonymous, `/v1/events/${event.id}/seatmap`],
     'get /v1/events/{id}/availability': () => [server.anonymous, `/v1/events/${event.id}/availability`],
+    'get /v1/events/{id}/live': () => [server.anonymous, `/v1/events/${event.id}/live`],
     'get /v1/events/{id}/seats': () => [server.anonymous, `/v1/events/${event.id}/seats`],
     'get /v1/events/{id}/journal-head': () => [server.anonymous, `/v1/events/${event.id}/journal-head`],
     'get /v1/events/{id}/report': () => [server.admin, `/v1/events/${event.id}/report`],
@@ -150,7 +151,7 @@ test('routes for people who are logged in are 401 for others, before all else', 
     assert.deepEqual(open.sort(), [
         'get /healthz', 'get /metrics', 'get /openapi.json', 'get /readyz', 'get /v1/events', 'get /v1/events/{id}', 'get /v1/events/{id}/availability',
         'get /v1/events/{id}/journal-head',
-        'get /v1/events/{id}/seatmap', 'get /v1/events/{id}/seats', 'get /v1/services', 'post /v1/payments/webhooks/{provider}', 'post /v1/sessions', 'post /v1/users',
+        'get /v1/events/{id}/live', 'get /v1/events/{id}/seatmap', 'get /v1/events/{id}/seats', 'get /v1/services', 'post /v1/payments/webhooks/{provider}', 'post /v1/sessions', 'post /v1/users',
     ], 'a new public route must be meant');
 });
 

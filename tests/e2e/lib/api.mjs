@@ -9,13 +9,20 @@ import { gunzipSync } from 'node:zlib';
 
 export const newKey = () => randomUUID();
 
-/* One request; resolves with the answer, rejects when the connection breaks. */
+/* One request; resolves with the answer, rejects when the connection breaks. Of an event stream, which does not end, the answer has the
+ * first event. */
 export function send(url, { method = 'GET', headers = {}, body, agent, ca } = {}) {
     return new Promise((resolve, reject) => {
         const { request } = url.startsWith('https:') ? https : http;
         const req = request(url, { method, headers, agent, ca }, (res) => {
             const chunks = [];
-            res.on('data', (chunk) => chunks.push(chunk));
+            const isStream = res.headers['content-type'] === 'text/event-stream';
+            res.on('data', (chunk) => {
+                chunks.push(chunk);
+                if (!isStream || !Buffer.concat(chunks).includes('\n\n')) return;
+                resolve(answerOf(res, Buffer.concat(chunks)));
+                req.destroy();
+            });
             res.on('error', reject);
             res.on('end', () => resolve(answerOf(res, Buffer.concat(chunks))));
             res.on('close', () => res.complete || reject(new Error('the answer was cut off')));
