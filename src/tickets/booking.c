@@ -185,6 +185,33 @@ enum err booking_hold(struct tickets *tickets, struct writer_tx *tx, struct book
     return err;
 }
 
+static bool has_no(const uint32_t *nos, size_t count, uint32_t no)
+{
+    for (size_t i = 0; i < count; i++)
+        if (nos[i] == no)
+            return false;
+    return true;
+}
+
+enum err booking_unhold(struct writer_tx *tx, const struct booking *booking,
+                        const struct hold_conflicts *conflicts)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; !err && i < booking->seat_count; i++) {
+        uint32_t seat_no = booking->seats[i].seat_no;
+        if (has_no(conflicts->seat_nos, conflicts->seat_count, seat_no))
+            err = booking_store_claim_free(tx->db, booking->event_id, seat_no, booking->id);
+    }
+    for (size_t i = 0; !err && i < booking->area_count; i++) {
+        const struct booking_area *area = &booking->areas[i];
+        int64_t free_places;
+        if (has_no(conflicts->area_nos, conflicts->area_count, area->area_no))
+            err = booking_store_area_take(tx->db, booking->event_id, area->area_no,
+                                          -(int64_t)area->quantity, &free_places);
+    }
+    return err;
+}
+
 /* --- Payment and confirmation --- */
 
 enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx,

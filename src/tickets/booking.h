@@ -63,6 +63,11 @@ struct hold_conflicts {
 ERR_MUST_USE enum err booking_hold(struct tickets *tickets, struct writer_tx *tx,
                                    struct booking *booking, struct hold_conflicts *ret_conflicts);
 
+/* After that conflict, in the same job: gives back what was taken, so that another choice may be held
+ * instead. */
+ERR_MUST_USE enum err booking_unhold(struct writer_tx *tx, const struct booking *booking,
+                                     const struct hold_conflicts *conflicts);
+
 /* Transitions: in a job's apply, on a booking just loaded in that job. They change rows, journal
  * and staged effects, and *booking. ERR_CONFLICT: the state forbids it (nothing was changed). */
 ERR_MUST_USE enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx,

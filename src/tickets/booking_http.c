@@ -51,7 +51,19 @@ struct hold_call {
     struct event_model *model;
     uint64_t replay_id; /* from memory; verified against the row */
     bool is_key_new;
+    struct best_ask best; /* count 0: places were chosen */
+    struct best_marks marks;
+    size_t kept_seats, kept_areas; /* marks that prepare has set */
+    uint32_t largest_group;        /* when the best available are not to be had */
 };
+
+/* What is asked for is asked for no longer: the answer is about to leave. */
+static void hold_at_end(void *prepared)
+{
+    struct hold_call *hold = prepared;
+    if (hold->marks.model)
+        best_release(&hold->marks, 0, 0);
+}
 
 static void conflicts_reply(struct call *call, const struct event_model *model,
                             const struct hold_conflicts *conflicts)
@@ -70,6 +82,40 @@ static void conflicts_reply(struct call *call, const struct event_model *model,
     }
     json_close_array(&writer);
     problem_end(call, &writer, PROBLEM_SEATS_UNAVAILABLE, body);
+}
+
+static void no_best_reply(struct call *call, uint32_t largest_group)
+{
+    struct buf *body;
+    struct json_writer writer =
+        problem_begin(call, PROBLEM_SEATS_UNAVAILABLE, "There are no such places together.", &body);
+    json_key(&writer, "conflicts");
+    json_open_array(&writer);
+    json_close_array(&writer);
+    json_put_i64(&writer, "largest_group", largest_group);
+    problem_end(call, &writer, PROBLEM_SEATS_UNAVAILABLE, body);
+}
+
+/* Answers when the event wants no seat left alone and this choice leaves one. From memory: where
+ * other nodes sell at the same moment, one may be left all the same. */
+static void hold_check_alone(struct call *call, const struct hold_call *hold)
+{
+    uint32_t seat_nos[2 * BOOKING_PLACES_MAX];
+    char names[2 * BOOKING_PLACES_MAX * (PLAN_GUID_MAX + 2)];
+    struct buf text = {.data = names, .cap = sizeof(names) - 1, .max = sizeof(names) - 1};
+    struct field_errors errors;
+    if (!hold->model->event.has_orphan_rule || hold->best.count > 0)
+        return;
+    size_t count = best_left_alone(hold->model, &hold->booking, seat_nos);
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++) {
+        buf_append(&text, STR(", ").data, i > 0 ? 2 : 0);
+        buf_append_str(&text, hold->model->layout->seats[seat_nos[i]].guid);
+    }
+    field_errors_init(&errors, call_arena(call));
+    field_errors_add(&errors, "seat_ids", "would leave alone: %.*s", STR_ARG(buf_str(&text)));
+    problem_fields_as(call, PROBLEM_LIMIT_EXCEEDED, &errors);
 }
 
 /* Fills hold from the body; false when a refusal was answered, ERR_AGAIN through ret_err when the
@@ -95,7 +141,7 @@ static bool hold_decode(struct call *call, struct db *db, struct hold_call *hold
     }
     if (*ret_err)
         return false;
-    enum err err = hold_resolve(&body, hold->model, booking, &errors);
+    enum err err = hold_resolve(&body, hold->model, booking, &hold->best, &errors);
     if (err == ERR_LIMIT)
         problem_fields_as(call, PROBLEM_LIMIT_EXCEEDED, &errors);
     else if (err)
@@ -121,6 +167,27 @@ static void hold_key(struct call *call, struct hold_call *hold)
         hold->is_key_new = false;
 }
 
+/* Marks what is asked for, after picking it where that is left to us. Refuses from memory only when
+ * the key is new: what is not there may have gone to the same request. */
+static void hold_ask(struct call *call, struct hold_call *hold)
+{
+    struct best_places places;
+    hold->marks.model = hold->model;
+    call->at_end = hold_at_end;
+    if (hold->best.count == 0) {
+        if (hold->is_key_new)
+            hold_check_alone(call, hold);
+        if (!call_is_answered(call))
+            best_mark_seats(&hold->marks, &hold->booking);
+    } else if (best_pick(&hold->best, &hold->marks, &places) == ERR_OK) {
+        hold_set_places(&hold->booking, hold->model, &places);
+    } else if (hold->is_key_new) {
+        no_best_reply(call, places.largest_group);
+    }
+    hold->kept_seats = hold->marks.seat_count;
+    hold->kept_areas = hold->marks.area_count;
+}
+
 static enum err hold_prepare(struct call *call, struct db *db)
 {
     struct hold_call *hold = ARENA_NEW(call_arena(call), struct hold_call);
@@ -144,6 +211,8 @@ static enum err hold_prepare(struct call *call, struct db *db)
         return ERR_OK;
     if (taken > 0 && hold->is_key_new)
         conflicts_reply(call, hold->model, &conflicts);
+    else
+        hold_ask(call, hold);
     return ERR_OK;
 }
 
@@ -237,10 +306,59 @@ static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struc
     return false;
 }
 
+/* Holds what was picked, or, when the claims say that it is gone, something else. ERR_CONFLICT: there
+ * is nothing, as hold->largest_group says. */
+static enum err hold_best(struct call *call, struct writer_tx *tx, struct hold_call *hold,
+                          struct booking *booking)
+{
+    struct best_places places = {0};
+    struct hold_conflicts conflicts;
+    bool has_places = booking->seat_count + booking->area_count > 0;
+    for (int picks = 0; picks <= BEST_PICKS_MAX; picks++) {
+        if (!has_places && best_pick(&hold->best, &hold->marks, &places) != ERR_OK)
+            break;
+        if (!has_places)
+            hold_set_places(booking, hold->model, &places);
+        enum err err = booking_hold(call_tickets(call), tx, booking, &conflicts);
+        if (err != ERR_CONFLICT)
+            return err;
+        best_note_gone(hold->model, &conflicts);
+        err = booking_unhold(tx, booking, &conflicts);
+        if (err)
+            return err;
+        has_places = false;
+        places.largest_group = hold->best.count - 1; /* others were faster each time */
+    }
+    hold->largest_group = places.largest_group;
+    return ERR_CONFLICT;
+}
+
+/* ERR_OK, or ERR_CONFLICT after a refusal was answered. */
+static enum err hold_places(struct call *call, struct writer_tx *tx, struct hold_call *hold,
+                            struct booking *booking)
+{
+    struct hold_conflicts conflicts;
+    if (hold->best.count > 0) {
+        enum err err = hold_best(call, tx, hold, booking);
+        if (err == ERR_CONFLICT)
+            no_best_reply(call, hold->largest_group);
+        return err;
+    }
+    if (hold_taken_seats(hold->model, booking, &conflicts) == 0)
+        hold_check_alone(call, hold);
+    if (call_is_answered(call))
+        return ERR_CONFLICT;
+    enum err err = booking_hold(call_tickets(call), tx, booking, &conflicts);
+    if (err == ERR_CONFLICT)
+        conflicts_reply(call, hold->model, &conflicts);
+    return err;
+}
+
 static enum err hold_apply(struct call *call, struct writer_tx *tx)
 {
     struct hold_call *hold = call->prepared;
     struct booking first;
+    best_release(&hold->marks, hold->kept_seats, hold->kept_areas);
     enum err err = hold_find_first(call, tx, &hold->booking, &first);
     if (!err)
         return hold_replay(call, hold, &first);
@@ -248,20 +366,14 @@ static enum err hold_apply(struct call *call, struct writer_tx *tx)
         return err;
     if (!hold_is_allowed(call, tx, hold, &err))
         return err;
-    struct tickets *tickets = call_tickets(call);
     struct booking booking =
         hold->booking; /* apply may run again: the prepared one stays as it is */
-    struct hold_conflicts conflicts;
     booking.state = BOOKING_HELD;
     booking.created_at = tx->now_ms;
     booking.expires_at = tx->now_ms + hold->model->event.hold_ttl_s * 1000;
-    err = booking_hold(tickets, tx, &booking, &conflicts);
-    if (err == ERR_CONFLICT) {
-        conflicts_reply(call, hold->model, &conflicts);
-        return ERR_OK;
-    }
+    err = hold_places(call, tx, hold, &booking);
     if (err)
-        return err;
+        return call_is_answered(call) ? ERR_OK : err;
     struct booking_view view = {.booking = &booking, .model = hold->model};
     return booking_reply(call, 201, &view);
 }

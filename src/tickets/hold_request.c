@@ -30,6 +30,11 @@ const struct json_field hold_body_fields[] = {
      .min = 1,
      .max = HOLD_LIST_MAX,
      .doc = "General-admission places: [{area_id, quantity}]."},
+    {.name = "best_available",
+     .kind = JSON_OBJECT,
+     .offset = offsetof(struct hold_body, best_available),
+     .has_offset = offsetof(struct hold_body, has_best),
+     .doc = "Instead of both: {count, category?, section?, accessible?, may_split?}."},
     {0},
 };
 
@@ -54,6 +59,16 @@ static const struct json_field area_body_fields[] = {
     {0},
 };
 
+/* Puts a seat where it belongs in layout order, so that every booking claims in the same order. */
+static void add_seat(struct booking *booking, uint32_t seat_no, int64_t price)
+{
+    size_t at = booking->seat_count++;
+    for (; at > 0 && booking->seats[at - 1].seat_no > seat_no; at--)
+        booking->seats[at] = booking->seats[at - 1];
+    booking->seats[at] = (struct booking_seat){seat_no, price};
+    booking->amount += price;
+}
+
 static void resolve_seats(const struct hold_body *body, const struct event_model *model,
                           struct booking *booking, struct field_errors *errors)
 {
@@ -72,12 +87,7 @@ static void resolve_seats(const struct hold_body *body, const struct event_model
                              STR_ARG(body->seat_ids.items[i]));
             continue;
         }
-        /* In layout order, so that every booking claims in the same order. */
-        size_t at = booking->seat_count++;
-        for (; at > 0 && booking->seats[at - 1].seat_no > seat_no; at--)
-            booking->seats[at] = booking->seats[at - 1];
-        booking->seats[at] = (struct booking_seat){seat_no, price};
-        booking->amount += price;
+        add_seat(booking, seat_no, price);
         booking->places++;
     }
 }
@@ -128,22 +138,121 @@ static void resolve_areas(const struct hold_body *body, const struct event_model
     }
 }
 
+/* --- Best available --- */
+
+struct best_body {
+    struct str category, section;
+    int64_t count, accessible;
+    bool has_category, has_section, may_split;
+};
+
+static const struct json_field best_body_fields[] = {
+    {.name = "count",
+     .kind = JSON_I64,
+     .offset = offsetof(struct best_body, count),
+     .is_required = true,
+     .min = 1,
+     .max = HOLD_LIST_MAX},
+    {.name = "category",
+     .kind = JSON_STR,
+     .offset = offsetof(struct best_body, category),
+     .has_offset = offsetof(struct best_body, has_category),
+     .min = 1,
+     .max = PLAN_NAME_MAX},
+    {.name = "section",
+     .kind = JSON_STR,
+     .offset = offsetof(struct best_body, section),
+     .has_offset = offsetof(struct best_body, has_section),
+     .min = 1,
+     .max = 64},
+    {.name = "accessible",
+     .kind = JSON_I64,
+     .offset = offsetof(struct best_body, accessible),
+     .max = HOLD_LIST_MAX},
+    {.name = "may_split", .kind = JSON_BOOL, .offset = offsetof(struct best_body, may_split)},
+    {0},
+};
+
+static void resolve_names(const struct best_body *body, const struct event_model *model,
+                          struct best_ask *ask, struct field_errors *errors)
+{
+    uint64_t section_no = 0;
+    ask->has_category = body->has_category;
+    ask->has_section = body->has_section;
+    if (body->has_category &&
+        !layout_find_category(model->layout, body->category, &ask->category_no))
+        field_errors_add(errors, "best_available.category", "this event has no such category");
+    else if (body->has_category && model->prices[ask->category_no] == PRICE_NONE)
+        field_errors_add(errors, "best_available.category", "the category is not for sale");
+    if (body->has_section && (id_parse(body->section, "sec", &section_no) != ERR_OK ||
+                              section_no >= model->layout->section_count))
+        field_errors_add(errors, "best_available.section", "this event has no such section");
+    ask->section_no = (uint32_t)section_no;
+}
+
+static void resolve_best(const struct hold_body *hold, const struct event_model *model,
+                         struct booking *booking, struct best_ask *ask, struct field_errors *errors)
+{
+    struct best_body body = {0};
+    if (hold->has_seat_ids || hold->has_areas)
+        field_errors_add(errors, "best_available", "stands alone, without seat_ids and areas");
+    if (json_decode_node(errors->arena, hold->best_available, "best_available", best_body_fields,
+                         &body, errors) != ERR_OK)
+        return; /* on the list */
+    if (body.accessible > body.count)
+        field_errors_add(errors, "best_available.accessible", "must be at most count");
+    resolve_names(&body, model, ask, errors);
+    ask->count = (uint32_t)body.count;
+    ask->accessible = (uint32_t)body.accessible;
+    ask->may_split = body.may_split;
+    booking->places = ask->count;
+}
+
+void hold_set_places(struct booking *booking, const struct event_model *model,
+                     const struct best_places *places)
+{
+    const struct layout *layout = model->layout;
+    booking->amount = 0;
+    booking->seat_count = booking->area_count = 0;
+    for (size_t i = 0; i < places->seat_count; i++)
+        add_seat(booking, places->seat_nos[i],
+                 model->prices[layout->seat_categories[places->seat_nos[i]]]);
+    for (size_t i = 0; i < places->area_count; i++) {
+        const struct model_area *area = &model->areas[places->areas[i].index];
+        int64_t price = model->prices[area->category_no];
+        uint32_t quantity = places->areas[i].quantity;
+        size_t at = 0;
+        while (at < booking->area_count && booking->areas[at].area_no != area->area_no)
+            at++;
+        if (at == booking->area_count)
+            booking->areas[booking->area_count++] = (struct booking_area){area->area_no, 0, price};
+        booking->areas[at].quantity += quantity;
+        booking->amount += price * quantity;
+    }
+}
+
 static enum err over_limit(const struct hold_body *body, const struct event_model *model,
                            struct field_errors *errors)
 {
-    field_errors_add(errors, body->has_seat_ids ? "seat_ids" : "areas",
+    const char *field = body->has_best ? "best_available.count" : "areas";
+    field_errors_add(errors, body->has_seat_ids ? "seat_ids" : field,
                      "at most %lld places in one booking", (long long)model->event.per_booking);
     return ERR_LIMIT;
 }
 
 enum err hold_resolve(const struct hold_body *body, const struct event_model *model,
-                      struct booking *booking, struct field_errors *errors)
+                      struct booking *booking, struct best_ask *ret_ask,
+                      struct field_errors *errors)
 {
+    *ret_ask = (struct best_ask){0};
     if (body->seat_ids.count > BOOKING_PLACES_MAX ||
         (body->has_areas && json_count(body->areas) > BOOKING_PLACES_MAX))
         return over_limit(body, model, errors);
-    if (!body->has_seat_ids && !body->has_areas)
-        field_errors_add(errors, "seat_ids", "seat_ids or areas must name what to hold");
+    if (!body->has_seat_ids && !body->has_areas && !body->has_best)
+        field_errors_add(errors, "seat_ids",
+                         "seat_ids, areas or best_available must say what to hold");
+    if (body->has_best)
+        resolve_best(body, model, booking, ret_ask, errors);
     if (body->has_seat_ids)
         resolve_seats(body, model, booking, errors);
     if (body->has_areas)

@@ -89,6 +89,9 @@ void event_model_unref(struct event_model *model)
     free((void *)model->seats);
     free((void *)model->section_available);
     free((void *)model->area_available);
+    free((void *)model->asked_seats);
+    free((void *)model->asked_areas);
+    free((void *)model->gone_until);
     free(model->seat_versions);
     free(model->area_versions);
     pthread_mutex_destroy(&model->change_lock);
@@ -154,6 +157,8 @@ static void model_count(struct event_model *model)
     int64_t available = 0, total = 0;
     for (uint32_t i = 0; i < layout->section_count; i++)
         atomic_store(&model->section_available[i], 0);
+    for (uint32_t i = 0; i < layout->category_count; i++)
+        atomic_store(&model->category_available[i], 0);
     for (uint32_t i = 0; i < layout->seat_count; i++) {
         if (model->prices[layout->seats[i].category_no] == PRICE_NONE)
             continue;
@@ -162,6 +167,7 @@ static void model_count(struct event_model *model)
             continue;
         available++;
         atomic_fetch_add(&model->section_available[layout->seats[i].section_no], 1);
+        atomic_fetch_add(&model->category_available[layout->seats[i].category_no], 1);
     }
     for (uint32_t i = 0; i < model->area_count; i++) {
         total += model->areas[i].capacity;
@@ -169,6 +175,18 @@ static void model_count(struct event_model *model)
     }
     model->total = total;
     atomic_store(&model->available, available);
+}
+
+static enum err make_marks(const struct inventory *inventory, struct event_model *model)
+{
+    size_t seats = (size_t)model->layout->seat_count + 1;
+    model->asked_seats = calloc(seats, sizeof(*model->asked_seats));
+    model->asked_areas = calloc((size_t)model->area_count + 1, sizeof(*model->asked_areas));
+    if (inventory->is_followed)
+        model->gone_until = calloc(seats, sizeof(*model->gone_until));
+    bool is_ok =
+        model->asked_seats && model->asked_areas && (model->gone_until || !inventory->is_followed);
+    return is_ok ? ERR_OK : ERR_NOMEM;
 }
 
 static enum err model_build(struct inventory *inventory, struct db *db, uint64_t event_id,
@@ -188,6 +206,8 @@ static enum err model_build(struct inventory *inventory, struct db *db, uint64_t
     if (!model->seats || !model->section_available)
         return ERR_NOMEM;
     err = inventory_store_load(db, model);
+    if (!err)
+        err = make_marks(inventory, model);
     if (!err && inventory->is_followed)
         err = event_model_follow(model, db);
     if (err)

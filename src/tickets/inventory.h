@@ -37,6 +37,13 @@ struct event_model {
     _Atomic uint8_t *seats;             /* enum seat_state by seat_no */
     _Atomic int32_t *section_available; /* free seats with a price, by section_no */
     _Atomic int32_t *area_available;    /* by index in areas */
+    /* Free seats with a price by category_no. */
+    _Atomic int32_t category_available[PLAN_CATEGORIES_MAX];
+    /* What requests under way ask for (best.h): seats, 1 each; places of areas by index. And until when,
+     * in ticks, seats are known to be gone to other nodes; NULL where there are none. */
+    _Atomic uint8_t *asked_seats;
+    _Atomic int32_t *asked_areas;
+    _Atomic uint32_t *gone_until;
     struct model_area {
         uint32_t area_no;
         struct str guid, name;

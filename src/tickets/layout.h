@@ -51,6 +51,7 @@ struct layout_area {
 #define SECTION_NONE UINT32_MAX
 
 struct seatmap;
+struct best_rows;
 
 struct layout {
     uint64_t venue_id;
@@ -67,6 +68,7 @@ struct layout {
     uint32_t *section_seats;  /* seats by section_no * category_count + category_no */
     _Atomic(struct seatmap *)
         seatmaps; /* rendered maps of it, newest first (seatmap.c); freed with the layout */
+    struct best_rows *best;  /* the plan as parties see it */
     struct map seat_by_guid; /* str_hash(guid) to seat_no + 1; compare the guid */
     struct arena arena;
     _Atomic int refs;

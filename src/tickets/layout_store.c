@@ -7,6 +7,7 @@
 #include "tickets/layout.h"
 
 #include "base/json.h"
+#include "tickets/best_rows.h"
 #include "tickets/limits.h"
 #include "tickets/seatmap.h"
 
@@ -214,6 +215,8 @@ static enum err load_parts(struct db *db, struct layout *layout)
         err = load_rows(db, &SQL_SEATS, layout, layout->seat_count, on_seat);
     if (!err)
         err = load_rows(db, &SQL_AREAS, layout, layout->area_count, on_area);
+    if (!err)
+        err = best_rows_make(layout, &layout->best);
     return !err && layout->arena.overflow ? ERR_NOMEM : err;
 }
 

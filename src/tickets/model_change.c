@@ -63,6 +63,8 @@ static void set_seat(struct event_model *model, uint32_t seat_no, enum seat_stat
         return;
     atomic_fetch_add_explicit(&model->section_available[seat->section_no], change,
                               memory_order_relaxed);
+    atomic_fetch_add_explicit(&model->category_available[seat->category_no], change,
+                              memory_order_relaxed);
     atomic_fetch_add_explicit(&model->available, change, memory_order_relaxed);
 }
 

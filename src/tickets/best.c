@@ -1,0 +1,476 @@
+/*
+ * Picking places; the rules stand in best.h.
+ *
+ * A search walks runs, nearest first, and takes the best window of the first run that has one. It
+ * reads bytes that others change meanwhile. So a pick is: search, mark, look again. A mark is
+ * granted by compare-and-swap; the second look finds neighbours that were marked in between, of two
+ * who mark side by side at the same moment at least one sees the other. Who loses searches again.
+ */
+#include "tickets/best.h"
+
+#include "base/clock.h"
+#include "tickets/best_rows.h"
+
+#include <assert.h>
+#include <math.h>
+
+#define GONE_SHIFT 26 /* nanoseconds to ticks of 67 ms, of which 32 bits last for nine years */
+#define GONE_TICKS ((uint32_t)(BEST_GONE_MS * 1000000LL >> GONE_SHIFT))
+
+#define NEARER_SHARE 0.99999f
+
+struct search {
+    const struct event_model *model;
+    const struct best_rows *rows;
+    const struct best_ask *ask;
+    uint32_t now;     /* in ticks, for seats that are known to be gone */
+    uint32_t longest; /* a search in vain has seen no more open seats side by side */
+};
+
+/* Parties by their groups, in the order in which they are tried. */
+static const char *const partitions[] = {
+    "6",      "33",  "42",   "51", "222", "321", "411",  "2211",  "3111", "21111",
+    "111111", "5",   "32",   "41", "221", "311", "2111", "11111", "4",    "22",
+    "31",     "211", "1111", "3",  "21",  "111", "2",    "11",    "1"};
+
+static uint32_t partition_sum(const char *parts)
+{
+    uint32_t sum = 0;
+    for (; *parts; parts++)
+        sum += (uint32_t)(*parts - '0');
+    return sum;
+}
+
+/* --- Seats --- */
+
+static uint32_t ticks_now(void)
+{
+    return (uint32_t)((uint64_t)clock_mono_ns() >> GONE_SHIFT);
+}
+
+static bool is_known_gone(const struct event_model *model, uint32_t seat_no, uint32_t now)
+{
+    if (!model->gone_until)
+        return false;
+    uint32_t until = atomic_load_explicit(&model->gone_until[seat_no], memory_order_relaxed);
+    return until != 0 && (int32_t)(until - now) > 0;
+}
+
+/* Free, and nobody asks for it. Of a category that is for sale. */
+static bool is_open(const struct event_model *model, uint32_t seat_no, uint32_t now)
+{
+    /* The mark first, then the seat: a mark ends after its seat shows as taken. The first look only
+     * spares what is sold already the rest. */
+    return atomic_load_explicit(&model->seats[seat_no], memory_order_relaxed) == SEAT_FREE &&
+           atomic_load(&model->asked_seats[seat_no]) == 0 &&
+           atomic_load_explicit(&model->seats[seat_no], memory_order_acquire) == SEAT_FREE &&
+           !is_known_gone(model, seat_no, now);
+}
+
+static bool is_for_sale(const struct event_model *model, uint32_t seat_no)
+{
+    return model->prices[model->layout->seat_categories[seat_no]] != PRICE_NONE;
+}
+
+static bool is_open_place(const struct search *search, uint32_t place)
+{
+    uint32_t seat_no = search->rows->seat_nos[place];
+    return is_for_sale(search->model, seat_no) && is_open(search->model, seat_no, search->now);
+}
+
+static bool has_before(const struct best_rows *rows, uint32_t place)
+{
+    return !(rows->flags[place] & BEST_BENCH_START);
+}
+
+static bool has_after(const struct best_rows *rows, uint32_t place)
+{
+    return place + 1 < rows->place_count && !(rows->flags[place + 1] & BEST_BENCH_START);
+}
+
+/* Whether seats of this category are so many that none may be left alone. */
+static bool is_strict(const struct event_model *model, uint32_t category_no)
+{
+    int64_t open =
+        atomic_load_explicit(&model->category_available[category_no], memory_order_relaxed);
+    return open * 100 >
+           (int64_t)model->layout->best->category_seats[category_no] * BEST_STRICT_PERCENT;
+}
+
+/* Whether the rule protects the seat at this place, which is beside one that is about to go. */
+static bool is_protected(const struct search *search, uint32_t place)
+{
+    return is_open_place(search, place) && !(search->rows->flags[place] & BEST_ACCESSIBLE) &&
+           is_strict(search->model,
+                     search->model->layout->seat_categories[search->rows->seat_nos[place]]);
+}
+
+/* Whether somebody would sit between a window and what is taken, alone. */
+static bool leaves_alone(const struct search *search, uint32_t first, uint32_t size)
+{
+    const struct best_rows *rows = search->rows;
+    uint32_t last = first + size - 1;
+    if (has_before(rows, first) && is_protected(search, first - 1) &&
+        !(has_before(rows, first - 1) && is_open_place(search, first - 2)))
+        return true;
+    return has_after(rows, last) && is_protected(search, last + 1) &&
+           !(has_after(rows, last + 1) && is_open_place(search, last + 2));
+}
+
+/* --- Windows --- */
+
+struct group {
+    uint32_t size, accessible;
+    bool is_exact; /* not more places for wheelchairs than asked for */
+};
+
+struct window {
+    uint32_t first;
+    int odd_sides; /* beside it are so many open stretches that are no multiple of its size */
+    float distance;
+    bool is_there;
+};
+
+/* Sums of the same distances in another order are equal: then the first one has it. */
+static bool is_nearer(const struct window *window, const struct window *than)
+{
+    return window->distance < than->distance * NEARER_SHARE;
+}
+
+static bool has_accessible(const struct search *search, uint32_t first, const struct group *group)
+{
+    uint32_t count = 0;
+    if (group->accessible == 0)
+        return true; /* the walk has passed over such places */
+    for (uint32_t i = 0; i < group->size; i++)
+        count += (search->rows->flags[first + i] & BEST_ACCESSIBLE) != 0;
+    return group->is_exact ? count == group->accessible : count > group->accessible;
+}
+
+/* The best window of open places that lie side by side. Most parties are of two: who leaves multiples
+ * of the own size on both sides lets as many of them follow, at the cost of less than that size from
+ * the focal point. */
+static struct window search_gap(const struct search *search, uint32_t gap, uint32_t length,
+                                const struct group *group)
+{
+    struct window best = {0};
+    for (uint32_t before = 0; before + group->size <= length; before++) {
+        uint32_t after = length - before - group->size;
+        struct window window = {.first = gap + before, .is_there = true};
+        window.odd_sides = (before % group->size != 0) + (after % group->size != 0);
+        for (uint32_t i = 0; i < group->size; i++)
+            window.distance += search->rows->distances[window.first + i];
+        if (best.is_there && (window.odd_sides > best.odd_sides ||
+                              (window.odd_sides == best.odd_sides && !is_nearer(&window, &best))))
+            continue;
+        if (has_accessible(search, window.first, group) &&
+            !leaves_alone(search, window.first, group->size))
+            best = window;
+    }
+    return best;
+}
+
+static bool is_fit(const struct search *search, uint32_t place, const struct group *group)
+{
+    return (group->accessible > 0 || !(search->rows->flags[place] & BEST_ACCESSIBLE)) &&
+           is_open(search->model, search->rows->seat_nos[place], search->now);
+}
+
+/* The nearest of what the run's gaps have, if that is nearer than best. */
+static void search_run(const struct search *search, const struct best_run *run,
+                       const struct group *group, struct window *best, uint32_t *longest)
+{
+    uint32_t end = run->first + run->count;
+    for (uint32_t place = run->first; place < end; place++) {
+        uint32_t length = 0;
+        while (place + length < end && is_fit(search, place + length, group))
+            length++;
+        if (length > *longest)
+            *longest = length;
+        if (length >= group->size) {
+            struct window window = search_gap(search, place, length, group);
+            if (window.is_there && (!best->is_there || is_nearer(&window, best)))
+                *best = window;
+        }
+        place += length; /* what is there is not open */
+    }
+}
+
+static bool is_asked_run(const struct search *search, const struct best_run *run)
+{
+    if (search->model->prices[run->category_no] == PRICE_NONE)
+        return false;
+    if (search->ask->has_section && run->section_no != search->ask->section_no)
+        return false;
+    return atomic_load_explicit(&search->model->section_available[run->section_no],
+                                memory_order_relaxed) > 0;
+}
+
+/* The best window, or none. */
+static struct window find_window(struct search *search, const struct group *group,
+                                 uint32_t *longest)
+{
+    const struct best_rows *rows = search->rows;
+    struct window best = {0};
+    uint32_t i = 0, end = rows->run_count;
+    if (search->ask->has_category) {
+        i = rows->category_first[search->ask->category_no];
+        end = rows->category_first[search->ask->category_no + 1];
+    }
+    for (; i < end && !best.is_there; i++) {
+        const struct best_run *run =
+            &rows->runs[search->ask->has_category ? rows->category_runs[i] : i];
+        if (is_asked_run(search, run))
+            search_run(search, run, group, &best, longest);
+    }
+    return best;
+}
+
+static struct window find_seats(struct search *search, const struct group *group)
+{
+    struct group exact = *group;
+    uint32_t longest = 0;
+    exact.is_exact = true;
+    if (group->accessible == 0 && group->size > search->longest)
+        return (struct window){0};
+    struct window window = find_window(search, &exact, &longest);
+    if (!window.is_there && group->accessible == 0)
+        search->longest = longest;
+    if (!window.is_there && group->accessible > 0) {
+        exact.is_exact = false;
+        window = find_window(search, &exact, &longest);
+    }
+    return window;
+}
+
+/* --- Marks --- */
+
+static bool mark_seat(struct best_marks *marks, uint32_t seat_no)
+{
+    uint8_t nobody = 0;
+    if (marks->seat_count == BEST_MARKS_MAX ||
+        !atomic_compare_exchange_strong(&marks->model->asked_seats[seat_no], &nobody, 1))
+        return false;
+    marks->seat_nos[marks->seat_count++] = seat_no;
+    return true;
+}
+
+void best_release(struct best_marks *marks, size_t kept_seats, size_t kept_areas)
+{
+    while (marks->seat_count > kept_seats)
+        atomic_store(&marks->model->asked_seats[marks->seat_nos[--marks->seat_count]], 0);
+    while (marks->area_count > kept_areas) {
+        const struct best_area *area = &marks->areas[--marks->area_count];
+        atomic_fetch_sub(&marks->model->asked_areas[area->index], (int32_t)area->quantity);
+    }
+}
+
+void best_mark_seats(struct best_marks *marks, const struct booking *booking)
+{
+    for (size_t i = 0; i < booking->seat_count; i++)
+        (void)mark_seat(marks, booking->seats[i].seat_no); /* taken ones are others' */
+}
+
+void best_note_gone(struct event_model *model, const struct hold_conflicts *conflicts)
+{
+    if (!model->gone_until)
+        return;
+    uint32_t until = ticks_now() + GONE_TICKS;
+    for (size_t i = 0; i < conflicts->seat_count; i++)
+        atomic_store_explicit(&model->gone_until[conflicts->seat_nos[i]], until ? until : 1,
+                              memory_order_relaxed);
+}
+
+/* Marks the window; false, and nothing marked, when somebody was faster or is beside it now. */
+static bool mark_window(struct search *search, const struct window *window, uint32_t size,
+                        struct best_marks *marks)
+{
+    size_t before = marks->seat_count;
+    bool is_ok = true;
+    for (uint32_t i = 0; is_ok && i < size; i++) {
+        uint32_t seat_no = search->rows->seat_nos[window->first + i];
+        is_ok =
+            mark_seat(marks, seat_no) &&
+            atomic_load_explicit(&search->model->seats[seat_no], memory_order_acquire) == SEAT_FREE;
+    }
+    if (is_ok && !leaves_alone(search, window->first, size))
+        return true;
+    best_release(marks, before, marks->area_count);
+    return false;
+}
+
+/* --- Areas --- */
+
+static float area_distance(const struct search *search, const struct model_area *area)
+{
+    const struct layout *layout = search->model->layout;
+    if (area->area_no >= layout->area_count)
+        return INFINITY; /* added to the event: nobody has said where it lies */
+    const struct layout_area *drawn = &layout->areas[area->area_no];
+    const struct layout_focus *focus = &search->rows->focuses[area->category_no];
+    return hypotf(drawn->x + drawn->width / 2 - focus->x, drawn->y + drawn->height / 2 - focus->y);
+}
+
+static int32_t area_open(const struct event_model *model, uint32_t index)
+{
+    return atomic_load(&model->area_available[index]) - atomic_load(&model->asked_areas[index]);
+}
+
+static bool is_asked_area(const struct search *search, const struct model_area *area)
+{
+    const struct best_ask *ask = search->ask;
+    return search->model->prices[area->category_no] != PRICE_NONE && ask->accessible == 0 &&
+           (!ask->has_category || area->category_no == ask->category_no) &&
+           (!ask->has_section || area->section_no == ask->section_no);
+}
+
+/* Index of the nearest area with so many places, or -1. */
+static int find_area(struct search *search, uint32_t size)
+{
+    int best = -1;
+    for (uint32_t i = 0; i < search->model->area_count; i++) {
+        const struct model_area *area = &search->model->areas[i];
+        if (!is_asked_area(search, area) || area_open(search->model, i) < (int32_t)size)
+            continue;
+        if (best < 0 ||
+            area_distance(search, area) < area_distance(search, &search->model->areas[best]))
+            best = (int)i;
+    }
+    return best;
+}
+
+static bool mark_area(struct best_marks *marks, uint32_t index, uint32_t quantity)
+{
+    if (marks->area_count == BEST_MARKS_MAX)
+        return false;
+    atomic_fetch_add(&marks->model->asked_areas[index], (int32_t)quantity);
+    marks->areas[marks->area_count++] = (struct best_area){index, quantity};
+    if (area_open(marks->model, index) >= 0)
+        return true;
+    best_release(marks, marks->seat_count, marks->area_count - 1);
+    return false;
+}
+
+/* --- Parties --- */
+
+/* One group of a party, found and marked. */
+static bool take_group(struct search *search, const struct group *group, struct best_marks *marks)
+{
+    for (int tries = 0; tries < BEST_TRIES_MAX; tries++) {
+        struct window window = find_seats(search, group);
+        int area = window.is_there ? -1 : find_area(search, group->size);
+        if (!window.is_there && area < 0)
+            return false;
+        if (window.is_there ? mark_window(search, &window, group->size, marks)
+                            : mark_area(marks, (uint32_t)area, group->size))
+            return true;
+    }
+    return false;
+}
+
+/* Which group gets the places for wheelchairs: the first that has room for as many companions. */
+static bool is_wheelchairs_group(const struct best_ask *ask, uint32_t sum, uint32_t size)
+{
+    uint32_t wanted = 2 * ask->accessible;
+    return size >= (wanted < sum ? wanted : sum);
+}
+
+static bool take_party(struct search *search, const char *parts, struct best_marks *marks)
+{
+    size_t seats = marks->seat_count, areas = marks->area_count;
+    uint32_t sum = partition_sum(parts);
+    uint32_t accessible = search->ask->accessible < sum ? search->ask->accessible : sum;
+    uint32_t longest = search->longest;
+    for (; *parts; parts++) {
+        struct group group = {.size = (uint32_t)(*parts - '0')};
+        if (accessible > 0 && is_wheelchairs_group(search->ask, sum, group.size)) {
+            group.accessible = accessible;
+            accessible = 0;
+        }
+        if (!take_group(search, &group, marks))
+            break;
+    }
+    if (!*parts && accessible == 0)
+        return true;
+    if (marks->seat_count > seats || marks->area_count > areas)
+        search->longest = longest; /* the party's own marks were in the way */
+    best_release(marks, seats, areas);
+    return false;
+}
+
+static bool take_count(struct search *search, uint32_t count, struct best_marks *marks)
+{
+    for (size_t i = 0; i < sizeof(partitions) / sizeof(partitions[0]); i++) {
+        bool is_whole = partitions[i][1] == '\0';
+        if (partition_sum(partitions[i]) != count || (!is_whole && !search->ask->may_split))
+            continue;
+        if (take_party(search, partitions[i], marks))
+            return true;
+    }
+    return false;
+}
+
+enum err best_pick(const struct best_ask *ask, struct best_marks *marks,
+                   struct best_places *ret_places)
+{
+    struct search search = {.model = marks->model,
+                            .rows = marks->model->layout->best,
+                            .ask = ask,
+                            .now = ticks_now(),
+                            .longest = UINT32_MAX};
+    size_t seats = marks->seat_count, areas = marks->area_count;
+    assert(ask->count >= 1 && ask->count <= BOOKING_PLACES_MAX);
+    *ret_places = (struct best_places){0};
+    if (take_count(&search, ask->count, marks)) {
+        for (size_t i = seats; i < marks->seat_count; i++)
+            ret_places->seat_nos[ret_places->seat_count++] = marks->seat_nos[i];
+        for (size_t i = areas; i < marks->area_count; i++)
+            ret_places->areas[ret_places->area_count++] = marks->areas[i];
+        return ERR_OK;
+    }
+    for (uint32_t count = ask->count - 1; count > 0 && ret_places->largest_group == 0; count--)
+        if (take_count(&search, count, marks))
+            ret_places->largest_group = count;
+    best_release(marks, seats, areas);
+    return ERR_CONFLICT;
+}
+
+/* --- Chosen seats --- */
+
+static bool is_chosen(const struct booking *booking, uint32_t seat_no)
+{
+    for (size_t i = 0; i < booking->seat_count; i++)
+        if (booking->seats[i].seat_no == seat_no)
+            return true;
+    return false;
+}
+
+static bool stays_open(const struct search *search, const struct booking *booking, uint32_t place)
+{
+    return is_open_place(search, place) && !is_chosen(booking, search->rows->seat_nos[place]);
+}
+
+static bool is_alone(const struct search *search, const struct booking *booking, uint32_t place)
+{
+    const struct best_rows *rows = search->rows;
+    return is_protected(search, place) && !is_chosen(booking, rows->seat_nos[place]) &&
+           !(has_before(rows, place) && stays_open(search, booking, place - 1)) &&
+           !(has_after(rows, place) && stays_open(search, booking, place + 1));
+}
+
+size_t best_left_alone(const struct event_model *model, const struct booking *booking,
+                       uint32_t ret_seat_nos[static 2 * BOOKING_PLACES_MAX])
+{
+    struct search search = {.model = model, .rows = model->layout->best, .now = ticks_now()};
+    size_t count = 0;
+    for (size_t i = 0; i < booking->seat_count; i++) {
+        uint32_t place = search.rows->places[booking->seats[i].seat_no];
+        bool is_first = !has_before(search.rows, place);
+        if (!is_first && is_alone(&search, booking, place - 1) &&
+            (count == 0 || ret_seat_nos[count - 1] != search.rows->seat_nos[place - 1]))
+            ret_seat_nos[count++] = search.rows->seat_nos[place - 1];
+        if (has_after(search.rows, place) && is_alone(&search, booking, place + 1))
+            ret_seat_nos[count++] = search.rows->seat_nos[place + 1];
+    }
+    return count;
+}
