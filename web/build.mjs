@@ -1,4 +1,5 @@
-// Builds the pages into dist/: index.html, assets/app.[hash].js and .css, chat-sw.js (the service worker, whose name must not change), each with a .gz twin that the server sends to
+// Builds the pages into dist/: index.html, assets/app.[hash].js and .css, chat-sw.js (the service worker, whose name must not change) and altcha-worker.js (what solves
+// challenges), each with a .gz twin that the server sends to
 // clients that accept it. Nothing is inlined, because the pages are served under a strict Content-Security-Policy.
 //
 //   node build.mjs            once, minified
@@ -25,7 +26,7 @@ async function finish(result) {
     join(dist, "index.html"),
     template.replace("%STYLE%", `/${style}`).replace("%SCRIPT%", `/${script}`),
   );
-  const compress = ["index.html", "chat-sw.js", ...outputs.filter((path) => /\.(js|css|svg)$/.test(path))];
+  const compress = ["index.html", "chat-sw.js", "altcha-worker.js", ...outputs.filter((path) => /\.(js|css|svg)$/.test(path))];
   for (const path of compress) {
     const bytes = await readFile(join(dist, path));
     await writeFile(
@@ -39,11 +40,11 @@ async function finish(result) {
   console.log(`built ${sizes.join(", ")}`);
 }
 
-/** Of its own, in one piece. */
-const worker = (watch) =>
+/** Each of its own, in one piece. */
+const workers = (watch) =>
   esbuild.build({
     absWorkingDir: root,
-    entryPoints: { "chat-sw": "src/chat/worker.ts" },
+    entryPoints: { "chat-sw": "src/chat/worker.ts", "altcha-worker": "altcha/worker" },
     outdir: "dist",
     bundle: true,
     format: "iife",
@@ -56,7 +57,7 @@ const worker = (watch) =>
 async function build(watch) {
   await rm(dist, { recursive: true, force: true });
   await mkdir(dist, { recursive: true });
-  await worker(watch);
+  await workers(watch);
   const options = {
     absWorkingDir: root,
     entryPoints: { app: "src/main.tsx" },

@@ -1,4 +1,5 @@
 // The pages: which address shows what, and the frame around it.
+import "altcha/altcha.css";
 import "./styles/app.css";
 import { render, type JSX } from "preact";
 import { useEffect } from "preact/hooks";

@@ -36,6 +36,7 @@ export interface RequestOptions {
   fresh?: boolean;
   /** A portal link's, in place of the cookie. */
   token?: string;
+  headers?: Record<string, string>;
 }
 
 const ATTEMPTS_MAX = 4;
@@ -85,7 +86,10 @@ async function toProblem(response: Response): Promise<Problem> {
 }
 
 async function once(method: string, path: string, options: RequestOptions): Promise<Response> {
-  const headers: Record<string, string> = { accept: options.accept ?? "application/json" };
+  const headers: Record<string, string> = {
+    accept: options.accept ?? "application/json",
+    ...options.headers,
+  };
   if (options.key) headers["idempotency-key"] = options.key;
   const init: RequestInit = { method, headers, credentials: "same-origin" };
   if (options.token) {

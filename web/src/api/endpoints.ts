@@ -1,4 +1,6 @@
 // The routes that the pages use, by name.
+import { admissionOf } from "../queue/admission";
+import type { Fairness, QueueEntry, Room } from "../queue/types";
 import { call, get, send } from "./client";
 import type {
   Availability,
@@ -37,7 +39,11 @@ export const listEvents = (search: EventSearch, cursor: string | null, signal?: 
   get<List<EventView>>(searchPath(search, cursor), { signal });
 export const getEvent = (event: string, fresh = false) =>
   get<EventView>(`/v1/events/${id(event)}`, { fresh });
-export const getSeatmap = (event: string) => get<SeatmapJson>(`/v1/events/${id(event)}/seatmap`);
+/** Under its version, which the event names, a map never changes. */
+export const getSeatmap = (event: string, version?: string) =>
+  get<SeatmapJson>(
+    `/v1/events/${id(event)}/seatmap${version === undefined ? "" : `?version=${id(version)}`}`,
+  );
 export const getAvailability = (event: string, signal?: AbortSignal) =>
   get<Availability>(`/v1/events/${id(event)}/availability`, { signal });
 
@@ -45,18 +51,71 @@ export async function getSeatBits(event: string, signal?: AbortSignal): Promise<
   const response = await send("GET", `/v1/events/${id(event)}/seats`, {
     accept: "application/octet-stream",
     signal,
+    headers: admission(event),
   });
   return new Uint8Array(await response.arrayBuffer());
+}
+
+function admission(event: string): Record<string, string> {
+  const token = admissionOf(event);
+  return token === undefined ? {} : { "foyer-admission": token };
+}
+
+/** Where the stream of the event's map is, behind the version `lastId`. A browser's EventSource sends no headers. */
+export function livePath(event: string, lastId: string | null): string {
+  const query = new URLSearchParams();
+  const token = admissionOf(event);
+  if (token !== undefined) query.set("admission", token);
+  if (lastId !== null) query.set("last_event_id", lastId);
+  return `/v1/events/${id(event)}/live${query.size > 0 ? `?${query}` : ""}`;
+}
+
+export const getRoom = (event: string, signal?: AbortSignal) =>
+  get<Room>(`/v1/events/${id(event)}/queue`, { fresh: true, signal });
+export const joinQueue = (event: string, key: string) =>
+  call<QueueEntry>("POST", `/v1/events/${id(event)}/queue`, { key });
+export const getQueueEntry = (event: string, entry: string, signal?: AbortSignal) =>
+  get<QueueEntry>(`/v1/events/${id(event)}/queue/${id(entry)}`, { fresh: true, signal });
+export const leaveQueue = (event: string, entry: string) =>
+  call<void>("DELETE", `/v1/events/${id(event)}/queue/${id(entry)}`);
+export const getFairness = (event: string) =>
+  get<Fairness>(`/v1/events/${id(event)}/queue/fairness`, { fresh: true });
+/** The closed list as it is hashed: its bytes, not its lines. */
+export async function getQueueEntries(event: string): Promise<Uint8Array> {
+  const response = await send("GET", `/v1/events/${id(event)}/queue/entries`, {
+    accept: "text/plain",
+    fresh: true,
+  });
+  return new Uint8Array(await response.arrayBuffer());
+}
+export const getChallenge = (event: string) =>
+  get<Record<string, unknown>>(`/v1/events/${id(event)}/challenge`, { fresh: true });
+
+export interface BestWish {
+  count: number;
+  category?: string;
+  section?: string;
+  accessible?: number;
+  may_split?: boolean;
 }
 
 export interface HoldWish {
   event_id: string;
   seat_ids?: string[];
   areas?: { area_id: string; quantity: number }[];
+  best_available?: BestWish;
 }
 
-export const hold = (wish: HoldWish, key: string) =>
-  call<Booking>("POST", "/v1/bookings", { body: wish, key });
+/** `solution`: of a challenge that the server has asked for. */
+export const hold = (wish: HoldWish, key: string, solution?: string) =>
+  call<Booking>("POST", "/v1/bookings", {
+    body: wish,
+    key,
+    headers: {
+      ...admission(wish.event_id),
+      ...(solution === undefined ? {} : { "foyer-challenge": solution }),
+    },
+  });
 export const getBooking = (booking: string) =>
   get<Booking>(`/v1/bookings/${id(booking)}`, { fresh: true });
 export const checkout = (booking: string, key: string) =>

@@ -33,6 +33,8 @@ export interface EventView {
   price_range: { min: number; max: number } | null;
   limits?: { per_booking: number; per_account: number };
   hold_ttl_s?: number;
+  seatmap_version?: string;
+  waiting_room?: "off" | "on" | "auto";
   refund_until_s?: number;
   buyer_chat?: boolean;
   availability?: { available: number; total: number };

@@ -1,32 +1,36 @@
 // General-admission areas: how many places of each.
 import type { JSX } from "preact";
 import { formatMoney } from "../lib/money";
-import type { SeatModel } from "../map/model";
+import type { SeatBoard } from "../map/board";
 import { Swatch } from "../map/Tooltip";
+import { useBoardPulse } from "../map/useBoardPulse";
 import type { Selection } from "./selection";
 
+const PULSE_MS = 500;
+
 export interface AreaSteppersProps {
-  model: SeatModel;
+  board: SeatBoard;
   currency: string;
-  available: ReadonlyMap<string, number>;
   selection: Selection;
 }
 
 export function AreaSteppers({
-  model,
+  board,
   currency,
-  available,
   selection,
 }: AreaSteppersProps): JSX.Element | null {
+  const { model, areaFree } = board;
+  useBoardPulse(board, PULSE_MS);
   if (model.areas.length === 0) return null;
   return (
     <section class="areas" aria-label="Standing and free seating">
       <h3>Standing &amp; free seating</h3>
       <ul>
-        {model.areas.map((area) => {
+        {model.areas.map((area, index) => {
           const level = model.categories[area.category];
           const price = level?.price ?? null;
-          const left = available.get(area.id);
+          const free = areaFree[index]!;
+          const left = free < 0 ? undefined : free;
           const quantity = selection.areas.get(area.id) ?? 0;
           const more = price !== null && (left === undefined || quantity < left);
           return (

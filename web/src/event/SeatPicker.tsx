@@ -1,30 +1,45 @@
-// Choosing places: map, legend, areas, list and the bar that holds them.
+// Choosing places: map, legend, areas, list, the form for the best ones, and the bar that holds them.
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { EventView, SeatmapJson } from "../api/types";
+import { formatClock } from "../lib/dates";
+import { Link } from "../lib/router";
 import { useUser } from "../lib/session";
+import type { SeatBoard } from "../map/board";
 import type { MapController } from "../map/controller";
 import { Legend } from "../map/Legend";
 import { buildModel, type SeatModel } from "../map/model";
 import { SeatList } from "../map/SeatList";
 import { SeatMap } from "../map/SeatMap";
-import { Failure, Notice } from "../ui/basics";
+import { Failure, Notice, Spinner, useWait } from "../ui/basics";
 import { AreaSteppers } from "./AreaSteppers";
-import { takeIntent } from "./intent";
+import { BestForm } from "./BestForm";
+import { Challenge } from "./Challenge";
+import type { FeedMode } from "./feed";
+import { takeIntent, type Intent } from "./intent";
+import type { RefusalNotice } from "./refusals";
 import { SelectionBar } from "./SelectionBar";
 import { useSelection } from "./selection";
-import { useSeatStates } from "./states";
+import { useBoard, type LiveBoard } from "./useBoard";
 import { useHold } from "./useHold";
+import { useMine, type Mine } from "./useMine";
 
 export interface SeatPickerProps {
   event: EventView;
   seatmap: SeatmapJson;
-  bits: Uint8Array;
   /** Why nothing can be held now; null: it can. */
   closed: string | null;
+  /** The waiting room must be asked: it has closed its doors, or the admission has ended. True: we are let in. */
+  onQueue(): Promise<boolean>;
+  /** Free places, as they change. */
+  onFree(places: number): void;
+  /** The event has changed so that all of it must be loaded anew. */
+  onGone(): void;
+  /** Sees to it that an admission is fresh. */
+  beforeHold(): Promise<void>;
 }
 
-function modelOf(event: EventView, seatmap: SeatmapJson): SeatModel {
+export function modelOf(event: EventView, seatmap: SeatmapJson): SeatModel {
   const categories = seatmap.categories.map((level) => ({
     ...level,
     price: level.price ?? event.prices?.[level.name] ?? null,
@@ -32,21 +47,47 @@ function modelOf(event: EventView, seatmap: SeatmapJson): SeatModel {
   return buildModel({ ...seatmap, categories });
 }
 
-export function SeatPicker({ event, seatmap, bits, closed }: SeatPickerProps): JSX.Element {
+export const isDrawn = (model: SeatModel): boolean =>
+  model.count > 0 || model.areas.some(({ box }) => box.right > box.left);
+
+export function SeatPicker(props: SeatPickerProps): JSX.Element {
+  const { event, seatmap } = props;
   const model = useMemo(() => modelOf(event, seatmap), [event.id, seatmap]);
-  const live = useSeatStates(event.id, model, bits);
+  const live = useBoard(event.id, model, async ({ status }) => {
+    if (status === 403) await props.onQueue();
+    else props.onGone();
+  });
+  useFree(live.board, props.onFree);
+  useEffect(() => {
+    if (live.mode === "over") props.onGone();
+  }, [live.mode]);
+  if (live.isKnown) return <Picker {...props} live={live} />;
+  if (live.error) return <Failure error={live.error} onRetry={live.refresh} />;
+  return <Spinner label="Loading the seats" />;
+}
+
+function Picker(props: SeatPickerProps & { live: LiveBoard }): JSX.Element {
+  const { event, closed, live } = props;
+  const { board } = live;
+  const { model } = board;
   const limit = event.limits?.per_booking ?? 6;
-  const selection = useSelection(model, live.states, live.version, limit);
-  const holding = useHold(event.id, model, selection, live.refresh);
   const user = useUser();
+  const mine = useMine(event.id, board, user);
+  const selection = useSelection(board, mine.seats, limit);
+  const holding = useHold(event.id, model, selection, {
+    beforeHold: props.beforeHold,
+    onQueue: props.onQueue,
+    onTaken: live.refresh,
+  });
   const [only, setOnly] = useState(-1);
   const map = useRef<MapController | null>(null);
   const resumed = useResume(event.id, selection.restore);
   const wasResumed = useRef(false);
   useEffect(() => {
-    if (!resumed || !user || selection.places === 0 || wasResumed.current) return;
+    if (!resumed || !user || wasResumed.current) return;
+    if (!resumed.best && selection.places === 0) return;
     wasResumed.current = true;
-    void holding.submit(true);
+    void (resumed.best ? holding.submitBest(resumed.best) : holding.submit());
   }, [resumed, user, selection.places]);
 
   const addPlace = (area: number): void => {
@@ -56,14 +97,14 @@ export function SeatPicker({ event, seatmap, bits, closed }: SeatPickerProps): J
 
   return (
     <div class="picker">
-      <div class="picker-map">
-        {(model.count > 0 || model.areas.some(({ box }) => box.right > box.left)) && (
+      <OpenHolds mine={mine} />
+      <div class="picker-map" data-feed={live.mode}>
+        {isDrawn(model) && (
           <SeatMap
-            model={model}
-            states={live.states}
-            statesVersion={live.version}
+            board={board}
             selected={selection.seats}
             conflicts={selection.conflicts}
+            mine={mine.seats}
             only={only}
             currency={event.currency}
             onToggle={selection.toggle}
@@ -72,31 +113,49 @@ export function SeatPicker({ event, seatmap, bits, closed }: SeatPickerProps): J
             label={`Seat map of ${event.venue.name}`}
           />
         )}
-        {live.isStale && <p class="map-stale">Connection lost: the map may be out of date.</p>}
+        <FeedLine mode={live.mode} />
       </div>
       <aside class="picker-side">
-        <Legend model={model} currency={event.currency} only={only} onOnly={setOnly} />
-        <AreaSteppers
+        <Legend
           model={model}
           currency={event.currency}
-          available={live.areaAvailable}
-          selection={selection}
+          only={only}
+          hasMine={mine.seats.size > 0}
+          onOnly={setOnly}
         />
+        <AreaSteppers board={board} currency={event.currency} selection={selection} />
         {model.count > 0 && (
-          <SeatList
-            model={model}
-            states={live.states}
-            statesVersion={live.version}
-            selected={selection.seats}
-            currency={event.currency}
-            onToggle={selection.toggle}
-            onShowSection={(section) => map.current?.zoomToSection(section)}
-          />
+          <>
+            <BestForm
+              board={board}
+              currency={event.currency}
+              limit={limit}
+              busy={holding.busy}
+              closed={closed !== null}
+              largestGroup={holding.largestGroup}
+              onWish={holding.submitBest}
+            />
+            <SeatList
+              board={board}
+              selected={selection.seats}
+              mine={mine.seats}
+              currency={event.currency}
+              onToggle={selection.toggle}
+              onShowSection={(section) => map.current?.zoomToSection(section)}
+            />
+          </>
         )}
       </aside>
-      {holding.error !== null && (
-        <Failure error={holding.error} onRetry={() => holding.submit(Boolean(user))} />
+      {holding.challenge && (
+        <Challenge
+          event={event.id}
+          challenge={holding.challenge}
+          onSolved={holding.solve}
+          onCancel={holding.dismiss}
+        />
       )}
+      {holding.notice && <Refused notice={holding.notice} onAgain={holding.again} />}
+      {holding.error !== null && <Failure error={holding.error} onRetry={holding.again} />}
       {closed && <Notice kind="info">{closed}</Notice>}
       <SelectionBar
         model={model}
@@ -105,24 +164,115 @@ export function SeatPicker({ event, seatmap, bits, closed }: SeatPickerProps): J
         limit={limit}
         busy={holding.busy}
         closed={closed !== null}
-        onHold={() => holding.submit(Boolean(user))}
+        onHold={holding.submit}
         onShow={(seat) => map.current?.reveal(seat)}
       />
     </div>
   );
 }
 
-/** Restores what was chosen before the login, once; true from then on. */
+/** Tells the free places, at most once a second. */
+function useFree(board: SeatBoard, onFree: (places: number) => void): void {
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tell = (): void => {
+      timer = undefined;
+      onFree(board.areaFree.reduce((sum, free) => sum + Math.max(0, free), board.free));
+    };
+    const leave = board.subscribe(() => void (timer ??= setTimeout(tell, 1000)));
+    return () => {
+      leave();
+      clearTimeout(timer);
+    };
+  }, [board]);
+}
+
+/** What the map can be believed to show. */
+function FeedLine({ mode }: { mode: FeedMode }): JSX.Element | null {
+  if (mode === "live")
+    return (
+      <p class="map-feed">
+        <span class="map-feed-dot" aria-hidden="true" /> Live: seats change as they are taken.
+      </p>
+    );
+  if (mode === "polling") return <p class="map-feed">Looked up anew every few seconds.</p>;
+  if (mode === "stale")
+    return (
+      <p class="map-feed map-stale" role="status">
+        Connection lost: the map may be out of date.
+      </p>
+    );
+  return null;
+}
+
+/** The way back to holds that wait to be paid. */
+function OpenHolds({ mine }: { mine: Mine }): JSX.Element | null {
+  if (mine.open.length === 0) return null;
+  return (
+    <>
+      {mine.open.map((booking) => {
+        const places =
+          booking.seats.length + (booking.areas ?? []).reduce((n, area) => n + area.quantity, 0);
+        return (
+          <Notice key={booking.id} kind="good" title="You are holding places">
+            <p>
+              {places} {places === 1 ? "place is" : "places are"} yours until{" "}
+              <time dateTime={booking.expires_at}>{formatClock(booking.expires_at)}</time>.
+            </p>
+            <Link class="button button-small" href={`/bookings/${booking.id}`}>
+              {booking.status === "held" ? "Go on to payment" : "See how the payment goes"}
+            </Link>
+          </Notice>
+        );
+      })}
+    </>
+  );
+}
+
+function Refused({
+  notice,
+  onAgain,
+}: {
+  notice: RefusalNotice;
+  onAgain(): void;
+}): JSX.Element {
+  const wait = useWait(notice.waitS);
+  return (
+    <Notice kind="warn" title={notice.title}>
+      <p>{notice.text}</p>
+      {notice.toBookings && (
+        <Link class="button button-small" href="/me/bookings">
+          My bookings
+        </Link>
+      )}
+      {notice.waitS !== null && (
+        <button
+          type="button"
+          class="button button-small"
+          disabled={wait > 0}
+          onClick={onAgain}
+        >
+          {wait > 0 ? `Try again in ${waitText(wait)}` : "Try again"}
+        </button>
+      )}
+    </Notice>
+  );
+}
+
+const waitText = (seconds: number): string =>
+  seconds < 100 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+
+/** Restores what was chosen before the login, once. */
 function useResume(
   event: string,
   restore: (seats: string[], areas: Record<string, number>) => void,
-): boolean {
-  const [resumed, setResumed] = useState(false);
+): Intent | null {
+  const [resumed, setResumed] = useState<Intent | null>(null);
   useEffect(() => {
     const intent = takeIntent(event);
     if (!intent) return;
     restore(intent.seats, intent.areas);
-    setResumed(true);
+    setResumed(intent);
   }, [event]);
   return resumed;
 }

@@ -25,8 +25,11 @@ export function SelectionBar(props: SelectionBarProps): JSX.Element {
       <p class={`bar-message${selection.message ? " is-shown" : ""}`} role="status">
         {selection.message}
       </p>
-      {selection.seats.size > 0 && (
+      {selection.seats.size + selection.conflicts.size > 0 && (
         <ul class="chips">
+          {[...selection.conflicts].map((seat) => (
+            <GoneChip key={`gone ${seat}`} {...props} seat={seat} />
+          ))}
           {[...selection.seats].map((seat) => (
             <Chip key={seat} {...props} seat={seat} />
           ))}
@@ -79,6 +82,21 @@ function Chip({
         onClick={() => selection.toggle(seat)}
       >
         ×
+      </button>
+    </li>
+  );
+}
+
+/** A seat that was chosen and is somebody else's now. */
+function GoneChip({ model, seat, onShow }: SelectionBarProps & { seat: number }): JSX.Element {
+  const names = seatNames(model, seat);
+  return (
+    <li class="chip chip-gone">
+      <button type="button" class="chip-name" onClick={() => onShow(seat)} title="Show on the map">
+        <s>
+          {names.section} · {names.row}-{names.number}
+        </s>
+        <strong class="chip-word">Gone</strong>
       </button>
     </li>
   );

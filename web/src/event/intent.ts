@@ -1,4 +1,6 @@
 // What somebody wanted to hold, kept in this tab over the way to the login page and back.
+import type { BestWish } from "../api/endpoints";
+
 const NAME = "foyer.intent";
 const AGE_MAX_MS = 15 * 60 * 1000;
 
@@ -6,15 +8,13 @@ export interface Intent {
   event: string;
   seats: string[];
   areas: Record<string, number>;
+  best?: BestWish | undefined;
   at: number;
 }
 
-export function saveIntent(event: string, seats: string[], areas: Record<string, number>): void {
+export function saveIntent(intent: Omit<Intent, "at">): void {
   try {
-    sessionStorage.setItem(
-      NAME,
-      JSON.stringify({ event, seats, areas, at: Date.now() } satisfies Intent),
-    );
+    sessionStorage.setItem(NAME, JSON.stringify({ ...intent, at: Date.now() } satisfies Intent));
   } catch {
     // Storage may be switched off: the choice is made again after the login.
   }

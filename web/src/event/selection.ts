@@ -1,11 +1,13 @@
 // The seats and area places somebody has chosen and not yet held, under the event's limit per booking.
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { FREE } from "../lib/seatbits";
+import type { SeatBoard } from "../map/board";
 import { seatPrice, seatText, type SeatModel } from "../map/model";
 
 export interface Selection {
   seats: ReadonlySet<number>;
   areas: ReadonlyMap<string, number>;
+  /** Seats that were chosen and turned out to be somebody else's. */
   conflicts: ReadonlySet<number>;
   /** Seats plus area places. */
   places: number;
@@ -16,6 +18,8 @@ export interface Selection {
   setArea(area: string, quantity: number): void;
   /** These seats turned out to be somebody else's. */
   lose(seats: number[]): void;
+  /** While we hold the choice ourselves, its seats are taken by us. */
+  settle(isHolding: boolean): void;
   restore(seats: string[], areas: Record<string, number>): void;
   clear(): void;
   say(message: string | null): void;
@@ -41,20 +45,23 @@ const limitText = (limit: number): string =>
   `You can book up to ${limit} ${limit === 1 ? "place" : "places"} at a time. Remove one to choose another.`;
 
 export function useSelection(
-  model: SeatModel,
-  states: Uint8Array,
-  version: number,
+  board: SeatBoard,
+  mine: ReadonlySet<number>,
   limit: number,
 ): Selection {
+  const { model, states } = board;
   const [seats, setSeats] = useState<ReadonlySet<number>>(new Set());
   const [areas, setAreas] = useState<ReadonlyMap<string, number>>(new Map());
   const [conflicts, setConflicts] = useState<ReadonlySet<number>>(new Set());
   const [message, say] = useState<string | null>(null);
+  const isHolding = useRef(false);
 
   const toggle = (seat: number): void => {
     const next = new Set(seats);
     if (next.delete(seat)) {
       say(`${seatText(model, seat)} removed.`);
+    } else if (mine.has(seat)) {
+      return say(`${seatText(model, seat)} is yours already.`);
     } else if (states[seat] !== FREE || seatPrice(model, seat) === null) {
       return say(`${seatText(model, seat)} is not available.`);
     } else if (seats.size + sum(areas) >= limit) {
@@ -79,17 +86,27 @@ export function useSelection(
   const lose = useCallback(
     (gone: number[]): void => {
       setSeats((old) => new Set([...old].filter((seat) => !gone.includes(seat))));
-      setConflicts(new Set(gone));
+      // Those lost a moment ago stay crossed out until something is chosen.
+      setConflicts((old) => new Set([...old, ...gone]));
       const names = gone.map((seat) => seatText(model, seat)).join("; ");
       say(`Someone was faster: ${names} ${gone.length === 1 ? "is" : "are"} no longer available.`);
     },
     [model],
   );
 
-  useEffect(() => {
+  const check = useRef((): void => {});
+  check.current = () => {
     const gone = [...seats].filter((seat) => states[seat] !== FREE);
-    if (gone.length > 0) lose(gone);
-  }, [version]);
+    if (gone.length > 0 && !isHolding.current) lose(gone);
+  };
+  useEffect(() => board.subscribe(() => check.current()), [board]);
+  // A seat may have gone between the choice and its being drawn.
+  useEffect(() => check.current(), [seats]);
+
+  const settle = (holding: boolean): void => {
+    isHolding.current = holding;
+    if (!holding) check.current();
+  };
 
   const restore = (ids: string[], quantities: Record<string, number>): void => {
     const known = ids.map((id) => model.indexOf.get(id)).filter((seat) => seat !== undefined);
@@ -115,6 +132,7 @@ export function useSelection(
     toggle,
     setArea,
     lose,
+    settle,
     restore,
     clear,
     say,

@@ -8,10 +8,12 @@ export interface LegendProps {
   model: SeatModel;
   currency: string;
   only: number;
+  /** Some seats are the person's own. */
+  hasMine: boolean;
   onOnly(category: number): void;
 }
 
-export function Legend({ model, currency, only, onOnly }: LegendProps): JSX.Element {
+export function Legend({ model, currency, only, hasMine, onOnly }: LegendProps): JSX.Element {
   return (
     <section class="legend" aria-label="Prices">
       <ul class="legend-levels">
@@ -40,6 +42,14 @@ export function Legend({ model, currency, only, onOnly }: LegendProps): JSX.Elem
           </svg>
           Your choice
         </li>
+        {hasMine && (
+          <li>
+            <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
+              <circle class="mark-mine" cx="6" cy="6" r="5" />
+            </svg>
+            Yours
+          </li>
+        )}
         <li>
           <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
             <circle class="mark-taken" cx="6" cy="6" r="3.6" />

@@ -3,19 +3,20 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { FREE, stateName } from "../lib/seatbits";
 import { formatMoney } from "../lib/money";
+import type { SeatBoard } from "./board";
 import { MapController } from "./controller";
-import { seatNames, seatPrice, seatText, type SeatModel } from "./model";
+import { seatNames, seatPrice, seatText } from "./model";
 import { Tooltip, type TooltipContent } from "./Tooltip";
 
 export interface SeatMapProps {
-  model: SeatModel;
-  states: Uint8Array;
-  /** Grows whenever states was written to. */
-  statesVersion: number;
+  board: SeatBoard;
   selected: ReadonlySet<number>;
   conflicts: ReadonlySet<number>;
+  mine: ReadonlySet<number>;
   only: number;
   currency: string;
+  /** Counts by section are all that is known. */
+  isOverview?: boolean;
   onToggle(seat: number): void;
   onArea?(area: number): void;
   onReady?(map: MapController): void;
@@ -25,7 +26,8 @@ export interface SeatMapProps {
 const NOTHING: TooltipContent | null = null;
 
 export function SeatMap(props: SeatMapProps): JSX.Element {
-  const { model, states, statesVersion, selected, conflicts, only, label } = props;
+  const { board, selected, conflicts, mine, only, label, isOverview = false } = props;
+  const { model } = board;
   const canvas = useRef<HTMLCanvasElement>(null);
   const map = useRef<MapController | null>(null);
   const latest = useRef(props);
@@ -34,24 +36,24 @@ export function SeatMap(props: SeatMapProps): JSX.Element {
   const [spoken, setSpoken] = useState("");
 
   useLayoutEffect(() => {
-    const controller = new MapController(canvas.current!, model, states, {
-      onToggle: (seat) => latest.current.onToggle(seat),
-      onArea: (area) => latest.current.onArea?.(area),
-      onHover: (seat, x, y) =>
+    const events = {
+      onToggle: (seat: number) => latest.current.onToggle(seat),
+      onArea: (area: number) => latest.current.onArea?.(area),
+      onHover: (seat: number, x: number, y: number) =>
         setTooltip(seat < 0 ? null : seatTooltip(latest.current, seat, x, y)),
-      onHoverSection: (section, x, y) =>
-        setTooltip(sectionTooltip(controller, latest.current, section, x, y)),
-      onFocusSeat: (seat) => setSpoken(describe(latest.current, seat)),
-    });
+      onHoverSection: (section: number, x: number, y: number) =>
+        setTooltip(sectionTooltip(latest.current, section, x, y)),
+      onFocusSeat: (seat: number) => setSpoken(describe(latest.current, seat)),
+    };
+    const controller = new MapController(canvas.current!, board, events, isOverview);
     map.current = controller;
     latest.current.onReady?.(controller);
     return () => controller.release();
-  }, [model, states]);
+  }, [board, isOverview]);
 
-  useEffect(() => map.current?.statesChanged(), [statesVersion]);
   useEffect(
-    () => map.current?.show({ selected, conflicts, only }),
-    [model, selected, conflicts, only],
+    () => map.current?.show({ selected, conflicts, mine, only }),
+    [board, isOverview, selected, conflicts, mine, only],
   );
 
   return (
@@ -110,28 +112,31 @@ export function SeatMap(props: SeatMapProps): JSX.Element {
 }
 
 function priceText(props: SeatMapProps, seat: number): string {
-  const price = seatPrice(props.model, seat);
+  const price = seatPrice(props.board.model, seat);
   return price === null ? "" : formatMoney(price, props.currency);
 }
 
 function stateText(props: SeatMapProps, seat: number): string {
   if (props.selected.has(seat)) return "your choice";
-  if (props.conflicts.has(seat)) return "just taken by someone else";
-  if (seatPrice(props.model, seat) === null) return "not for sale";
-  return stateName(props.states[seat] ?? FREE);
+  if (props.mine.has(seat)) return "yours";
+  if (props.conflicts.has(seat)) return "gone: just taken by someone else";
+  if (seatPrice(props.board.model, seat) === null) return "not for sale";
+  return stateName(props.board.states[seat] ?? FREE);
 }
 
 function describe(props: SeatMapProps, seat: number): string {
-  const level = props.model.categories[props.model.category[seat]!]?.name ?? "";
-  return [seatText(props.model, seat), level, priceText(props, seat), stateText(props, seat)]
+  const { model } = props.board;
+  const level = model.categories[model.category[seat]!]?.name ?? "";
+  return [seatText(model, seat), level, priceText(props, seat), stateText(props, seat)]
     .filter(Boolean)
     .join(", ");
 }
 
 function seatTooltip(props: SeatMapProps, seat: number, x: number, y: number): TooltipContent {
-  const names = seatNames(props.model, seat);
-  const level = props.model.categories[props.model.category[seat]!];
-  const free = props.states[seat] === FREE && level?.price !== null;
+  const { model, states } = props.board;
+  const names = seatNames(model, seat);
+  const level = model.categories[model.category[seat]!];
+  const free = states[seat] === FREE && level?.price !== null;
   return {
     x,
     y,
@@ -149,15 +154,15 @@ function seatTooltip(props: SeatMapProps, seat: number, x: number, y: number): T
 }
 
 function sectionTooltip(
-  map: MapController,
   props: SeatMapProps,
   index: number,
   x: number,
   y: number,
 ): TooltipContent {
-  const section = props.model.sections[index]!;
-  const level = props.model.categories[section.category];
-  const free = Math.round((map.scene.freeShare[index] ?? 0) * section.count);
+  const { model, sectionFree } = props.board;
+  const section = model.sections[index]!;
+  const level = model.categories[section.category];
+  const free = sectionFree[index] ?? 0;
   const price =
     level && level.price !== null ? ` · ${formatMoney(level.price, props.currency)}` : "";
   return {

@@ -1,11 +1,12 @@
 // Owns one canvas: its view, what is hovered and focused, and when to draw. Draws at most once per animation frame and
 // only when something changed. Components set what to show and are told what the person does.
-import { FREE } from "../lib/seatbits";
+import type { SeatBoard } from "./board";
 import { overlaps, pointInPolygon } from "./geometry";
 import { attachGestures } from "./gestures";
 import { SeatGrid } from "./grid";
 import { handleKey } from "./keys";
 import type { SeatModel } from "./model";
+import { FLASH_MS } from "./marks";
 import { Painter, showsSeats, type Scene } from "./paint";
 import { readPalette, type Palette } from "./palette";
 import {
@@ -29,8 +30,13 @@ export interface MapEvents {
 }
 
 const ANIMATION_MS = 280;
+/** Of a change that is larger nobody could see the single seats. */
+const FLASHES_MAX = 120;
+
+const isCalm = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 export class MapController {
+  readonly model: SeatModel;
   readonly scene: Scene;
   readonly frame: Frame;
   view: View;
@@ -43,19 +49,25 @@ export class MapController {
 
   constructor(
     readonly canvas: HTMLCanvasElement,
-    readonly model: SeatModel,
-    states: Uint8Array,
+    readonly board: SeatBoard,
     readonly events: MapEvents,
+    /** Only counts by section are known: seats are not shown. */
+    readonly isOverview = false,
   ) {
+    const { model } = board;
+    this.model = model;
     this.painter = new Painter(canvas.getContext("2d", { alpha: false })!);
     this.palette = readPalette(canvas);
     this.scene = {
       model,
       grid: new SeatGrid(model.x, model.y, model.bounds, model.pitch),
-      states,
+      states: board.states,
       freeShare: new Float32Array(model.sections.length),
       selected: new Set(),
       conflicts: new Set(),
+      mine: new Set(),
+      flashes: new Map(),
+      isOverview,
       only: -1,
       hovered: -1,
       hoveredSection: -1,
@@ -63,7 +75,7 @@ export class MapController {
     };
     this.frame = { width: 1, height: 1, bounds: model.bounds, pitch: model.pitch };
     this.view = fitAll(this.frame);
-    this.statesChanged();
+    this.boardChanged(null);
     this.listen();
     this.resize();
   }
@@ -84,6 +96,7 @@ export class MapController {
     this.canvas.addEventListener("keydown", key);
     this.canvas.addEventListener("blur", blur);
     this.releases.push(
+      this.board.subscribe((changed) => this.boardChanged(changed)),
       () => resizes.disconnect(),
       () => scheme.removeEventListener("change", recolor),
       () => this.canvas.removeEventListener("keydown", key),
@@ -132,32 +145,42 @@ export class MapController {
       if (t === 1) this.animation = null;
       else this.redraw();
     }
+    for (const [seat, startedAt] of this.scene.flashes)
+      if (now - startedAt >= FLASH_MS) this.scene.flashes.delete(seat);
+    if (this.scene.flashes.size > 0) this.redraw();
     this.painter.draw(
       this.scene,
       this.frame,
       this.view,
       window.devicePixelRatio || 1,
       this.palette,
+      now,
     );
     this.canvas.dataset["view"] = `${this.view.scale} ${this.view.x} ${this.view.y}`;
     this.canvas.dataset["moving"] = String(this.animation !== null);
   }
 
-  /** The state array was written to. */
-  statesChanged(): void {
-    const { model, states, freeShare } = this.scene;
-    for (const [index, section] of model.sections.entries()) {
-      let free = 0;
-      for (let seat = section.first; seat < section.first + section.count; seat++) {
-        if (states[seat] === FREE && model.categories[model.category[seat]!]?.price !== null)
-          free++;
-      }
-      freeShare[index] = section.count === 0 ? 0 : free / section.count;
+  /** Takes in what the board says of these seats, or of all. Drawing waits for the next frame, however many changes there are. */
+  private boardChanged(changed: readonly number[] | null): void {
+    const { model, flashes } = this.scene;
+    if (changed === null) for (let i = 0; i < model.sections.length; i++) this.setShare(i);
+    else for (const seat of changed) this.setShare(model.section[seat]!);
+    if (changed && changed.length <= FLASHES_MAX && this.showsSeats() && !isCalm()) {
+      for (const seat of changed) if (flashes.size < FLASHES_MAX) flashes.set(seat, performance.now());
     }
     this.redraw();
   }
 
-  show(part: Partial<Pick<Scene, "selected" | "conflicts" | "only">>): void {
+  private setShare(section: number): void {
+    const { count } = this.model.sections[section]!;
+    this.scene.freeShare[section] = count === 0 ? 0 : this.board.sectionFree[section]! / count;
+  }
+
+  private showsSeats(): boolean {
+    return !this.isOverview && showsSeats(this.frame, this.view);
+  }
+
+  show(part: Partial<Pick<Scene, "selected" | "conflicts" | "mine" | "only">>): void {
     Object.assign(this.scene, part);
     this.redraw();
   }
@@ -165,8 +188,7 @@ export class MapController {
   private moveTo(view: View, smooth: boolean): void {
     this.hoverNothing();
     this.wasMoved = true;
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (smooth && !calm)
+    if (smooth && !isCalm())
       this.animation = { from: this.view, to: view, startedAt: performance.now() };
     else {
       this.animation = null;
@@ -230,7 +252,7 @@ export class MapController {
   }
 
   private seatAt(px: number, py: number, slack: number): number {
-    if (!showsSeats(this.frame, this.view)) return -1;
+    if (!this.showsSeats()) return -1;
     const [x, y] = toPlan(this.view, px, py);
     const reach = Math.max(
       this.model.pitch * 0.55,
@@ -254,7 +276,7 @@ export class MapController {
       else this.events.onToggle(seat);
       return;
     }
-    const section = showsSeats(this.frame, this.view) ? -1 : this.sectionAt(x, y);
+    const section = this.showsSeats() ? -1 : this.sectionAt(x, y);
     if (section >= 0) return this.zoomToSection(section);
     const area = this.areaAt(x, y);
     if (area >= 0) this.events.onArea(area);
@@ -273,7 +295,7 @@ export class MapController {
 
   private hover(x: number, y: number): void {
     const seat = this.seatAt(x, y, 0);
-    const section = seat < 0 && !showsSeats(this.frame, this.view) ? this.sectionAt(x, y) : -1;
+    const section = seat < 0 && !this.showsSeats() ? this.sectionAt(x, y) : -1;
     this.canvas.classList.toggle(
       "is-pointing",
       seat >= 0 || section >= 0 || this.areaAt(x, y) >= 0,

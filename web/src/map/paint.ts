@@ -21,6 +21,12 @@ export interface Scene {
   freeShare: Float32Array;
   selected: ReadonlySet<number>;
   conflicts: ReadonlySet<number>;
+  /** Held or bought by the person who looks. */
+  mine: ReadonlySet<number>;
+  /** Seats whose state has just changed, and when (as requestAnimationFrame tells time). */
+  flashes: Map<number, number>;
+  /** Only sections, however near. */
+  isOverview: boolean;
   /** Category to show alone, or -1. */
   only: number;
   hovered: number;
@@ -37,14 +43,21 @@ export class Painter {
 
   constructor(private readonly context: CanvasRenderingContext2D) {}
 
-  draw(scene: Scene, frame: Frame, view: View, ratio: number, palette: Palette): void {
+  draw(
+    scene: Scene,
+    frame: Frame,
+    view: View,
+    ratio: number,
+    palette: Palette,
+    now: number,
+  ): void {
     const { context } = this;
     const px = frame.pitch * view.scale;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = palette.ground;
     context.fillRect(0, 0, frame.width, frame.height);
     const box = visibleBox(frame, view, frame.pitch);
-    const withSeats = px >= SEATS_FROM_PX;
+    const withSeats = px >= SEATS_FROM_PX && !scene.isOverview;
     for (const area of scene.model.areas) this.area(area, scene, view, palette);
     for (const [index, section] of scene.model.sections.entries()) {
       if (section.count > 0 && overlaps(section.box, box))
@@ -52,7 +65,7 @@ export class Painter {
     }
     if (withSeats) this.seats(scene, view, box, px, ratio, palette);
     this.sectionNames(scene, frame, view, box, palette, withSeats);
-    if (withSeats) drawMarks(this.context, scene, view, px, palette);
+    if (withSeats) drawMarks(this.context, scene, view, px, palette, now);
     else drawSelectionDots(this.context, scene, view, palette);
   }
 
@@ -168,6 +181,7 @@ export class Painter {
   ): string {
     const level = scene.model.categories[category];
     if (scene.selected.has(seat)) return `${palette.text}/1.1`;
+    if (scene.mine.has(seat)) return `${palette.accent}/1`;
     if (scene.conflicts.has(seat)) return `${palette.danger}/0.8`;
     if (state === BLOCKED || !level || level.price === null) return `${palette.blocked}/0.4`;
     if (state !== FREE) return `${palette.taken}/0.6`;
@@ -207,10 +221,12 @@ export class Painter {
     scene.grid.each(box, (seat) => {
       const level = model.categories[model.category[seat]!];
       const free = scene.states[seat] === FREE && level && level.price !== null;
-      if (!scene.selected.has(seat) && !free) return;
-      context.fillStyle = scene.selected.has(seat)
+      const chosen = scene.selected.has(seat);
+      const mine = scene.mine.has(seat);
+      if (!chosen && !mine && !free) return;
+      context.fillStyle = chosen
         ? palette.ground
-        : readableOn(level?.color ?? "#888888");
+        : readableOn(mine ? palette.accent : (level?.color ?? "#888888"));
       const [x, y] = toScreen(view, model.x[seat]!, model.y[seat]!);
       context.fillText(model.numbers[seat]!, x, y + px * 0.02);
     });

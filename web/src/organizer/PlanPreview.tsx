@@ -1,7 +1,8 @@
 // The plan as buyers will see it, on the very same map.
 import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
-import { buildModel, seatText, type SeatModel } from "../map/model";
+import { SeatBoard } from "../map/board";
+import { buildModel, seatText } from "../map/model";
 import { SeatMap } from "../map/SeatMap";
 import { Swatch } from "../map/Tooltip";
 import { Notice } from "../ui/basics";
@@ -9,23 +10,22 @@ import { planToSeatmap, summarize, type Plan } from "./plan";
 
 const NO_SEATS: ReadonlySet<number> = new Set();
 
-function build(plan: Plan): SeatModel | string {
+function build(plan: Plan): SeatBoard | string {
   try {
-    return buildModel(planToSeatmap(plan));
+    const board = new SeatBoard(buildModel(planToSeatmap(plan)));
+    board.replace(new Uint8Array(Math.ceil(board.model.count / 4)));
+    return board;
   } catch {
     return "The plan can't be drawn; the import will say what is wrong with it.";
   }
 }
 
 export function PlanPreview({ plan }: { plan: Plan }): JSX.Element {
-  const model = useMemo(() => build(plan), [plan]);
+  const board = useMemo(() => build(plan), [plan]);
   const facts = useMemo(() => summarize(plan), [plan]);
-  const states = useMemo(
-    () => new Uint8Array(typeof model === "string" ? 0 : model.count),
-    [model],
-  );
   const [said, setSaid] = useState("");
-  if (typeof model === "string") return <Notice kind="warn">{model}</Notice>;
+  if (typeof board === "string") return <Notice kind="warn">{board}</Notice>;
+  const { model } = board;
   return (
     <section class="preview" aria-label="Preview">
       <p class="preview-facts" data-testid="plan-facts">
@@ -36,11 +36,10 @@ export function PlanPreview({ plan }: { plan: Plan }): JSX.Element {
           `, ${facts.areas} ${facts.areas === 1 ? "area" : "areas"} with ${facts.places.toLocaleString()} places`}
       </p>
       <SeatMap
-        model={model}
-        states={states}
-        statesVersion={0}
+        board={board}
         selected={NO_SEATS}
         conflicts={NO_SEATS}
+        mine={NO_SEATS}
         only={-1}
         currency="EUR"
         onToggle={(seat) => setSaid(`${seatText(model, seat)} (${model.ids[seat]})`)}

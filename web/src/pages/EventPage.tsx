@@ -1,14 +1,17 @@
-// One event: what, when, where, and the seats.
+// One event: what, when, where, and the seats, behind the waiting room where there is one.
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { serverNow } from "../api/clock";
 import { Problem } from "../api/client";
-import { getEvent, getSeatBits, getSeatmap } from "../api/endpoints";
+import { getEvent, getSeatmap } from "../api/endpoints";
 import type { EventView } from "../api/types";
 import { SeatPicker } from "../event/SeatPicker";
 import { formatRemaining, remainingMs } from "../lib/countdown";
 import { formatClock, formatDay, formatMoment } from "../lib/dates";
 import { formatPriceRange } from "../lib/money";
+import { Preview } from "../queue/Preview";
+import { useQueue, type Queue } from "../queue/useQueue";
+import { AdmittedBar, WaitingRoom } from "../queue/WaitingRoom";
 import { Failure, Notice, Spinner, useLoad, usePage } from "../ui/basics";
 import { Poster } from "../ui/Poster";
 import { NotFoundPage } from "./NotFoundPage";
@@ -19,12 +22,20 @@ export function EventPage({ id }: { id: string }): JSX.Element {
     return <NotFoundPage what="event" />;
   if (event.error) return <Failure error={event.error} onRetry={event.reload} />;
   if (!event.data) return <Spinner label="Loading the event" />;
-  return <EventDetails event={event.data} />;
+  return <EventDetails event={event.data} onReload={event.reload} />;
 }
 
-function EventDetails({ event }: { event: EventView }): JSX.Element {
-  const page = usePage(event.name);
-  const opensInMs = useOpening(event);
+interface DetailsProps {
+  event: EventView;
+  onReload(): void;
+}
+
+function EventDetails({ event, onReload }: DetailsProps): JSX.Element {
+  const [wasSentToQueue, setSent] = useState(false);
+  const [free, setFree] = useState<number | null>(null);
+  const hasRoom = wasSentToQueue || (event.waiting_room ?? "off") !== "off";
+  const queue = useQueue(event, hasRoom && event.status === "published");
+  const page = usePage(queue.title);
   return (
     <article class="event">
       <header class="event-head">
@@ -40,7 +51,7 @@ function EventDetails({ event }: { event: EventView }): JSX.Element {
           <p class="event-where">
             {event.venue.name}, {event.venue.city}
           </p>
-          <p class="event-price">{priceText(event)}</p>
+          <p class="event-price">{priceText(event, free)}</p>
           {event.description && <p class="event-text">{event.description}</p>}
         </div>
       </header>
@@ -51,24 +62,72 @@ function EventDetails({ event }: { event: EventView }): JSX.Element {
           </p>
         </Notice>
       ) : (
-        <>
-          {opensInMs > 0 && <Opening event={event} ms={opensInMs} />}
-          <Seats event={event} closed={closedText(event, opensInMs)} />
-        </>
+        <Sale
+          event={event}
+          queue={hasRoom && event.status === "published" ? queue : null}
+          onQueue={async () => {
+            setSent(true);
+            await queue.refresh();
+            return queue.isIn();
+          }}
+          onFree={setFree}
+          onReload={onReload}
+        />
       )}
     </article>
   );
 }
 
-function priceText(event: EventView): string {
+interface SaleProps extends DetailsProps {
+  /** null: the event has no waiting room. */
+  queue: Queue | null;
+  onQueue(): Promise<boolean>;
+  onFree(places: number): void;
+}
+
+function Sale({ event, queue, onQueue, onFree, onReload }: SaleProps): JSX.Element {
+  const opensInMs = useOpening(event);
+  const generation = useGeneration(event);
+  if (queue && !queue.view.room && !queue.view.entry) {
+    if (queue.view.error)
+      return <Failure error={queue.view.error} onRetry={() => void queue.refresh()} />;
+    return <Spinner label="Asking the waiting room" />;
+  }
+  if (queue && queue.phase !== "none" && queue.phase !== "admitted") {
+    return (
+      <>
+        <WaitingRoom event={event} queue={queue} />
+        <Preview event={event} />
+      </>
+    );
+  }
+  return (
+    <>
+      {queue?.phase === "admitted" && <AdmittedBar queue={queue} />}
+      {opensInMs > 0 && <Opening event={event} ms={opensInMs} />}
+      <Seats
+        key={generation}
+        event={event}
+        closed={closedText(event, opensInMs)}
+        onQueue={onQueue}
+        onFree={onFree}
+        onReload={onReload}
+        beforeHold={queue ? queue.renew : async () => {}}
+      />
+    </>
+  );
+}
+
+function priceText(event: EventView, free: number | null): string {
   const range = event.price_range;
   const prices = range ? formatPriceRange(range.min, range.max, event.currency) : "";
   const left = event.availability;
   if (!left) return prices;
+  const available = free ?? left.available;
   const share =
-    left.available === 0
+    available === 0
       ? "sold out"
-      : `${left.available.toLocaleString()} of ${left.total.toLocaleString()} available`;
+      : `${available.toLocaleString()} of ${left.total.toLocaleString()} available`;
   return prices === "" ? share : `${prices} · ${share}`;
 }
 
@@ -90,6 +149,13 @@ function useOpening(event: EventView): number {
   return left;
 }
 
+/** Counts the times that the event was loaded: what is known of its seats begins anew with each. */
+function useGeneration(event: EventView): number {
+  const last = useRef({ event, count: 0 });
+  if (last.current.event !== event) last.current = { event, count: last.current.count + 1 };
+  return last.current.count;
+}
+
 function Opening({ event, ms }: { event: EventView; ms: number }): JSX.Element {
   return (
     <section class="opening" aria-label="Sale opens">
@@ -104,19 +170,17 @@ function Opening({ event, ms }: { event: EventView; ms: number }): JSX.Element {
   );
 }
 
-function Seats({ event, closed }: { event: EventView; closed: string | null }): JSX.Element {
-  const plan = useLoad(`seats ${event.id}`, async () => {
-    const [seatmap, bits] = await Promise.all([getSeatmap(event.id), getSeatBits(event.id)]);
-    return { seatmap, bits };
-  });
-  if (plan.data) return <SeatPicker event={event} {...plan.data} closed={closed} />;
-  if (plan.error instanceof Problem && plan.error.type === "waiting-room-required") {
-    return (
-      <Notice kind="info" title="There is a queue">
-        This sale lets people in one after another.
-      </Notice>
-    );
-  }
+interface SeatsProps extends Omit<SaleProps, "queue"> {
+  closed: string | null;
+  beforeHold(): Promise<void>;
+}
+
+function Seats({ event, onReload, ...props }: SeatsProps): JSX.Element {
+  const plan = useLoad(`plan ${event.id} ${event.seatmap_version}`, () =>
+    getSeatmap(event.id, event.seatmap_version),
+  );
+  if (plan.data)
+    return <SeatPicker event={event} seatmap={plan.data} onGone={onReload} {...props} />;
   if (plan.error) return <Failure error={plan.error} onRetry={plan.reload} />;
   return <Spinner label="Loading the seat map" />;
 }
