@@ -25,12 +25,15 @@ import { lazy } from "./ui/Lazy";
 
 const ChatPage = lazy(async () => (await import("./chat/ChatPage")).ChatPage);
 
+const FairnessPage = lazy(async () => (await import("./queue/FairnessPage")).FairnessPage);
+
 type Show = (params: Record<string, string>) => JSX.Element;
 
 /** First match wins. A key makes another event another page rather than the same one with other data. */
 const ROUTES: [string, Show][] = [
   ["/", () => <HomePage />],
   ["/events/:id", ({ id }) => <EventPage key={id} id={id!} />],
+  ["/events/:id/fairness", ({ id }) => <FairnessPage key={id} id={id!} />],
   ["/bookings/:id", ({ id }) => <BookingPage key={id} id={id!} />],
   ["/me/bookings", () => <MyBookingsPage />],
   ["/chat", () => <ChatPage chatId={null} />],

@@ -81,7 +81,7 @@ export const leaveQueue = (event: string, entry: string) =>
 export const getFairness = (event: string) =>
   get<Fairness>(`/v1/events/${id(event)}/queue/fairness`, { fresh: true });
 /** The closed list as it is hashed: its bytes, not its lines. */
-export async function getQueueEntries(event: string): Promise<Uint8Array> {
+export async function getQueueEntries(event: string): Promise<Uint8Array<ArrayBuffer>> {
   const response = await send("GET", `/v1/events/${id(event)}/queue/entries`, {
     accept: "text/plain",
     fresh: true,
