@@ -20,6 +20,7 @@ const struct problem_type problem_types[PROBLEM_COUNT] = {
     [PROBLEM_BAD_SIGNATURE] = {"bad-signature", 400, "The signature is not valid"},
     [PROBLEM_UNAUTHENTICATED] = {"unauthenticated", 401, "Please log in"},
     [PROBLEM_FORBIDDEN] = {"forbidden", 403, "This is not allowed"},
+    [PROBLEM_CHALLENGE_REQUIRED] = {"challenge-required", 403, "A challenge is to be solved first"},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "There is no such thing"},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", 405, "The method is not allowed here"},
     [PROBLEM_CONFLICT] = {"conflict", 409, "The state does not allow it"},

@@ -29,6 +29,15 @@ struct booking_area {
     int64_t price; /* each */
 };
 
+/* What a booking came from: keyed hashes (abuse.h). 0: not known. A booking without a network is
+ * counted by no rule against bots. */
+struct booking_origin {
+    uint64_t device, network;         /* of the hold */
+    uint64_t solution;                /* of the challenge that was solved for it */
+    uint64_t pay_device, pay_network; /* of the checkout, where they are others */
+    uint64_t card;
+};
+
 struct booking {
     uint64_t event_id, id, account_id;
     enum booking_state state;
@@ -43,6 +52,8 @@ struct booking {
     uint32_t places;
     uint8_t key_hash[16], body_hash[16];
     int64_t extended_ms;
+    struct booking_origin origin;
+    uint32_t given_back; /* places whose tickets were refunded */
 };
 
 struct tickets;

@@ -8,6 +8,8 @@
  * seat_claim table decide.
  */
 #include "app/problem.h"
+#include "tickets/abuse.h"
+#include "tickets/booking_store.h"
 #include "tickets/booking_view.h"
 #include "tickets/hold_request.h"
 #include "tickets/replay_keys.h"
@@ -49,6 +51,7 @@ static enum err call_model(struct call *call, struct db *db, uint64_t event_id,
 struct hold_call {
     struct booking booking;
     struct event_model *model;
+    struct abuse_guard guard;
     uint64_t replay_id; /* from memory; verified against the row */
     bool is_key_new;
     struct best_ask best; /* count 0: places were chosen */
@@ -209,6 +212,10 @@ static enum err hold_prepare(struct call *call, struct db *db)
         return ERR_OK;
     if (!call_rate_limit(call))
         return ERR_OK;
+    abuse_prepare(call, &hold->model->event, &hold->guard);
+    abuse_mark(&hold->guard, &hold->booking);
+    if (hold->is_key_new && !abuse_is_solved(call, &hold->model->event, &hold->guard))
+        return ERR_OK;
     if (taken > 0 && hold->is_key_new)
         conflicts_reply(call, hold->model, &conflicts);
     else
@@ -275,35 +282,47 @@ static enum err hold_replay(struct call *call, const struct hold_call *hold, str
     return booking_reply(call, 201, &view);
 }
 
-/* False when a refusal was answered or *ret_err is set. */
-static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struct hold_call *hold,
-                            enum err *ret_err)
+/* False when a refusal was answered. */
+static bool sale_is_open(struct call *call, const struct writer_tx *tx,
+                         const struct hold_call *hold, const struct event_sale *sale)
 {
-    struct event_sale sale;
-    int64_t places;
-    *ret_err = booking_store_terms(tx->db, &hold->booking, &sale, &places);
-    if (*ret_err)
-        return false;
-    if (sale.status != EVENT_PUBLISHED || tx->now_ms >= sale.starts_at)
+    if (sale->status != EVENT_PUBLISHED || tx->now_ms >= sale->starts_at)
         problem_reply(call, PROBLEM_SALE_CLOSED, "The sale of this event is over.");
-    else if (tx->now_ms < sale.onsale_at)
+    else if (tx->now_ms < sale->onsale_at)
         problem_reply(call, PROBLEM_SALE_NOT_OPEN, "The sale of this event has not begun.");
-    else if (sale.updated_at != hold->model->event.updated_at) {
+    else if (sale->updated_at != hold->model->event.updated_at) {
         /* By another node perhaps, whose news may take a while. That the model is old is true whatever
          * becomes of this transaction. */
         inventory_forget(call_tickets(call)->inventory, hold->model);
         problem_retry(call, PROBLEM_CONFLICT,
                       "The event has just been changed. Please look at it again.", 1);
     }
-    if (call_is_answered(call))
+    return !call_is_answered(call);
+}
+
+/* False when a refusal was answered or *ret_err is set. booking gets its origin and lifetime. */
+static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struct hold_call *hold,
+                            struct booking *booking, enum err *ret_err)
+{
+    const struct event *event = &hold->model->event;
+    struct event_sale sale;
+    struct db_stmt *sale_stmt;
+    struct abuse_reads reads = {0};
+    bool is_counted = hold->guard.is_counted;
+    booking->expires_at = tx->now_ms + event->hold_ttl_s * 1000;
+    *ret_err = booking_store_sale_send(tx->db, event->id, &sale_stmt);
+    if (!*ret_err && is_counted)
+        *ret_err = abuse_send(tx, booking, &reads);
+    if (!*ret_err)
+        *ret_err = booking_store_sale_read(sale_stmt, &sale);
+    if (*ret_err)
         return false;
-    if (!app_config(call->app)->abuse)
-        return true;
-    if (places + hold->booking.places <= hold->model->event.per_account)
-        return true;
-    problem_reply(call, PROBLEM_LIMIT_EXCEEDED,
-                  "This would be more places than one account may have for this event.");
-    return false;
+    bool is_open = sale_is_open(call, tx, hold, &sale);
+    if (is_counted && !is_open)
+        abuse_store_drop(&reads);
+    if (!is_counted || !is_open)
+        return is_open;
+    return abuse_hold(call, tx, event, &hold->guard, &reads, booking, ret_err);
 }
 
 /* Holds what was picked, or, when the claims say that it is gone, something else. ERR_CONFLICT: there
@@ -364,13 +383,12 @@ static enum err hold_apply(struct call *call, struct writer_tx *tx)
         return hold_replay(call, hold, &first);
     if (err != ERR_NOT_FOUND)
         return err;
-    if (!hold_is_allowed(call, tx, hold, &err))
-        return err;
     struct booking booking =
         hold->booking; /* apply may run again: the prepared one stays as it is */
     booking.state = BOOKING_HELD;
     booking.created_at = tx->now_ms;
-    booking.expires_at = tx->now_ms + hold->model->event.hold_ttl_s * 1000;
+    if (!hold_is_allowed(call, tx, hold, &booking, &err))
+        return err;
     err = hold_places(call, tx, hold, &booking);
     if (err)
         return call_is_answered(call) ? ERR_OK : err;
@@ -489,18 +507,51 @@ static enum err booking_list(struct call *call, struct db *db)
 
 /* --- Checkout and cancel --- */
 
-/* The model for the answer, on the pool; the booking itself is loaded in the write. */
+/* The model for the answer, on the pool, and for a checkout where it comes from; the booking itself is
+ * loaded in the write. */
+struct change_call {
+    struct event_model *model;
+    struct abuse_guard guard;
+};
+
 static enum err change_prepare(struct call *call, struct db *db)
 {
     struct booking booking;
     enum err err;
     if (!call_booking(call, db, BOOKING_CHANGE, &booking, &err))
         return err;
-    struct event_model *model;
-    err = call_model(call, db, booking.event_id, &model);
+    struct change_call *change = ARENA_NEW(call_arena(call), struct change_call);
+    if (!change)
+        return ERR_NOMEM;
+    err = call_model(call, db, booking.event_id, &change->model);
     if (!err)
-        call->prepared = model;
+        abuse_prepare(call, &change->model->event, &change->guard);
+    call->prepared = change;
     return err;
+}
+
+/* A hold that got little time to begin with has the usual one once its payment has begun. */
+static enum err lengthen(struct call *call, struct writer_tx *tx, struct booking *booking)
+{
+    const struct change_call *change = call->prepared;
+    int64_t ttl_ms = change->model->event.hold_ttl_s * 1000;
+    int64_t by_ms = booking->created_at + ttl_ms - booking->expires_at;
+    if (!booking->origin.network || by_ms <= 0 || booking->extended_ms > 0)
+        return ERR_OK;
+    if (by_ms > HOLD_EXTENSION_MS_MAX)
+        by_ms = HOLD_EXTENSION_MS_MAX;
+    return booking_extend(call_tickets(call), tx, booking, by_ms);
+}
+
+/* False when a refusal was answered or *ret_err is set. */
+static bool checkout_is_allowed(struct call *call, struct writer_tx *tx, struct booking *booking,
+                                enum err *ret_err)
+{
+    const struct change_call *change = call->prepared;
+    if (!abuse_checkout(call, tx, &change->model->event, &change->guard, booking, ret_err))
+        return false;
+    *ret_err = lengthen(call, tx, booking);
+    return *ret_err == ERR_OK;
 }
 
 static enum err checkout_apply(struct call *call, struct writer_tx *tx)
@@ -511,6 +562,8 @@ static enum err checkout_apply(struct call *call, struct writer_tx *tx)
         return err;
     switch (booking.state) {
     case BOOKING_HELD:
+        if (!checkout_is_allowed(call, tx, &booking, &err))
+            return err;
         err = booking_start_payment(call_tickets(call), tx, &booking);
         if (err)
             return err;
@@ -525,7 +578,8 @@ static enum err checkout_apply(struct call *call, struct writer_tx *tx)
                       "This hold has ended; its places are free for everybody again.");
         return ERR_OK;
     }
-    return booking_reply_full(call, tx->db, 202, &booking, call->prepared);
+    const struct change_call *change = call->prepared;
+    return booking_reply_full(call, tx->db, 202, &booking, change->model);
 }
 
 static enum err cancel_apply(struct call *call, struct writer_tx *tx)
@@ -550,7 +604,8 @@ static enum err cancel_apply(struct call *call, struct writer_tx *tx)
                       "Only a hold can be cancelled. A confirmed booking is refunded instead.");
         return ERR_OK;
     }
-    return booking_reply_full(call, tx->db, 200, &booking, call->prepared);
+    const struct change_call *change = call->prepared;
+    return booking_reply_full(call, tx->db, 200, &booking, change->model);
 }
 
 const struct route booking_routes[] = {
@@ -568,7 +623,7 @@ const struct route booking_routes[] = {
      .request = hold_body_fields,
      .response = "Booking",
      .success = 201,
-     .problems = "409 422"},
+     .problems = "403 409 422"},
     {.method = HTTP_GET,
      .pattern = "/v1/bookings/{id}",
      .kind = ROUTE_READ,
@@ -602,7 +657,7 @@ const struct route booking_routes[] = {
      .tag = "bookings",
      .response = "Booking",
      .success = 202,
-     .problems = "404 409",
+     .problems = "403 404 409 422",
      .is_retry_safe = true},
     {.method = HTTP_DELETE,
      .pattern = "/v1/bookings/{id}",

@@ -32,12 +32,8 @@ static enum err sale_read(struct db_stmt *stmt, struct event_sale *ret_sale)
  * primary key, whose first column it shares, and reads all rows of the event. PostgreSQL has no such
  * words and needs none. The plus keeps both planners off the primary key: an account has few
  * bookings, an event many. */
-#define PLACES(by_booking)                                                                         \
-    "SELECT CAST(COALESCE(SUM(places - CASE state WHEN 3 THEN (SELECT COUNT(*) FROM ticket AS "    \
-    "t " by_booking " WHERE t.event_id = b.event_id AND t.booking_id = b.id AND t.state = 1) "     \
-    "ELSE 0 END), 0) AS BIGINT) FROM booking AS b "                                                \
-    "WHERE account_id = $1 AND +event_id = $2 AND +state IN (1, 2, 3)"
-SQL_PAIR(SQL_PLACES, PLACES("INDEXED BY ticket_by_booking"), PLACES(""));
+SQL(SQL_PLACES, "SELECT CAST(COALESCE(SUM(places - given_back), 0) AS BIGINT) FROM booking "
+                "WHERE account_id = $1 AND +event_id = $2 AND +state IN (1, 2, 3)");
 
 static struct db_stmt *places_stmt(struct db *db, uint64_t account_id, uint64_t event_id)
 {
@@ -58,17 +54,15 @@ enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event
     return db_get_i64(places_stmt(db, account_id, event_id), ret_places);
 }
 
-enum err booking_store_terms(struct db *db, const struct booking *booking,
-                             struct event_sale *ret_sale, int64_t *ret_places)
+enum err booking_store_sale_send(struct db *db, uint64_t event_id, struct db_stmt **ret_stmt)
 {
-    struct db_stmt *sale = sale_stmt(db, booking->event_id);
-    struct db_stmt *places = places_stmt(db, booking->account_id, booking->event_id);
-    enum err err = db_send(sale);
-    if (!err)
-        err = db_send(places);
-    if (!err)
-        err = sale_read(sale, ret_sale);
-    return err ? err : db_get_i64(places, ret_places);
+    *ret_stmt = sale_stmt(db, event_id);
+    return db_send(*ret_stmt);
+}
+
+enum err booking_store_sale_read(struct db_stmt *stmt, struct event_sale *ret_sale)
+{
+    return sale_read(stmt, ret_sale);
 }
 
 SQL(SQL_BY_KEY, "SELECT id FROM booking WHERE account_id = $1 AND id >= $2 AND +event_id = $3 AND "
@@ -255,7 +249,16 @@ static enum err booking_parse_places(struct booking *booking, struct str seats, 
 SQL(SQL_INSERT,
     "INSERT INTO booking (event_id, id, account_id, state, created_at, expires_at, amount, "
     "currency, seats, areas, "
-    "places, key_hash, body_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+    "places, key_hash, body_hash, device, network, solution) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
+
+static void bind_number(struct db_stmt *stmt, int index, uint64_t number)
+{
+    if (number)
+        db_bind_i64(stmt, index, (int64_t)number);
+    else
+        db_bind_null(stmt, index);
+}
 
 /* A buffer over memory on the stack: at its maximum from the start, so it never grows. */
 static struct buf stack_buf(char *text, size_t size)
@@ -287,13 +290,29 @@ enum err booking_store_insert(struct db *db, const struct booking *booking)
     db_bind_i64(stmt, 11, booking->places);
     db_bind_blob(stmt, 12, str_from((const char *)booking->key_hash, 16));
     db_bind_blob(stmt, 13, str_from((const char *)booking->body_hash, 16));
+    bind_number(stmt, 14, booking->origin.device);
+    bind_number(stmt, 15, booking->origin.network);
+    bind_number(stmt, 16, booking->origin.solution);
     return db_exec_later(stmt);
 }
 
 #define BOOKING_COLUMNS                                                                            \
     "event_id, id, account_id, state, created_at, expires_at, ended_at, amount, currency, seats, " \
     "areas, places, "                                                                              \
-    "key_hash, body_hash, extended_ms"
+    "key_hash, body_hash, extended_ms, device, network, solution, pay_device, pay_network, card, " \
+    "given_back"
+
+static struct booking_origin origin_read(struct db_stmt *stmt)
+{
+    return (struct booking_origin){
+        .device = (uint64_t)db_col_i64(stmt, 15),
+        .network = (uint64_t)db_col_i64(stmt, 16),
+        .solution = (uint64_t)db_col_i64(stmt, 17),
+        .pay_device = (uint64_t)db_col_i64(stmt, 18),
+        .pay_network = (uint64_t)db_col_i64(stmt, 19),
+        .card = (uint64_t)db_col_i64(stmt, 20),
+    };
+}
 
 static enum err booking_read(struct db_stmt *stmt, struct booking *ret_booking)
 {
@@ -308,6 +327,8 @@ static enum err booking_read(struct db_stmt *stmt, struct booking *ret_booking)
         .amount = db_col_i64(stmt, 7),
         .places = (uint32_t)db_col_i64(stmt, 11),
         .extended_ms = db_col_i64(stmt, 14),
+        .origin = origin_read(stmt),
+        .given_back = (uint32_t)db_col_i64(stmt, 21),
     };
     enum err err = str_to_c(db_col_str(stmt, 8), booking.currency, sizeof(booking.currency));
     if (!err)
@@ -359,6 +380,19 @@ enum err booking_store_set_state(struct db *db, const struct booking *booking,
     if (err)
         return err;
     return db_changes(db) == 1 ? ERR_OK : ERR_CONFLICT;
+}
+
+SQL(SQL_GIVE_BACK,
+    "UPDATE booking SET given_back = given_back + $3 WHERE event_id = $1 AND id = $2 "
+    "AND given_back + $3 <= places");
+
+enum err booking_store_give_back(struct db *db, const struct booking *booking, int64_t places)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_GIVE_BACK);
+    db_bind_i64(stmt, 1, (int64_t)booking->event_id);
+    db_bind_i64(stmt, 2, (int64_t)booking->id);
+    db_bind_i64(stmt, 3, places);
+    return db_exec_one(stmt);
 }
 
 SQL(SQL_EXTEND, "UPDATE booking SET expires_at = expires_at + $3, extended_ms = extended_ms + $3 "

@@ -15,9 +15,11 @@ ERR_MUST_USE enum err booking_store_sale(struct db *db, uint64_t event_id,
 /* Places of the account in the event that are held or booked, less those given back. */
 ERR_MUST_USE enum err booking_store_places(struct db *db, uint64_t account_id, uint64_t event_id,
                                            int64_t *ret_places);
-/* Both at once, for a hold. *ret_places: of the booking's account. */
-ERR_MUST_USE enum err booking_store_terms(struct db *db, const struct booking *booking,
-                                          struct event_sale *ret_sale, int64_t *ret_places);
+/* The same in two steps: lets the read go ahead (db_send), and reads. */
+struct db_stmt;
+ERR_MUST_USE enum err booking_store_sale_send(struct db *db, uint64_t event_id,
+                                              struct db_stmt **ret_stmt);
+ERR_MUST_USE enum err booking_store_sale_read(struct db_stmt *stmt, struct event_sale *ret_sale);
 /* The booking that the account made under this key at or after since_id; ERR_NOT_FOUND. */
 ERR_MUST_USE enum err booking_store_by_key(struct db *db, uint64_t account_id, uint64_t event_id,
                                            uint64_t since_id, const uint8_t key_hash[static 16],
@@ -47,6 +49,9 @@ ERR_MUST_USE enum err booking_store_insert(struct db *db, const struct booking *
 ERR_MUST_USE enum err booking_store_set_state(struct db *db, const struct booking *booking,
                                               enum booking_state from, enum booking_state to,
                                               int64_t ended_at);
+/* So many of its tickets were revoked. */
+ERR_MUST_USE enum err booking_store_give_back(struct db *db, const struct booking *booking,
+                                              int64_t places);
 ERR_MUST_USE enum err booking_store_extend(struct db *db, const struct booking *booking,
                                            int64_t by_ms);
 

@@ -15,6 +15,21 @@ enum late_payment {
     LATE_PAYMENT_REFUND
 };
 
+/* When a hold must come with the solution of a challenge. */
+enum challenge_rule {
+    CHALLENGE_OFF,
+    CHALLENGE_AUTO, /* for suspicious clusters */
+    CHALLENGE_ON,   /* for every hold */
+};
+
+/* Caps against bots, in places; see abuse.h. */
+struct abuse_settings {
+    int64_t per_device, per_card; /* never below per_account: they count people together */
+    int64_t per_network;
+    int64_t open_holds; /* holds of one account */
+    enum challenge_rule challenge;
+};
+
 struct event {
     uint64_t id;
     uint64_t account_id; /* organizer */
@@ -26,6 +41,7 @@ struct event {
     enum event_status status;
     int64_t hold_ttl_s;
     int64_t per_booking, per_account;
+    struct abuse_settings abuse;
     enum late_payment late_payment;
     int64_t refund_until_s;
     bool has_buyer_chat;  /* its buyers get a conversation with the organizer */

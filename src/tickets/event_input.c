@@ -11,6 +11,8 @@
  */
 #include "tickets/event_input.h"
 
+#include "tickets/abuse_settings.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 
@@ -87,6 +89,12 @@ static const char *const late_payments[] = {"reclaim", "refund", NULL};
          .offset = AT(limits),                                                                     \
          HAS(limits),                                                                              \
          .doc = "{per_booking (1-6), per_account (1-100)}"},                                       \
+        {.name = "abuse",                                                                          \
+         .kind = JSON_OBJECT,                                                                      \
+         .offset = AT(abuse),                                                                      \
+         HAS(abuse),                                                                               \
+         .doc = "{per_device, per_card (1-100, default 12), per_network (1-100000, default 48), "  \
+                "open_holds (1-100, default 1), challenge (off, auto, on; default auto)}"},        \
         {.name = "waiting_room",                                                                   \
          .kind = JSON_STR,                                                                         \
          .offset = AT(waiting_room),                                                               \
@@ -160,6 +168,7 @@ void event_set_defaults(struct event *event)
     event->per_booking = BOOKING_PLACES_MAX;
     event->per_account = EVENT_PER_ACCOUNT;
     event->late_payment = LATE_PAYMENT_RECLAIM;
+    abuse_set_defaults(&event->abuse);
 }
 
 static bool is_slug(struct str s)
@@ -316,6 +325,7 @@ void event_input_apply(const struct event_input *input, struct event_subject *su
     apply_texts(input, event, errors);
     apply_terms(input, event, now_ms, errors);
     apply_limits(input, event, errors);
+    abuse_settings_apply(input->has_abuse ? input->abuse : NULL, event, errors);
     apply_prices(input, subject, errors);
 }
 

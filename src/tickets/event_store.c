@@ -6,8 +6,9 @@
     "e.id, e.account_id, e.venue_id, e.plan_version, e.name, e.description, e.category,"           \
     " e.waiting_room, e.starts_at, e.onsale_at, e.currency, e.status, e.hold_ttl_s,"               \
     " e.per_booking, e.per_account, e.late_payment, e.refund_until_s, e.created_at, e.updated_at," \
-    " e.buyer_chat, e.orphan_rule"
-#define EVENT_COLUMN_COUNT 21
+    " e.buyer_chat, e.orphan_rule, e.per_device, e.per_card, e.per_network, e.open_holds,"         \
+    " e.challenge"
+#define EVENT_COLUMN_COUNT 26
 #define ROW_COLUMNS                                                                                \
     EVENT_COLUMNS ", v.name, v.city, v.country, v.lat, v.lon,"                                     \
                   " (SELECT MIN(price) FROM event_price p WHERE p.event_id = e.id),"               \
@@ -42,6 +43,11 @@ static enum err read_event(struct db_stmt *stmt, struct arena *arena, struct eve
         .updated_at = db_col_i64(stmt, 18),
         .has_buyer_chat = db_col_i64(stmt, 19) != 0,
         .has_orphan_rule = db_col_i64(stmt, 20) != 0,
+        .abuse = {.per_device = db_col_i64(stmt, 21),
+                  .per_card = db_col_i64(stmt, 22),
+                  .per_network = db_col_i64(stmt, 23),
+                  .open_holds = db_col_i64(stmt, 24),
+                  .challenge = (enum challenge_rule)db_col_i64(stmt, 25)},
     };
     if (str_to_c(db_col_str(stmt, 10), ret_event->currency, sizeof(ret_event->currency)))
         return ERR_CORRUPT;
@@ -84,23 +90,29 @@ static void bind_event(struct db_stmt *stmt, const struct event *event)
     db_bind_i64(stmt, 15, event->updated_at);
     db_bind_i64(stmt, 16, event->has_buyer_chat);
     db_bind_i64(stmt, 17, event->has_orphan_rule);
+    db_bind_i64(stmt, 18, event->abuse.per_device);
+    db_bind_i64(stmt, 19, event->abuse.per_card);
+    db_bind_i64(stmt, 20, event->abuse.per_network);
+    db_bind_i64(stmt, 21, event->abuse.open_holds);
+    db_bind_i64(stmt, 22, event->abuse.challenge);
 }
 
 SQL(SQL_EVENT_INSERT,
     "INSERT INTO event (id, name, description, category, waiting_room, starts_at, onsale_at,"
     " currency, status, hold_ttl_s, per_booking, per_account, late_payment, refund_until_s,"
-    " updated_at, buyer_chat, orphan_rule, account_id, venue_id, plan_version, created_at)"
+    " updated_at, buyer_chat, orphan_rule, per_device, per_card, per_network, open_holds,"
+    " challenge, account_id, venue_id, plan_version, created_at)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,"
-    " $19, $20, $21)");
+    " $19, $20, $21, $22, $23, $24, $25, $26)");
 
 enum err event_insert(struct db *db, const struct event *event)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_EVENT_INSERT);
     bind_event(stmt, event);
-    db_bind_i64(stmt, 18, (int64_t)event->account_id);
-    db_bind_i64(stmt, 19, (int64_t)event->venue_id);
-    db_bind_i64(stmt, 20, event->plan_version);
-    db_bind_i64(stmt, 21, event->created_at);
+    db_bind_i64(stmt, 23, (int64_t)event->account_id);
+    db_bind_i64(stmt, 24, (int64_t)event->venue_id);
+    db_bind_i64(stmt, 25, event->plan_version);
+    db_bind_i64(stmt, 26, event->created_at);
     return db_exec(stmt);
 }
 
@@ -108,7 +120,8 @@ SQL(SQL_EVENT_UPDATE,
     "UPDATE event SET name = $2, description = $3, category = $4, waiting_room = $5,"
     " starts_at = $6, onsale_at = $7, currency = $8, status = $9, hold_ttl_s = $10,"
     " per_booking = $11, per_account = $12, late_payment = $13, refund_until_s = $14,"
-    " updated_at = $15, buyer_chat = $16, orphan_rule = $17 WHERE id = $1");
+    " updated_at = $15, buyer_chat = $16, orphan_rule = $17, per_device = $18, per_card = $19,"
+    " per_network = $20, open_holds = $21, challenge = $22 WHERE id = $1");
 
 enum err event_update(struct db *db, const struct event *event)
 {

@@ -45,6 +45,21 @@ static void write_prices(struct json_writer *writer, const struct event_view *vi
     json_close_object(writer);
 }
 
+static const char *const challenge_rules[] = {
+    [CHALLENGE_OFF] = "off", [CHALLENGE_AUTO] = "auto", [CHALLENGE_ON] = "on"};
+
+static void write_abuse(struct json_writer *writer, const struct abuse_settings *abuse)
+{
+    json_key(writer, "abuse");
+    json_open_object(writer);
+    json_put_i64(writer, "per_device", abuse->per_device);
+    json_put_i64(writer, "per_card", abuse->per_card);
+    json_put_i64(writer, "per_network", abuse->per_network);
+    json_put_i64(writer, "open_holds", abuse->open_holds);
+    json_put_str(writer, "challenge", str_from_c(challenge_rules[abuse->challenge]));
+    json_close_object(writer);
+}
+
 static void write_rules(struct json_writer *writer, const struct event *event)
 {
     json_key(writer, "limits");
@@ -52,6 +67,7 @@ static void write_rules(struct json_writer *writer, const struct event *event)
     json_put_i64(writer, "per_booking", event->per_booking);
     json_put_i64(writer, "per_account", event->per_account);
     json_close_object(writer);
+    write_abuse(writer, &event->abuse);
     json_put_i64(writer, "hold_ttl_s", event->hold_ttl_s);
     json_put_str(writer, "waiting_room", event->waiting_room);
     json_put_str(writer, "late_payment",

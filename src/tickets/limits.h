@@ -9,22 +9,40 @@
 #define HOLD_TTL_S_MAX        3600
 #define HOLD_TTL_S            600
 #define HOLD_EXTENSION_MS_MAX                                                                      \
-    (10 * 60 * 1000)          /* once, while our breaker proves the provider is down */
-#define BEST_PICKS_MAX      3 /* of one request whose seats turn out to be gone */
-#define BEST_MARKS_MAX      ((BEST_PICKS_MAX + 2) * BOOKING_PLACES_MAX) /* of one request */
-#define BEST_TRIES_MAX      64  /* of one group, when others are faster each time */
-#define BEST_GONE_MS        500 /* how long a node passes over what other nodes have taken */
-#define BEST_STRICT_PERCENT 10  /* more free seats than that: none is left alone */
-#define IDEMPOTENCY_MS      (24 * 60 * 60 * 1000LL)
-#define EXPIRY_CHUNK_MAX    64   /* holds freed in one write */
-#define EXPIRY_RETRY_MS     2000 /* after a write that failed for want of disk or memory */
-#define OPEN_HOLDS_MAX      4000000
-#define OFFICE_WAIT_MS      1000 /* how often a node asks whether it is the steward now */
-#define TAIL_INTERVAL_MS    50   /* how often a node looks for what others wrote */
-#define TAIL_OLD_MS         5000 /* memory that is older refuses nobody */
-#define TAIL_CLOCK_MS       1000 /* how often it asks for the database's time */
-#define TAIL_PAUSE_MS_MAX   1000 /* while that fails */
-#define TAIL_ROWS_MAX       500  /* in one round */
+    (10 * 60 * 1000)            /* once, while our breaker proves the provider is down */
+#define BEST_PICKS_MAX        3 /* of one request whose seats turn out to be gone */
+#define BEST_MARKS_MAX        ((BEST_PICKS_MAX + 2) * BOOKING_PLACES_MAX) /* of one request */
+#define BEST_TRIES_MAX        64  /* of one group, when others are faster each time */
+#define BEST_GONE_MS          500 /* how long a node passes over what other nodes have taken */
+#define BEST_STRICT_PERCENT   10  /* more free seats than that: none is left alone */
+#define EVENT_PER_DEVICE      12  /* default, as of a card */
+#define EVENT_PER_DEVICE_MAX  100
+#define EVENT_PER_NETWORK     48 /* default */
+#define EVENT_PER_NETWORK_MAX 100000
+#define EVENT_OPEN_HOLDS      1 /* default */
+#define EVENT_OPEN_HOLDS_MAX  100
+/* Defence against bots, see abuse.h. */
+#define CLUSTER_BOOKINGS_MAX        128 /* a cluster of more is over any cap */
+#define CLUSTER_ACCOUNTS_SUSPICIOUS 3   /* accounts that a device or card joins */
+#define NETWORK_SOLVED_FACTOR       4 /* more places of a network for those who solve challenges */
+#define SUSPICIOUS_TTL_MS           (120 * 1000LL)
+#define CHURN_WINDOW_MS             (30 * 60 * 1000LL)
+#define CHURN_ENDS_MAX              3              /* holds that may end unpaid within it */
+#define CHURN_QUICK_MS              (120 * 1000LL) /* given back so soon, a hold counts a quarter */
+#define CHURN_WAIT_MS               (60 * 1000LL)  /* doubled for each one more */
+#define CHURN_WAIT_MS_MAX           (15 * 60 * 1000LL)
+#define CHALLENGE_MS                (10 * 60 * 1000LL)
+#define CHALLENGE_NUMBER_MAX        100000 /* hashes that solving takes at most */
+#define IDEMPOTENCY_MS              (24 * 60 * 60 * 1000LL)
+#define EXPIRY_CHUNK_MAX            64   /* holds freed in one write */
+#define EXPIRY_RETRY_MS             2000 /* after a write that failed for want of disk or memory */
+#define OPEN_HOLDS_MAX              4000000
+#define OFFICE_WAIT_MS              1000 /* how often a node asks whether it is the steward now */
+#define TAIL_INTERVAL_MS            50   /* how often a node looks for what others wrote */
+#define TAIL_OLD_MS                 5000 /* memory that is older refuses nobody */
+#define TAIL_CLOCK_MS               1000 /* how often it asks for the database's time */
+#define TAIL_PAUSE_MS_MAX           1000 /* while that fails */
+#define TAIL_ROWS_MAX               500  /* in one round */
 /* By how much an id may seem older than its transaction: clocks of nodes differ by less. */
 #define KEYS_SLACK_MS 60000
 /* A plan without a venue is somebody's import until it is that old. */

@@ -236,6 +236,8 @@ enum err refund_tickets(struct tickets *tickets, struct writer_tx *tx,
             err = free_place(tx, &order->tickets[i], &freed, seat_nos);
     }
     if (!err)
+        err = booking_store_give_back(tx->db, order->booking, (int64_t)order->ticket_count);
+    if (!err)
         err = journal_revoked(tx, order, ret_refund, &freed);
     return err ? err
                : inventory_stage_places(tickets->inventory, tx, order->booking->event_id, &freed);

@@ -14,6 +14,7 @@
 #include "app/metrics.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "tickets/abuse.h"
 #include "tickets/event_cancel.h"
 #include "tickets/expiry.h"
 #include "tickets/live.h"
@@ -55,6 +56,10 @@ static enum err tickets_open(struct tickets *tickets)
     if (!err)
         err = ticket_key_load(writer_db(tickets->writer), tickets);
     if (!err)
+        abuse_keys_derive(str_from((const char *)tickets->ticket_secret_key,
+                                   sizeof(tickets->ticket_secret_key)),
+                          &tickets->abuse_keys);
+    if (!err)
         err = inventory_new(tickets->writer, &tickets->inventory);
     if (!err)
         err = replay_keys_new(&tickets->replay_keys);
@@ -80,6 +85,7 @@ enum err tickets_new(const struct config *config, struct tickets **ret_tickets)
     if (!tickets)
         return ERR_NOMEM;
     tickets->config = config;
+    abuse_init();
     enum err err = tickets_open(tickets);
     if (err) {
         tickets_free(tickets);
@@ -166,5 +172,6 @@ void tickets_free(struct tickets *tickets)
     inventory_free(tickets->inventory);
     service_free_routes(&tickets->service);
     crypto_wipe(tickets->ticket_secret_key, sizeof(tickets->ticket_secret_key));
+    crypto_wipe(&tickets->abuse_keys, sizeof(tickets->abuse_keys));
     free(tickets);
 }

@@ -4,6 +4,7 @@
 
 #include "app/app.h"
 #include "app/config.h"
+#include "tickets/abuse_keys.h"
 #include "tickets/inventory.h"
 
 struct expiry;
@@ -32,6 +33,7 @@ struct tickets {
     char base_url[CONFIG_TEXT_MAX];   /* public, without a slash at the end */
     uint8_t ticket_public_key[32], ticket_secret_key[64];
     uint64_t ticket_key_id;
+    struct abuse_keys abuse_keys;
 };
 
 /* Opens data_dir/tickets.db (writer thread started) and builds the route table. */
@@ -55,6 +57,7 @@ void tickets_free(struct tickets *tickets);
     TABLE(seatmap_routes)                                                                          \
     TABLE(live_routes)                                                                             \
     TABLE(booking_routes)                                                                          \
+    TABLE(abuse_routes)                                                                            \
     TABLE(payment_routes)                                                                          \
     TABLE(ticket_routes)                                                                           \
     TABLE(checkin_routes)                                                                          \

@@ -63,6 +63,7 @@ get /v1/events                              ok  ok    ok  ok  ok  ok  ok  ok  ok
 get /v1/events/{id}                         ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/seatmap                 ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/availability            ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+get /v1/events/{id}/challenge               401 401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/seats                   ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/live                    ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/journal-head            ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok

@@ -51,6 +51,7 @@ const EXERCISES = {
     'get /v1/events/{id}/seatmap': () => [server.anonymous, `/v1/events/${event.id}/seatmap`],
     'get /v1/events/{id}/availability': () => [server.anonymous, `/v1/events/${event.id}/availability`],
     'get /v1/events/{id}/live': () => [server.anonymous, `/v1/events/${event.id}/live`],
+    'get /v1/events/{id}/challenge': () => [fan, `/v1/events/${event.id}/challenge`],
     'get /v1/events/{id}/seats': () => [server.anonymous, `/v1/events/${event.id}/seats`],
     'get /v1/events/{id}/journal-head': () => [server.anonymous, `/v1/events/${event.id}/journal-head`],
     'get /v1/events/{id}/report': () => [server.admin, `/v1/events/${event.id}/report`],
