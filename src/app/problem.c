@@ -21,6 +21,8 @@ const struct problem_type problem_types[PROBLEM_COUNT] = {
     [PROBLEM_UNAUTHENTICATED] = {"unauthenticated", 401, "Please log in"},
     [PROBLEM_FORBIDDEN] = {"forbidden", 403, "This is not allowed"},
     [PROBLEM_CHALLENGE_REQUIRED] = {"challenge-required", 403, "A challenge is to be solved first"},
+    [PROBLEM_WAITING_ROOM_REQUIRED] = {"waiting-room-required", 403,
+                                       "Please wait for your turn in the waiting room"},
     [PROBLEM_NOT_FOUND] = {"not-found", 404, "There is no such thing"},
     [PROBLEM_METHOD_NOT_ALLOWED] = {"method-not-allowed", 405, "The method is not allowed here"},
     [PROBLEM_CONFLICT] = {"conflict", 409, "The state does not allow it"},

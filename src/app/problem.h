@@ -16,6 +16,7 @@ enum problem {
     PROBLEM_UNAUTHENTICATED,          /* 401 unauthenticated */
     PROBLEM_FORBIDDEN,                /* 403 forbidden */
     PROBLEM_CHALLENGE_REQUIRED,       /* 403 challenge-required */
+    PROBLEM_WAITING_ROOM_REQUIRED,    /* 403 waiting-room-required */
     PROBLEM_NOT_FOUND,                /* 404 not-found */
     PROBLEM_METHOD_NOT_ALLOWED,       /* 405 method-not-allowed */
     PROBLEM_CONFLICT,                 /* 409 conflict */

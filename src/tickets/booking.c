@@ -28,6 +28,7 @@
 #include "tickets/booking_store.h"
 #include "tickets/expiry.h"
 #include "tickets/payment.h"
+#include "tickets/queue.h"
 #include "tickets/replay_keys.h"
 #include "tickets/ticket.h"
 #include "tickets/tickets.h"
@@ -55,9 +56,10 @@ static bool is_legal(enum booking_state from, enum booking_state to)
 }
 
 /* The only place where a booking's state moves. */
-static enum err booking_set_state(struct writer_tx *tx, struct booking *booking,
-                                  enum booking_state to)
+static enum err booking_set_state(struct tickets *tickets, struct writer_tx *tx,
+                                  struct booking *booking, enum booking_state to)
 {
+    enum booking_state from = booking->state;
     if (!is_legal(booking->state, to))
         return ERR_CONFLICT;
     int64_t ended_at = to == BOOKING_PAYMENT_PENDING ? 0 : tx->now_ms;
@@ -66,7 +68,7 @@ static enum err booking_set_state(struct writer_tx *tx, struct booking *booking,
         return err;
     booking->state = to;
     booking->ended_at = ended_at;
-    return ERR_OK;
+    return queue_booking_moved(tickets, tx, booking, from, to);
 }
 
 /* How many places are free in each area that took part: what other nodes show from now on. */
@@ -172,6 +174,8 @@ enum err booking_hold(struct tickets *tickets, struct writer_tx *tx, struct book
     if (err)
         return err;
     err = booking_store_insert(tx->db, booking);
+    if (!err && booking->admission_id)
+        err = queue_hold_taken(tickets, tx, booking);
     int64_t version = 0;
     if (!err)
         err = booking_journal(tx, "booking.held", booking, 0, &version);
@@ -221,7 +225,7 @@ enum err booking_start_payment(struct tickets *tickets, struct writer_tx *tx,
         return ERR_CONFLICT;
     if (booking->amount == 0)
         return booking_confirm(tickets, tx, booking, 0);
-    enum err err = booking_set_state(tx, booking, BOOKING_PAYMENT_PENDING);
+    enum err err = booking_set_state(tickets, tx, booking, BOOKING_PAYMENT_PENDING);
     if (!err)
         err = booking_journal(tx, "booking.payment_pending", booking, 0, NULL);
     if (!err)
@@ -239,7 +243,7 @@ static enum err finish_confirmation(struct tickets *tickets, struct writer_tx *t
         if (err)
             return err;
     }
-    enum err err = booking_set_state(tx, booking, BOOKING_CONFIRMED);
+    enum err err = booking_set_state(tickets, tx, booking, BOOKING_CONFIRMED);
     if (!err)
         err = ticket_issue(tx, booking);
     int64_t version = 0;
@@ -313,7 +317,7 @@ enum err booking_reclaim(struct tickets *tickets, struct writer_tx *tx, struct b
 static enum err release(struct tickets *tickets, struct writer_tx *tx, struct booking *booking,
                         enum booking_state to, const char *type)
 {
-    enum err err = booking_set_state(tx, booking, to);
+    enum err err = booking_set_state(tickets, tx, booking, to);
     for (size_t i = 0; !err && i < booking->seat_count; i++)
         err = booking_store_claim_free(tx->db, booking->event_id, booking->seats[i].seat_no,
                                        booking->id);

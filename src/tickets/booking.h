@@ -53,7 +53,8 @@ struct booking {
     uint8_t key_hash[16], body_hash[16];
     int64_t extended_ms;
     struct booking_origin origin;
-    uint32_t given_back; /* places whose tickets were refunded */
+    uint32_t given_back;   /* places whose tickets were refunded */
+    uint64_t admission_id; /* entry of the waiting room; 0: none was needed */
 };
 
 struct tickets;

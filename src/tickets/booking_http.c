@@ -12,6 +12,7 @@
 #include "tickets/booking_store.h"
 #include "tickets/booking_view.h"
 #include "tickets/hold_request.h"
+#include "tickets/queue_gate.h"
 #include "tickets/replay_keys.h"
 #include "tickets/tail.h"
 #include "tickets/tickets.h"
@@ -58,6 +59,7 @@ struct hold_call {
     struct best_marks marks;
     size_t kept_seats, kept_areas; /* marks that prepare has set */
     uint32_t largest_group;        /* when the best available are not to be had */
+    struct queue_pass pass;        /* of the waiting room */
 };
 
 /* What is asked for is asked for no longer: the answer is about to leave. */
@@ -212,6 +214,8 @@ static enum err hold_prepare(struct call *call, struct db *db)
         return ERR_OK;
     if (!call_rate_limit(call))
         return ERR_OK;
+    if (!queue_gate_pass(call, hold->model, &hold->pass))
+        return ERR_OK;
     abuse_prepare(call, &hold->model->event, &hold->guard);
     abuse_mark(&hold->guard, &hold->booking);
     if (hold->is_key_new && !abuse_is_solved(call, &hold->model->event, &hold->guard))
@@ -309,7 +313,10 @@ static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struc
     struct db_stmt *sale_stmt;
     struct abuse_reads reads = {0};
     bool is_counted = hold->guard.is_counted;
+    booking->admission_id = hold->pass.entry_id;
     booking->expires_at = tx->now_ms + event->hold_ttl_s * 1000;
+    if (!queue_gate_apply(call, tx, hold->model, &hold->pass, ret_err))
+        return false;
     *ret_err = booking_store_sale_send(tx->db, event->id, &sale_stmt);
     if (!*ret_err && is_counted)
         *ret_err = abuse_send(tx, booking, &reads);

@@ -249,8 +249,8 @@ static enum err booking_parse_places(struct booking *booking, struct str seats, 
 SQL(SQL_INSERT,
     "INSERT INTO booking (event_id, id, account_id, state, created_at, expires_at, amount, "
     "currency, seats, areas, "
-    "places, key_hash, body_hash, device, network, solution) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)");
+    "places, key_hash, body_hash, device, network, solution, admission_id) "
+    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)");
 
 static void bind_number(struct db_stmt *stmt, int index, uint64_t number)
 {
@@ -293,6 +293,7 @@ enum err booking_store_insert(struct db *db, const struct booking *booking)
     bind_number(stmt, 14, booking->origin.device);
     bind_number(stmt, 15, booking->origin.network);
     bind_number(stmt, 16, booking->origin.solution);
+    bind_number(stmt, 17, booking->admission_id);
     return db_exec_later(stmt);
 }
 
@@ -300,7 +301,7 @@ enum err booking_store_insert(struct db *db, const struct booking *booking)
     "event_id, id, account_id, state, created_at, expires_at, ended_at, amount, currency, seats, " \
     "areas, places, "                                                                              \
     "key_hash, body_hash, extended_ms, device, network, solution, pay_device, pay_network, card, " \
-    "given_back"
+    "given_back, admission_id"
 
 static struct booking_origin origin_read(struct db_stmt *stmt)
 {
@@ -329,6 +330,7 @@ static enum err booking_read(struct db_stmt *stmt, struct booking *ret_booking)
         .extended_ms = db_col_i64(stmt, 14),
         .origin = origin_read(stmt),
         .given_back = (uint32_t)db_col_i64(stmt, 21),
+        .admission_id = (uint64_t)db_col_i64(stmt, 22),
     };
     enum err err = str_to_c(db_col_str(stmt, 8), booking.currency, sizeof(booking.currency));
     if (!err)

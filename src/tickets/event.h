@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "store/db.h"
+#include "tickets/queue_settings.h"
 
 enum event_status {
     EVENT_DRAFT,
@@ -46,6 +47,7 @@ struct event {
     int64_t refund_until_s;
     bool has_buyer_chat;  /* its buyers get a conversation with the organizer */
     bool has_orphan_rule; /* whoever chooses seats leaves none alone; see best.h */
+    struct queue_settings queue;
     int64_t created_at, updated_at;
 };
 

@@ -14,6 +14,7 @@
 #include "tickets/event_cancel.h"
 #include "tickets/event_input.h"
 #include "tickets/event_view.h"
+#include "tickets/queue.h"
 #include "tickets/search.h"
 #include "tickets/seatmap.h"
 
@@ -363,7 +364,11 @@ static enum err publish_apply(struct call *call, struct writer_tx *tx)
         problem_fields(call, &errors);
         return ERR_OK;
     }
-    return status_apply(call, tx, edit, EVENT_PUBLISHED, "event.published");
+    err = status_apply(call, tx, edit, EVENT_PUBLISHED, "event.published");
+    bool has_room = queue_mode_of(edit->event.waiting_room) != QUEUE_OFF;
+    if (err || !has_room || edit->event.status != EVENT_PUBLISHED)
+        return err;
+    return waiting_open(event_call_tickets(call), tx, edit->event.id);
 }
 
 static enum err cancel_apply(struct call *call, struct writer_tx *tx)

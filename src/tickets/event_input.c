@@ -101,6 +101,12 @@ static const char *const late_payments[] = {"reclaim", "refund", NULL};
          HAS(waiting_room),                                                                        \
          .one_of = waiting_rooms,                                                                  \
          .doc = "default off"},                                                                    \
+        {.name = "queue",                                                                          \
+         .kind = JSON_OBJECT,                                                                      \
+         .offset = AT(queue),                                                                      \
+         HAS(queue),                                                                               \
+         .doc = "waiting room: {admitted_max, admit_per_minute, opens_before_s, admission_s, "     \
+                "quiet_s, auto_above}"},                                                           \
         {.name = "late_payment",                                                                   \
          .kind = JSON_STR,                                                                         \
          .offset = AT(late_payment),                                                               \
@@ -169,6 +175,7 @@ void event_set_defaults(struct event *event)
     event->per_account = EVENT_PER_ACCOUNT;
     event->late_payment = LATE_PAYMENT_RECLAIM;
     abuse_set_defaults(&event->abuse);
+    queue_settings_default(&event->queue);
 }
 
 static bool is_slug(struct str s)
@@ -326,6 +333,7 @@ void event_input_apply(const struct event_input *input, struct event_subject *su
     apply_terms(input, event, now_ms, errors);
     apply_limits(input, event, errors);
     abuse_settings_apply(input->has_abuse ? input->abuse : NULL, event, errors);
+    queue_settings_apply(input->has_queue ? input->queue : NULL, &event->queue, errors);
     apply_prices(input, subject, errors);
 }
 

@@ -12,10 +12,10 @@
 struct event_input {
     struct str venue_id, name, description, category, currency, waiting_room, late_payment;
     int64_t starts_at, onsale_at, hold_ttl_s, refund_until_s;
-    struct json_node *prices, *limits, *abuse;
+    struct json_node *prices, *limits, *queue, *abuse;
     bool has_name, has_description, has_category, has_currency, has_waiting_room, has_late_payment;
     bool has_starts_at, has_onsale_at, has_hold_ttl_s, has_refund_until_s, has_prices, has_limits;
-    bool has_abuse;
+    bool has_queue, has_abuse;
     bool buyer_chat, has_buyer_chat;
     bool orphan_rule, has_orphan_rule;
 };

@@ -68,7 +68,7 @@ enum err event_load(struct db *db, uint64_t event_id, struct arena *arena, struc
         return ERR_NOT_FOUND;
     err = read_event(stmt, arena, ret_event);
     db_done(stmt);
-    return err;
+    return err ? err : queue_settings_load(db, event_id, &ret_event->queue);
 }
 
 static void bind_event(struct db_stmt *stmt, const struct event *event)
@@ -113,7 +113,8 @@ enum err event_insert(struct db *db, const struct event *event)
     db_bind_i64(stmt, 24, (int64_t)event->venue_id);
     db_bind_i64(stmt, 25, event->plan_version);
     db_bind_i64(stmt, 26, event->created_at);
-    return db_exec(stmt);
+    enum err err = db_exec(stmt);
+    return err ? err : queue_settings_put(db, event->id, &event->queue);
 }
 
 SQL(SQL_EVENT_UPDATE,
@@ -128,7 +129,9 @@ enum err event_update(struct db *db, const struct event *event)
     struct db_stmt *stmt = db_stmt(db, &SQL_EVENT_UPDATE);
     bind_event(stmt, event);
     enum err err = db_exec(stmt);
-    return !err && db_changes(db) != 1 ? ERR_NOT_FOUND : err;
+    if (!err && db_changes(db) != 1)
+        return ERR_NOT_FOUND;
+    return err ? err : queue_settings_put(db, event->id, &event->queue);
 }
 
 SQL(SQL_PRICES_GET, "SELECT category_no, price FROM event_price WHERE event_id = $1 LIMIT 64");

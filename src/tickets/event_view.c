@@ -70,6 +70,7 @@ static void write_rules(struct json_writer *writer, const struct event *event)
     write_abuse(writer, &event->abuse);
     json_put_i64(writer, "hold_ttl_s", event->hold_ttl_s);
     json_put_str(writer, "waiting_room", event->waiting_room);
+    queue_settings_write(writer, &event->queue);
     json_put_str(writer, "late_payment",
                  event->late_payment == LATE_PAYMENT_REFUND ? STR("refund") : STR("reclaim"));
     json_put_i64(writer, "refund_until_s", event->refund_until_s);

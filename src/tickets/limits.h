@@ -118,6 +118,29 @@
 #define LIVE_ADMIT_PER_S         5000
 #define LIVE_ID_MAX              64
 
+/* The waiting room: bounds of an event's settings, */
+#define QUEUE_ADMITTED_MAX       100000
+#define QUEUE_PER_MINUTE_MAX     600000
+#define QUEUE_OPENS_BEFORE_S_MAX 86400
+#define QUEUE_ADMISSION_S_MIN    60
+#define QUEUE_ADMISSION_S_MAX    7200
+#define QUEUE_QUIET_S_MIN        30
+#define QUEUE_QUIET_S_MAX        3600
+#define QUEUE_AUTO_ABOVE_MAX     100000
+/* and the rest of it. */
+#define QUEUE_ROOMS_MAX       4096    /* in memory */
+#define QUEUE_ENTRIES_MAX     4000000 /* of one room */
+#define QUEUE_TICK_MS         200     /* how often rooms are looked after */
+#define QUEUE_CHUNK_MAX       256     /* rows of one write */
+#define QUEUE_CHUNKS_MAX      64      /* writes of one room in one look */
+#define QUEUE_FOLLOW_ROWS     2000    /* of the log in one read */
+#define QUEUE_STALE_MS        2000    /* memory that is older accepts no token */
+#define QUEUE_TOKEN_MS        60000   /* how long a token is good */
+#define QUEUE_SEEN_PART       4       /* seen_at is written that often in quiet_s */
+#define QUEUE_SEEN_MAX        65536   /* people to be noted as seen, of one room */
+#define QUEUE_CROWD_MS        60000   /* `auto`: who was there that long ago is there */
+#define QUEUE_AUTO_RELEASE_MS 300000  /* and doors stay closed at least that long */
+
 #define BRIDGE_POLL_MS 100 /* how often the journal is looked at for messages to organizers */
 /* Rows without a message after which the cursor is written all the same. */
 #define BRIDGE_CURSOR_ROWS 5000

@@ -5,6 +5,7 @@
 #include "tickets/event_call.h"
 #include "tickets/limits.h"
 #include "tickets/live.h"
+#include "tickets/queue_gate.h"
 
 /* EventSource says where it was in a header when it comes again by itself; a page says it in the query.
  * False: 422 was answered. */
@@ -41,7 +42,9 @@ static enum err live_any(struct call *call, struct db *db)
         return err;
     if (!read_last_id(call, &last_id))
         return ERR_OK;
-    /* Whoever else is asked whether this caller may listen (the waiting room) is asked here. */
+    struct queue_pass pass;
+    if (!queue_gate_pass(call, model, &pass))
+        return ERR_OK;
     if (call->req->method == HTTP_HEAD) {
         event_stream_head(call->req);
         return ERR_OK;
@@ -69,8 +72,8 @@ const struct route live_routes[] = {
      .tag = "events",
      .success = 200,
      .media = "text/event-stream",
-     .problems = "404 422",
-     .query = "last_event_id",
+     .problems = "403 404 422",
+     .query = "last_event_id admission",
      .is_retry_safe = true,
      .may_lag = true},
 };

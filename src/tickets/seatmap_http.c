@@ -8,6 +8,7 @@
  * map of today, to be asked for again with its ETag.
  */
 #include "tickets/event_call.h"
+#include "tickets/queue_gate.h"
 #include "tickets/seatmap.h"
 
 #include <inttypes.h>
@@ -209,14 +210,18 @@ static enum err reply_bits(struct call *call, struct event_model *model, struct 
     return ERR_OK;
 }
 
-static enum err reply_seats(struct call *call, struct event_model *model, struct seat_range range)
+/* is_shared: everybody may see it, so caches may keep it for others. */
+static enum err reply_seats(struct call *call, struct event_model *model, struct seat_range range,
+                            bool is_shared)
 {
     bool is_bits = wants_bits(call);
     int64_t version = atomic_load(&model->version);
     struct str etag = arena_printf(call_arena(call), "%" PRId64 "-%" PRIu32 "-%c", version,
                                    range.first, is_bits ? 'b' : 'j');
     response_header(call->req, "vary", STR("accept"));
-    response_header(call->req, "cache-control", caching(model, STR("public, max-age=1")));
+    response_header(call->req, "cache-control",
+                    is_shared ? caching(model, STR("public, max-age=1"))
+                              : STR("private, no-cache"));
     if (reply_not_modified(call, etag))
         return ERR_OK;
     if (is_bits)
@@ -235,14 +240,17 @@ static enum err seats_any(struct call *call, struct db *db)
 {
     struct event_model *model;
     struct seat_range range;
+    struct queue_pass pass;
     enum err err;
     if (!event_call_model(call, db, &model, &err))
         return err;
+    if (!queue_gate_pass(call, model, &pass))
+        return ERR_OK;
     if (!read_range(call, model, &range))
         return ERR_OK;
     if (!db && !wants_bits(call) && range.end - range.first > LOOP_SEATS_MAX)
         return ERR_AGAIN;
-    return reply_seats(call, model, range);
+    return reply_seats(call, model, range, !pass.entry_id && !pass.is_exempt);
 }
 
 static enum err seats_loop(struct call *call)
@@ -263,7 +271,7 @@ const struct route seatmap_routes[] = {
      .response = "Availability", .problems = "404"},
     {MAP_ROUTE, .pattern = "/v1/events/{id}/seats", .loop = seats_loop, .read = seats_any,
      .summary = "Get the state of each seat, as JSON or two bits a seat (application/octet-stream)",
-     .response = "SeatStates", .media = "application/octet-stream", .problems = "404 422",
-     .query = "section"},
+     .response = "SeatStates", .media = "application/octet-stream", .problems = "403 404 422",
+     .query = "section admission"},
 };
 const size_t seatmap_routes_count = sizeof(seatmap_routes) / sizeof(seatmap_routes[0]);

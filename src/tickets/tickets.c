@@ -20,6 +20,7 @@
 #include "tickets/live.h"
 #include "tickets/mailer.h"
 #include "tickets/payment.h"
+#include "tickets/queue_steward.h"
 #include "tickets/replay_keys.h"
 #include "tickets/search.h"
 #include "tickets/tail.h"
@@ -34,7 +35,9 @@ static const struct route_table route_tables[] = {
 
 static void on_doubt(void *ctx)
 {
-    tail_doubt(ctx);
+    struct tickets *tickets = ctx;
+    tail_doubt(tickets->tail);
+    queue_desk_doubt(tickets->queue);
 }
 
 enum err tickets_follow(struct tickets *tickets)
@@ -43,7 +46,7 @@ enum err tickets_follow(struct tickets *tickets)
     if (err)
         return err;
     inventory_set_followed(tickets->inventory);
-    writer_on_doubt(tickets->writer, on_doubt, tickets->tail);
+    writer_on_doubt(tickets->writer, on_doubt, tickets);
     return ERR_OK;
 }
 
@@ -56,15 +59,17 @@ static enum err tickets_open(struct tickets *tickets)
     if (!err)
         err = ticket_key_load(writer_db(tickets->writer), tickets);
     if (!err)
-        abuse_keys_derive(str_from((const char *)tickets->ticket_secret_key,
-                                   sizeof(tickets->ticket_secret_key)),
-                          &tickets->abuse_keys);
+        abuse_keys_derive(
+            str_from((const char *)tickets->ticket_secret_key, sizeof(tickets->ticket_secret_key)),
+            &tickets->abuse_keys);
     if (!err)
         err = inventory_new(tickets->writer, &tickets->inventory);
     if (!err)
         err = replay_keys_new(&tickets->replay_keys);
     if (!err)
         err = expiry_new(tickets, &tickets->expiry);
+    if (!err)
+        err = queue_desk_new(tickets, &tickets->queue);
     if (!err)
         err = search_new(config, &tickets->search);
     if (!err)
@@ -136,6 +141,8 @@ enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
         err = replay_keys_start(tickets->replay_keys, tickets->database_path);
     if (!err)
         err = expiry_start(tickets->expiry);
+    if (!err)
+        err = queue_desk_start(tickets->queue);
     if (!err && writer_is_steward(tickets->writer))
         err = event_cancel_resume(tickets);
     if (!err)
@@ -151,6 +158,7 @@ void tickets_stop(struct tickets *tickets)
     mailer_stop(tickets->mailer);
     tickets->mailer = NULL;
     tail_stop(tickets->tail);
+    queue_desk_stop(tickets->queue);
     expiry_stop(tickets->expiry);
     replay_keys_stop(tickets->replay_keys);
     payments_stop(tickets->payments);
@@ -166,6 +174,7 @@ void tickets_free(struct tickets *tickets)
     live_free(tickets->live);
     tail_free(tickets->tail);
     search_free(tickets->search);
+    queue_desk_free(tickets->queue);
     expiry_free(tickets->expiry);
     replay_keys_free(tickets->replay_keys);
     writer_free(tickets->writer);

@@ -14,6 +14,7 @@ struct live;
 struct mailer;
 struct search;
 struct tail;
+struct queue_desk;
 
 struct tickets {
     const struct config *config;
@@ -29,6 +30,7 @@ struct tickets {
     struct live *live; /* started by whoever has the server */
     struct search *search;
     struct tail *tail;                /* NULL: no other node writes to this database */
+    struct queue_desk *queue;         /* waiting rooms */
     _Atomic bool has_stalled_cancels; /* see event_cancel.c */
     char base_url[CONFIG_TEXT_MAX];   /* public, without a slash at the end */
     uint8_t ticket_public_key[32], ticket_secret_key[64];
@@ -56,6 +58,7 @@ void tickets_free(struct tickets *tickets);
     TABLE(event_routes)                                                                            \
     TABLE(seatmap_routes)                                                                          \
     TABLE(live_routes)                                                                             \
+    TABLE(queue_routes)                                                                            \
     TABLE(booking_routes)                                                                          \
     TABLE(abuse_routes)                                                                            \
     TABLE(payment_routes)                                                                          \

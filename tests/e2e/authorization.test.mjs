@@ -65,12 +65,19 @@ get /v1/events/{id}/seatmap                 ok  401   ok  ok  ok  ok  ok  ok  ok
 get /v1/events/{id}/availability            ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/challenge               401 401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/seats                   ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+get /v1/events/{id}/queue                   ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+get /v1/events/{id}/queue/fairness          ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+get /v1/events/{id}/queue/entries           ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+post /v1/events/{id}/queue                  401 401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+get /v1/events/{id}/queue/{que}             401 401   ok  404 404 404 404 404 404   ok  404 404 404   404 404 404 404 404
+delete /v1/events/{id}/queue/{que}          401 401   ok  404 404 404 404 404 404   ok  404 404 404   404 404 404 404 404
 get /v1/events/{id}/live                    ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id}/journal-head            ok  401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 get /v1/events/{id} (draft)                 404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/seatmap (draft)         404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/availability (draft)    404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/seats (draft)           404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
+get /v1/events/{id}/queue (draft)           404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/live (draft)            404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 get /v1/events/{id}/journal-head (draft)    404 401   404 404 ok  404 404 ok  ok    404 ok  ok  ok    404 404 404 404 ok
 
@@ -134,6 +141,15 @@ const CALLS = {
         const scans = [{ code: world.ticket.code, gate: 'B', scanned_at: new Date(world.now).toISOString() }];
         return [`/v1/events/${world.event.id}/check-ins`, { scans }];
     },
+    'get /v1/events/{id}/queue/fairness': () => [`/v1/events/${world.queued.id}/queue/fairness`],
+    'get /v1/events/{id}/queue/entries': () => [`/v1/events/${world.queued.id}/queue/entries`],
+    'post /v1/events/{id}/queue': async (column) => {
+        const path = `/v1/events/${world.queued.id}/queue`;
+        for (const api of Object.values(callers[column])) await api.post(path); /* 201; whoever is in gets 200 */
+        return [path];
+    },
+    'get /v1/events/{id}/queue/{que}': () => [`/v1/events/${world.queued.id}/queue/${world.entry.id}`],
+    'delete /v1/events/{id}/queue/{que}': async () => [`/v1/events/${world.queued.id}/queue/${(await joined()).id}`],
     'post /v1/bookings': () => ['/v1/bookings', { event_id: world.event.id, seat_ids: fresh() }, { key: newKey() }],
     'post /v1/bookings (draft)': () => ['/v1/bookings', { event_id: world.draft.id, seat_ids: ['S1-R1-1'] }, { key: newKey() }],
     'get /v1/bookings/{id}': () => [`/v1/bookings/${world.booking.id}`],
@@ -150,6 +166,7 @@ const CALLS = {
     },
 };
 const callback = (id, signature) => [JSON.stringify({ id, type: 'session.open', data: {} }), { headers: { 'sandbox-signature': signature } }];
+const joined = async () => (await people.fan.post(`/v1/events/${world.queued.id}/queue`)).json;
 const draft = () => makeEvent(server, people.org, world.event.venueId);
 
 function callOf(row, column) {
@@ -206,6 +223,9 @@ async function makeWorld() {
     });
     world = { event, now: await server.now(), spare: await makeUser(server) };
     world.spare = { ...world.spare.user, email: world.spare.email };
+    world.queued = await sale(server, { api: people.org, plan: plan({ rows: 1, seats: 2 }), waiting_room: 'on' });
+    world.entry = await joined();
+    await until(async () => (await people.fan.get(`/v1/events/${world.queued.id}/queue/fairness`)).json.revealed_seed, { what: 'the draw' });
     world.draft = await draft();
     world.hold = await held(people.fan, event.id, fresh());
     const bookings = await Promise.all([fresh(6), fresh(6), fresh(6)].map((seats) => bought(server, people.fan, event.id, seats)));
@@ -227,6 +247,7 @@ after(() => server.stop());
 const PLATFORM_TABLES = ['account', 'session', 'api_key', 'idempotency', 'journal', 'journal_head'];
 const TICKETS_TABLES = [
     'venue', 'plan', 'plan_category', 'section', 'venue_seat', 'venue_area', 'event', 'event_price', 'event_area', 'event_cancel',
+    'queue_settings', 'queue_room', 'queue_entry', 'queue_log',
     'seat_claim', 'booking', 'capture', 'ticket', 'ticket_scan', 'sale_sum', 'signing_key', 'idempotency', 'journal', 'journal_head',
 ];
 const PAYMENTS = 'SELECT event_id, id, booking_id, provider, state, amount, currency, captured, refunded FROM payment ORDER BY 1, 2';
@@ -267,7 +288,7 @@ const successOf = (row) => Object.keys(server.contract.operations.find((operatio
 
 /* The same call about an id that nothing has. */
 const ofNothing = (call) => JSON.parse(
-    JSON.stringify(call).replace(/\b(usr|evt|ven|key)_[0-9a-z]{13}\b/g, '$1_0000000000000').replace(/\b(bkg|tkt)_[0-9a-z]{26}\b/g, `$1_${'0'.repeat(26)}`)
+    JSON.stringify(call).replace(/\b(usr|evt|ven|key)_[0-9a-z]{13}\b/g, '$1_0000000000000').replace(/\b(bkg|tkt|que)_[0-9a-z]{26}\b/g, `$1_${'0'.repeat(26)}`)
         .replace(/F1\.[\w.-]+/g, 'F1.x'),
 );
 const wordsOf = ({ status, json: { type, title, detail, errors } }) => ({ status, type, title, detail, errors });
