@@ -111,8 +111,8 @@
 #define LIVE_TICK_LISTENERS      10000 /* so much longer again for each so many listeners of the event */
 #define LIVE_KEPT_MS             60000 /* how long it is known what the last listener has seen */
 #define LIVE_RETRY_MS            1000  /* after an event could not be read */
-#define LIVE_QUEUE_BYTES_MAX     (512u << 10) /* of one listener that reads slowly */
-#define LIVE_QUEUE_FRAMES_MAX    64
+#define LIVE_QUEUE_BYTES_MAX     (256u << 10) /* of one listener that reads slowly */
+#define LIVE_QUEUE_FRAMES_MAX    32
 #define LIVE_SEND_BUFFER         (64 << 10) /* the same, in the kernel */
 #define LIVE_COMMENT_MS          15000
 #define LIVE_ADMIT_PER_S         5000

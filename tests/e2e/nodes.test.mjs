@@ -9,10 +9,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { newKey } from './lib/api.mjs';
+import { follow, hall as mapHall, listen, settled, some, stubborn, timelineOf, traffic } from './lib/live_traffic.mjs';
 import { Buyers, Nodes, SKEW_MS } from './lib/nodes.mjs';
 import { Foyer } from './lib/server.mjs';
 import { Postgres } from './lib/postgres.mjs';
-import { reconciled, checkedOut, held, makeUser, plan, sale, seatStates, status } from './lib/seed.mjs';
+import { reconciled, checkedOut, held, makeManyUsers, makeUser, plan, sale, seatStates, status } from './lib/seed.mjs';
 import { GUARD_OFF, isPostgres } from './lib/store.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -443,6 +444,36 @@ describe('what one node does for all', { skip }, () => {
         assert.equal(answer.status, 200, answer.text);
         for (const node of nodes.all) await status(node.as(user.token), booking.id, 'cancelled');
         await until(async () => (await rows('SELECT COUNT(*) FROM event_cancel'))[0][0] === '0', { what: 'the end of the walk' });
+        await nodes.stop();
+    });
+});
+
+describe('the live map', { skip }, () => {
+    test('listeners of both nodes are told of what both sell, also when connections to the database break', async (t) => {
+        await start();
+        const event = await sale(nodes.a, { plan: mapHall(), prices: FREE });
+        const users = await makeManyUsers(nodes.a, 6);
+        const asks = users.map(({ token }, i) => stubborn(() => [nodes.all[i % 2], nodes.all[(i + 1) % 2]], token));
+        const followers = [nodes.a, nodes.b, nodes.a, nodes.b].map((node) => follow(t, () => node, event));
+        const others = [];
+        const between = async (step) => {
+            if (step % 40 === 0) { /* from one node to the other */
+                const one = followers[some(followers.length)].last;
+                if (one.frames > 0) others.push({ listener: listen(t, nodes.all[others.length % 2], event.id, { header: one.id }).adopt(one), from: { seats: [...one.seats], areas: new Map(one.areas) } });
+            }
+            if (step === 80) await rows('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()');
+        };
+        for (const follower of followers) await follower.last.opened();
+        await traffic({ event, asks, organizer: stubborn(() => nodes.all, nodes.a.admin.token), steps: 160, between });
+        for (const [i, follower] of followers.entries()) await settled(nodes.all[i % 2], event, () => follower.last);
+        const timeline = await timelineOf(nodes.a, event);
+        assert.ok(timeline.changes > 50, `only ${timeline.changes} changes`);
+        for (const follower of followers) assert.deepEqual(follower.faults(timeline), []);
+        assert.ok(others.length > 0);
+        for (const { listener, from } of others) {
+            await settled(nodes.a, event, listener);
+            assert.deepEqual(timeline.faults(listener.record, { from }), []);
+        }
         await nodes.stop();
     });
 });

@@ -40,6 +40,7 @@ export class Listener {
         this.seatCount = seatCount;
         this.onFrame = onFrame;
         this.events = [];
+        this.record = []; /* {event, id, data} */
         this.frames = 0;
         this.bytes = 0;
         this.comments = 0;
@@ -101,6 +102,7 @@ export class Listener {
             this.frames++;
         }
         this.events.push(event.event);
+        this.record.push(event);
         this.onFrame?.(this, event);
     }
 
