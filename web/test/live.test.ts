@@ -297,6 +297,13 @@ withClock("an event that is gone ends it; a refusal may, too", async () => {
   assert.deepEqual(refused.modes, ["stale"]);
 });
 
+withClock("a snapshot of another map is the end of this one", async () => {
+  const one = stage({ mapVersion: "m1" });
+  one.last().say("snapshot", { ...SNAPSHOT, map: "m1" }, "7");
+  one.last().say("snapshot", { ...SNAPSHOT, map: "m2" }, "8");
+  assert.deepEqual(one.modes, ["live", "over"]);
+});
+
 withClock("a poll that fails says so and is tried again", async () => {
   const one = stage();
   one.pollFails = new Error("line cut");

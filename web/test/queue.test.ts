@@ -314,6 +314,8 @@ test("refusals of a hold say where to go, or what to do", () => {
   });
   const pause = readRefusal(problem(429, "rate-limited", {}, 30));
   assert.ok(pause.kind === "notice" && pause.notice.waitS === 30);
+  const open = readRefusal(problem(422, "limit-exceeded", { bookings: ["bkg_1"] }));
+  assert.ok(open.kind === "notice" && open.notice.toBookings && open.notice.text === "A detail.");
   const other = readRefusal(
     problem(422, "limit-exceeded", { errors: [{ field: "seat_ids", message: "leaves 4-7 alone" }] }),
   );

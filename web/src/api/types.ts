@@ -42,7 +42,7 @@ export interface EventView {
 }
 
 export interface SeatmapJson {
-  version?: number | string;
+  version?: string;
   size?: { width: number; height: number };
   categories: { name: string; color: string; price?: number | null }[];
   sections: {

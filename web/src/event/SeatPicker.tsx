@@ -53,7 +53,7 @@ export const isDrawn = (model: SeatModel): boolean =>
 export function SeatPicker(props: SeatPickerProps): JSX.Element {
   const { event, seatmap } = props;
   const model = useMemo(() => modelOf(event, seatmap), [event.id, seatmap]);
-  const live = useBoard(event.id, model, async ({ status }) => {
+  const live = useBoard(event.id, model, seatmap.version, async ({ status }) => {
     if (status === 403) await props.onQueue();
     else props.onGone();
   });

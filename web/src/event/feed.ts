@@ -14,6 +14,8 @@ export interface StreamLike {
 
 export interface FeedOptions {
   board: SeatBoard;
+  /** The version of the map that the board has; undefined: not known. */
+  mapVersion?: string | undefined;
   /** The stream behind this version; null: from a snapshot. */
   open(lastId: string | null): StreamLike;
   /** Asks for all states once and puts them into the board. */
@@ -35,7 +37,7 @@ export const SILENCE_MS = 10_000;
 export const HIDDEN_MS = 60_000;
 
 interface Frame {
-  version?: number | string;
+  map?: string;
   seats?: string;
   changes?: SeatChange[];
   areas?: AreaCount[];
@@ -142,14 +144,21 @@ export class LiveFeed {
     let frame: Frame;
     try {
       frame = JSON.parse(event.data) as Frame;
+      if (this.isOtherMap(frame.map)) return this.onGone();
       if (typeof frame.seats === "string")
         this.options.board.replace(fromBase64(frame.seats), frame.areas);
       else this.options.board.apply(frame.changes ?? [], frame.areas);
     } catch {
       return this.onFailure();
     }
-    this.lastId = event.lastEventId || (frame.version === undefined ? null : `${frame.version}`);
+    this.lastId = event.lastEventId || null;
     this.onGood();
+  }
+
+  /** Indices of another map would name other seats. */
+  private isOtherMap(version: string | undefined): boolean {
+    const { mapVersion } = this.options;
+    return version !== undefined && mapVersion !== undefined && version !== mapVersion;
   }
 
   private onResync(): void {

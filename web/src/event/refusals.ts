@@ -1,6 +1,5 @@
 // What a refused hold means for the person: where to go, or what to be told, in plain words.
 import { Problem } from "../api/client";
-import { formatRemaining } from "../lib/countdown";
 
 export type Refusal =
   | { kind: "login" }
@@ -26,76 +25,25 @@ export interface RefusalNotice {
 const list = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
 
-/** A pause after holds that ran out unpaid, or too many requests. */
+/** A pause after holds that ran out unpaid, or too many requests: the server says which. */
 function pause(problem: Problem): RefusalNotice {
-  const waitS = problem.retryAfterS ?? 1;
-  const isCoolDown = problem.type !== "rate-limited";
-  const time = formatRemaining(waitS * 1000);
   return {
-    title: isCoolDown ? "A short break" : "Too fast",
-    text: isCoolDown
-      ? `Several of your holds for this event ended without being paid, so that others could not have those places meanwhile. You can hold places again in ${time} min.`
-      : `There were many requests from you in a short time. Please try again in ${waitS < 60 ? `${Math.ceil(waitS)} s` : `${time} min`}.`,
-    waitS,
+    title: "A short break",
+    text: sentence(problem.detail),
+    waitS: problem.retryAfterS ?? 1,
     toBookings: false,
   };
 }
 
-const LIMITS: Record<string, { title: string; why: string; toBookings: boolean }> = {
-  open_holds: {
-    title: "You are holding places already",
-    why: "Pay for them or give them back, then you can hold others.",
-    toBookings: true,
-  },
-  account: {
-    title: "That is your share of this event",
-    why: "Places that you hold or have bought count. Places that you give back don’t.",
-    toBookings: true,
-  },
-  device: {
-    title: "Enough from this device",
-    why: "So that everybody gets a chance, one device can’t have more places of this event, whichever account is used.",
-    toBookings: true,
-  },
-  network: {
-    title: "Enough from this network",
-    why: "Many places of this event were taken by people on your network. From another network, such as your phone’s own, you can still buy.",
-    toBookings: false,
-  },
-  cluster: {
-    title: "Enough for this group",
-    why: "Accounts that share a device, a card or a crowded network count as one, so that nobody buys the share of many.",
-    toBookings: false,
-  },
-  card: {
-    title: "Enough on this card",
-    why: "This card has paid for as many places of this event as one card may.",
-    toBookings: false,
-  },
-};
-
-/** Which of the limits it was: the server names it, or the field does. */
-function limitOf(problem: Problem): string | null {
-  const named = [problem.body["limit"], problem.body["scope"], ...problem.errors.map((e) => e.field)];
-  for (const name of named) {
-    if (typeof name !== "string") continue;
-    const found = Object.keys(LIMITS).find((key) => name === key || name === `per_${key}`);
-    if (found) return found;
-  }
-  return null;
-}
-
 function overLimit(problem: Problem): RefusalNotice {
+  const open = list(problem.body["bookings"]).length > 0;
   const said = problem.errors.map((item) => sentence(item.message)).join(" ");
-  const limit = LIMITS[limitOf(problem) ?? ""];
-  if (!limit)
-    return {
-      title: "That can’t be held",
-      text: said === "" ? problem.detail : said,
-      waitS: null,
-      toBookings: false,
-    };
-  return { title: limit.title, text: limit.why, waitS: null, toBookings: limit.toBookings };
+  return {
+    title: open ? "You are holding places already" : "That can’t be held",
+    text: said === "" ? sentence(problem.detail) : said,
+    waitS: null,
+    toBookings: open,
+  };
 }
 
 /** "must be at most 6" as a sentence of its own. */

@@ -38,6 +38,7 @@ const isFinal = (error: unknown): boolean =>
 export function useBoard(
   event: string,
   model: SeatModel,
+  mapVersion: string | undefined,
   /** Looks what is to be done about a refusal; after that it is tried once more. */
   onRefused: (problem: Problem) => Promise<void>,
 ): LiveBoard {
@@ -54,6 +55,7 @@ export function useBoard(
     let again: ReturnType<typeof setTimeout> | undefined;
     const live = new LiveFeed({
       board,
+      mapVersion,
       open: (lastId) => new EventSource(livePath(event, lastId)),
       poll: (signal) => poll(event, board, signal),
       isVisible: () => document.visibilityState === "visible",

@@ -80,16 +80,19 @@ export class RoomClient {
 
   end(): void {
     this.stop.abort();
+    this.round = null;
     clearTimeout(this.timer);
   }
 
   /** Asks now; one question at a time. */
   poll(): Promise<void> {
     clearTimeout(this.timer);
-    this.round ??= this.ask().finally(() => {
-      this.round = null;
+    if (this.round) return this.round;
+    const round = this.ask().finally(() => {
+      if (this.round === round) this.round = null;
     });
-    return this.round;
+    this.round = round;
+    return round;
   }
 
   async join(): Promise<void> {
