@@ -1,5 +1,5 @@
 // Who is signed in, for every component. The session itself is an HttpOnly cookie that scripts never see.
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { Problem } from "../api/client";
 import { getMe, logOut } from "../api/endpoints";
 import type { User } from "../api/types";
@@ -34,7 +34,8 @@ export async function loadUser(): Promise<void> {
 
 export function useUser(): User | null | undefined {
   const [, redraw] = useState(0);
-  useEffect(() => {
+  // Before the browser paints: what is learnt between drawing and listening would never be shown.
+  useLayoutEffect(() => {
     const update = (): void => redraw((count) => count + 1);
     listeners.add(update);
     return () => void listeners.delete(update);

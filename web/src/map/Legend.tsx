@@ -10,10 +10,19 @@ export interface LegendProps {
   only: number;
   /** Some seats are the person's own. */
   hasMine: boolean;
+  /** Seats are not shown, only sections. */
+  isOverview?: boolean;
   onOnly(category: number): void;
 }
 
-export function Legend({ model, currency, only, hasMine, onOnly }: LegendProps): JSX.Element {
+export function Legend({
+  model,
+  currency,
+  only,
+  hasMine,
+  isOverview = false,
+  onOnly,
+}: LegendProps): JSX.Element {
   return (
     <section class="legend" aria-label="Prices">
       <ul class="legend-levels">
@@ -35,34 +44,40 @@ export function Legend({ model, currency, only, hasMine, onOnly }: LegendProps):
           </li>
         ))}
       </ul>
-      <ul class="legend-states">
-        <li>
-          <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
-            <circle class="mark-selected" cx="6" cy="6" r="4.5" />
-          </svg>
-          Your choice
-        </li>
-        {hasMine && (
-          <li>
-            <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
-              <circle class="mark-mine" cx="6" cy="6" r="5" />
-            </svg>
-            Yours
-          </li>
-        )}
-        <li>
-          <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
-            <circle class="mark-taken" cx="6" cy="6" r="3.6" />
-          </svg>
-          Taken or held
-        </li>
-        <li>
-          <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
-            <circle class="mark-blocked" cx="6" cy="6" r="2.4" />
-          </svg>
-          Not for sale
-        </li>
-      </ul>
+      {!isOverview && <States hasMine={hasMine} />}
     </section>
+  );
+}
+
+function States({ hasMine }: { hasMine: boolean }): JSX.Element {
+  return (
+    <ul class="legend-states">
+      <li>
+        <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
+          <circle class="mark-selected" cx="6" cy="6" r="4.5" />
+        </svg>
+        Your choice
+      </li>
+      {hasMine && (
+        <li>
+          <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
+            <circle class="mark-mine" cx="6" cy="6" r="5" />
+          </svg>
+          Yours
+        </li>
+      )}
+      <li>
+        <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
+          <circle class="mark-taken" cx="6" cy="6" r="3.6" />
+        </svg>
+        Taken or held
+      </li>
+      <li>
+        <svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">
+          <circle class="mark-blocked" cx="6" cy="6" r="2.4" />
+        </svg>
+        Not for sale
+      </li>
+    </ul>
   );
 }

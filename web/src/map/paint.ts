@@ -250,15 +250,16 @@ export class Painter {
         scene.freeShare[index] === 0 || (scene.only >= 0 && scene.only !== section.category);
       const color = scene.model.categories[section.category]?.color ?? "#888888";
       this.context.fillStyle = gone ? palette.text : readableOn(color);
+      const name = section.name.replace(/^(block|section)\s+/i, "");
+      const size = Math.min(15, height * 0.4);
+      // Where seats are never shown, how many are free stands below the name, if there is room.
+      const count = scene.isOverview && height >= 44 && width >= 56;
       if (withSeats) this.plate(section.name, x, y, palette);
-      else
-        this.text(
-          section.name.replace(/^(block|section)\s+/i, ""),
-          x,
-          y,
-          width * 0.8,
-          Math.min(15, height * 0.4),
-        );
+      else this.text(name, x, count ? y - size * 0.6 : y, width * 0.8, size);
+      if (count) {
+        const free = Math.round(scene.freeShare[index]! * section.count);
+        this.text(free === 0 ? "sold out" : `${free} free`, x, y + size * 0.7, width * 0.9, 12);
+      }
     }
   }
 

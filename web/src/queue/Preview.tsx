@@ -75,6 +75,7 @@ function PreviewMap({ event, seatmap }: { event: EventView; seatmap: SeatmapJson
           currency={event.currency}
           only={only}
           hasMine={false}
+          isOverview
           onOnly={setOnly}
         />
       </aside>
