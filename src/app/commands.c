@@ -13,6 +13,7 @@
 #include "app/config.h"
 #include "app/data_dir.h"
 #include "app/identity_import.h"
+#include "app/identity_reset.h"
 #include "app/identity_state.h"
 #include "base/crypto.h"
 #include "base/embed.h"
@@ -137,22 +138,34 @@ static bool parse_create_key(int argc, char *const *argv, struct create_key *ret
     return args.name != NULL;
 }
 
-static enum err make_key(const struct config *config, const struct create_key *args,
-                         unsigned scopes)
+/* The accounts' writer, started; NULL is fine to close. */
+static enum err open_accounts(const struct config *config, struct writer **ret_writer)
 {
     char path[CONFIG_LOCATION_MAX];
-    char key[API_KEY_SIZE];
-    struct writer *writer = NULL;
     enum err err = config_database(config, "platform", path);
     if (err == ERR_OK)
-        err = writer_new(path, "platform", &writer);
+        err = writer_new(path, "platform", ret_writer);
     if (err == ERR_OK)
-        err = writer_start(writer);
-    if (err == ERR_OK)
-        err = identity_make_operator_key(writer, str_from_c(args->name), scopes, STR_NONE, key);
+        err = writer_start(*ret_writer);
+    return err;
+}
+
+static void close_accounts(struct writer *writer)
+{
     if (writer)
         writer_stop(writer);
     writer_free(writer);
+}
+
+static enum err make_key(const struct config *config, const struct create_key *args,
+                         unsigned scopes)
+{
+    char key[API_KEY_SIZE];
+    struct writer *writer = NULL;
+    enum err err = open_accounts(config, &writer);
+    if (err == ERR_OK)
+        err = identity_make_operator_key(writer, str_from_c(args->name), scopes, STR_NONE, key);
+    close_accounts(writer);
     if (err == ERR_OK)
         printf("%s\n", key);
     crypto_wipe(key, sizeof(key));
@@ -265,6 +278,68 @@ static int import_users(int argc, char *const *argv)
     return status;
 }
 
+/* admin reset-totp, reset-password */
+
+static int say_reset(const char *name, const char *email, enum err err, const char *password)
+{
+    bool is_totp = strcmp(name, "reset-totp") == 0;
+    if (err == ERR_OK && is_totp)
+        printf("%s has no second factor any more, and no session\n", email);
+    else if (err == ERR_OK)
+        printf("%s\n", password);
+    else if (err == ERR_NOT_FOUND)
+        fprintf(stderr, "foyer: there is no account with the email %s\n", email);
+    else if (err == ERR_CONFLICT)
+        fprintf(stderr, "foyer: %s has no second factor\n", email);
+    else
+        fprintf(stderr, "foyer: cannot do it: %s\n", err_name(err));
+    return err == ERR_OK ? 0 : 1;
+}
+
+static int run_reset(const struct config *config, const char *name, const char *email)
+{
+    char password[RECOVERY_CODE_SIZE] = "";
+    struct writer *writer = NULL;
+    enum err err = open_accounts(config, &writer);
+    if (err == ERR_OK && strcmp(name, "reset-totp") == 0)
+        err = identity_reset_totp(writer, str_from_c(email));
+    else if (err == ERR_OK)
+        err = identity_reset_password(writer, str_from_c(email), password);
+    close_accounts(writer);
+    int status = say_reset(name, email, err, password);
+    crypto_wipe(password, sizeof(password));
+    return status;
+}
+
+static int reset(int argc, char *const *argv)
+{
+    struct config config;
+    char message[DATA_DIR_MESSAGE_SIZE];
+    char *rest[ARGUMENTS_MAX];
+    const char *email = NULL;
+    int rest_count = 0;
+    int lock_fd;
+    for (int i = 1; i < argc; i++) {
+        if (!command_take_value(argc, argv, &i, "--email", &email))
+            rest[rest_count++] = argv[i];
+    }
+    if (!email) {
+        fprintf(stderr, "usage: foyer admin %s --data DIR --email EMAIL\n", argv[0]);
+        return 2;
+    }
+    if (!load_config(rest_count, rest, &config))
+        return 2;
+    if (crypto_init() != ERR_OK)
+        return 1;
+    if (data_dir_lock(config.data, &lock_fd, message) != ERR_OK) {
+        fprintf(stderr, "foyer: %s; stop it first\n", message);
+        return 1;
+    }
+    int status = run_reset(&config, argv[0], email);
+    (void)close(lock_fd); /* the process ends anyway */
+    return status;
+}
+
 /* admin */
 
 static const struct {
@@ -274,6 +349,8 @@ static const struct {
 } admin_commands[] = {
     {"create-key", "--name NAME [--scopes LIST]", create_key},
     {"import-users", "(--count N [--prefix NAME] | --csv FILE) [--sessions FILE]", import_users},
+    {"reset-totp", "--email EMAIL", reset},
+    {"reset-password", "--email EMAIL", reset},
 };
 #define ADMIN_COMMANDS (sizeof(admin_commands) / sizeof(admin_commands[0]))
 

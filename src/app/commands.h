@@ -9,7 +9,7 @@
 
 int command_config(int argc, char *const *argv);
 int command_migrate(int argc, char *const *argv);
-/* `admin create-key`, `admin import-users`: what an operator does while the server is stopped. */
+/* `admin create-key`, `import-users`, `reset-totp`, `reset-password`: what an operator does while the server is stopped. */
 int command_admin(int argc, char *const *argv);
 
 /* Takes "--flag VALUE" or "--flag=VALUE" at *index, which moves to the last argument taken; false when

@@ -58,7 +58,8 @@ struct config {
     int64_t send_rate_min;
     int64_t drain_ms;
     bool test_clock;
-    bool abuse; /* --abuse=on|off */
+    bool abuse;        /* --abuse=on|off */
+    bool require_totp; /* --require-totp */
     enum log_level log_level;
     char file[CONFIG_TEXT_MAX];                  /* --config FILE, "" when there is none */
     enum config_source sources[CONFIG_KEYS_MAX]; /* by row of the table of keys */

@@ -22,7 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "app/identity_state.h"
+#include "app/identity_totp.h"
 #include "base/clock.h"
 
 #define BEARER_MAX            256
@@ -37,6 +37,11 @@ struct identity {
     void (*on_end)(void *ctx, uint64_t account_id, const uint8_t *token_hash);
     void *on_end_ctx;
 };
+
+const struct config *identity_config(const struct identity *identity)
+{
+    return identity->config;
+}
 
 struct session_cache *identity_cache(struct identity *identity)
 {
@@ -325,7 +330,16 @@ static void copy_text(char *target, size_t size, struct str text)
     target[len] = '\0';
 }
 
-static struct caller *caller_of_row(const struct credential *credential,
+/* What a session may do: without the second factor that --require-totp asks for, what a fan may. */
+static unsigned session_scopes(const struct identity *identity, const struct credential_row *row)
+{
+    if (!row->has_factor && factor_is_required(identity->config, row->roles))
+        return SCOPE_NONE;
+    return scopes_effective(row->roles);
+}
+
+static struct caller *caller_of_row(const struct identity *identity,
+                                    const struct credential *credential,
                                     const struct credential_row *row)
 {
     struct caller *caller = caller_new();
@@ -336,11 +350,12 @@ static struct caller *caller_of_row(const struct credential *credential,
     caller->session_id = is_key ? 0 : row->id;
     caller->key_id = is_key ? row->id : 0;
     caller->is_cookie = credential->is_cookie;
-    caller->scopes = scopes_effective(row->roles);
+    caller->scopes = session_scopes(identity, row);
     /* A person's key never does more than the person: it loses what the account has lost. */
     if (is_key)
-        caller->scopes = row->has_account ? scopes_effective(row->scopes) & caller->scopes
-                                          : scopes_effective(row->scopes);
+        caller->scopes = row->has_account
+                             ? scopes_effective(row->scopes) & scopes_effective(row->roles)
+                             : scopes_effective(row->scopes);
     copy_text(caller->email, sizeof(caller->email), row->email);
     copy_text(caller->name, sizeof(caller->name), row->name);
     return caller;
@@ -364,7 +379,7 @@ enum err identity_lookup(struct identity *identity, struct db *platform, struct 
         return credential.is_cookie ? ERR_OK : ERR_DENIED;
     if (err != ERR_OK)
         return err;
-    struct caller *caller = caller_of_row(&credential, &row);
+    struct caller *caller = caller_of_row(identity, &credential, &row);
     if (!caller)
         return ERR_NOMEM;
     /* When a removal came in between, this request was still in time; the next one asks the

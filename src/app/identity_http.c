@@ -7,23 +7,30 @@
  */
 #include "app/identity_http.h"
 
+#include "app/identity_totp.h"
 #include "app/metrics.h"
 #include "app/problem.h"
+#include "base/clock.h"
 
 struct buf *identity_reply_buf(struct call *call)
 {
     return buf_new_in(call_arena(call), 1u << 20);
 }
 
-static void user_write(struct json_writer *writer, const struct account *account)
+static void user_members(struct json_writer *writer, const struct account *account)
 {
-    json_open_object(writer);
     json_put_id(writer, "id", "usr", account->id);
     json_put_str(writer, "email", account->email);
     json_put_str(writer, "name", account->name);
     json_key(writer, "roles");
     roles_write(writer, account->roles);
     json_put_time(writer, "created_at", account->created_at);
+}
+
+static void user_write(struct json_writer *writer, const struct account *account)
+{
+    json_open_object(writer);
+    user_members(writer, account);
     json_close_object(writer);
 }
 
@@ -138,6 +145,7 @@ struct login {
     struct str email_sent;
     struct str password;
     bool cookie;
+    struct factor_proof proof;
     char email[EMAIL_SIZE];
     struct account account;
     char token[SECRET_SIZE];
@@ -160,6 +168,18 @@ static const struct json_field login_fields[] = {
      .kind = JSON_BOOL,
      .offset = offsetof(struct login, cookie),
      .doc = "for pages: the token comes as an HttpOnly cookie, and is null in the body"},
+    {.name = "code",
+     .kind = JSON_STR,
+     .offset = offsetof(struct login, proof.code_sent),
+     .min = 6,
+     .max = 20,
+     .doc = "six digits of the second factor, where the account has one"},
+    {.name = "recovery_code",
+     .kind = JSON_STR,
+     .offset = offsetof(struct login, proof.recovery_sent),
+     .min = 16,
+     .max = 40,
+     .doc = "in place of a code; it is used up"},
     {0},
 };
 
@@ -194,8 +214,40 @@ static enum err login_decode(struct call *call)
         problem_field(call, "email", "must be an email address");
         return ERR_OK;
     }
+    if (!factor_proof_parse(call, &form->proof))
+        return ERR_OK;
     call->prepared = form;
     return login_is_allowed(call, form) ? ERR_AGAIN : ERR_OK;
+}
+
+static enum err refuse_factor(struct call *call, bool is_missing)
+{
+    count_login(is_missing ? "outcome=\"code_needed\"" : "outcome=\"code_refused\"");
+    problem_reply(call, PROBLEM_TOTP_REQUIRED,
+                  is_missing ? "This account has a second factor: send its code, too."
+                             : "The code is wrong, or was used already.");
+    return ERR_OK;
+}
+
+/* The password is right. */
+static enum err login_check_factor(struct call *call, struct db *db, const struct login *form)
+{
+    struct identity *identity = call->service->state;
+    struct str email = str_from_c(form->email);
+    enum err err = factor_check(db, form->account.id, &form->proof, clock_now_ms());
+    if (err == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (err == ERR_AGAIN)
+        return refuse_factor(call, true);
+    if (err != ERR_OK && err != ERR_DENIED)
+        return err;
+    if (!factor_is_allowed(call, email, &form->proof))
+        return ERR_OK;
+    factor_note(call, email, &form->proof, err == ERR_OK);
+    if (err == ERR_OK)
+        return ERR_OK;
+    login_guard_failed(identity_guard(identity), email, str_from_c(call->req->peer_ip));
+    return refuse_factor(call, false);
 }
 
 static enum err login_prepare(struct call *call, struct db *db)
@@ -220,6 +272,10 @@ static enum err login_prepare(struct call *call, struct db *db)
         return ERR_OK;
     }
     if (err != ERR_OK)
+        return err;
+    /* Failures are forgiven when all is proven: who knows the password alone goes on being counted. */
+    err = login_check_factor(call, db, form);
+    if (err != ERR_OK || call_is_answered(call))
         return err;
     login_guard_succeeded(identity_guard(identity), email, peer_ip);
     secret_make("ses_", form->token);
@@ -271,7 +327,11 @@ static enum err login_apply(struct call *call, struct writer_tx *tx)
         .expires_at = tx->now_ms + SESSION_LIFETIME_MS,
     };
     secret_hash(str_from_c(form->token), token_hash);
-    enum err err = session_purge(tx->db, tx->now_ms);
+    enum err err = factor_use(tx, form->account.id, &form->proof);
+    if (err == ERR_AGAIN || err == ERR_DENIED)
+        return refuse_factor(call, err == ERR_AGAIN);
+    if (err == ERR_OK || err == ERR_NOT_FOUND)
+        err = session_purge(tx->db, tx->now_ms);
     if (err == ERR_OK)
         err = session_insert(tx->db, token_hash, &row, tx->now_ms);
     if (err != ERR_OK)
@@ -323,6 +383,28 @@ static enum err reply_operator(struct call *call)
     json_key(&writer, "roles");
     roles_write(&writer, call->caller->scopes);
     json_put_null(&writer, "created_at");
+    json_put_bool(&writer, "totp_enabled", false);
+    json_put_bool(&writer, "totp_required", false);
+    json_close_object(&writer);
+    reply_json(call, 200, body);
+    return ERR_OK;
+}
+
+/* totp_required: this very session lacks rights until there is a second factor. */
+static enum err reply_me(struct call *call, const struct account *account, bool has_factor)
+{
+    struct json_writer writer;
+    const struct config *config = identity_config(call->service->state);
+    struct buf *body = identity_reply_buf(call);
+    if (!body)
+        return ERR_NOMEM;
+    json_begin(&writer, body);
+    json_open_object(&writer);
+    user_members(&writer, account);
+    json_put_bool(&writer, "totp_enabled", has_factor);
+    json_put_bool(&writer, "totp_required",
+                  call->caller->session_id != 0 && !has_factor &&
+                      factor_is_required(config, account->roles));
     json_close_object(&writer);
     reply_json(call, 200, body);
     return ERR_OK;
@@ -334,7 +416,12 @@ static enum err me_read(struct call *call, struct db *db)
     enum err err = account_by_id(db, call_arena(call), call->caller->account_id, &account);
     if (err == ERR_NOT_FOUND)
         return reply_operator(call);
-    return err == ERR_OK ? reply_user(call, 200, &account) : err;
+    if (err != ERR_OK)
+        return err;
+    struct totp_row row = {0};
+    err = totp_get(db, account.id, &row);
+    crypto_wipe(row.secret, sizeof(row.secret));
+    return err == ERR_OK || err == ERR_NOT_FOUND ? reply_me(call, &account, row.is_confirmed) : err;
 }
 
 /* GET /v1/users */
@@ -586,8 +673,71 @@ const struct route identity_routes[] = {
      .read = me_read,
      .summary = "The caller's account",
      .tag = "Identity",
-     .response = "User",
+     .response = "Me",
      .success = 200,
+     .is_retry_safe = true},
+    {.method = HTTP_GET,
+     .pattern = "/v1/me/totp",
+     .kind = ROUTE_READ,
+     .auth = AUTH_CALLER,
+     .read = totp_read,
+     .summary = "The second factor of the caller's account",
+     .tag = "Identity",
+     .response = "Totp",
+     .success = 200,
+     .problems = "403",
+     .is_retry_safe = true},
+    {.method = HTTP_POST,
+     .pattern = "/v1/me/totp",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .idempotency = IDEMPOTENCY_REFUSED,
+     .body_max = IDENTITY_BODY_MAX,
+     .prepare = totp_create_prepare,
+     .apply = totp_create_apply,
+     .summary = "Begin to set up a second factor; the secret is shown this once",
+     .tag = "Identity",
+     .response = "TotpCreated",
+     .success = 201,
+     .problems = "403 409"},
+    {.method = HTTP_POST,
+     .pattern = "/v1/me/totp/confirm",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .idempotency = IDEMPOTENCY_REFUSED,
+     .body_max = IDENTITY_BODY_MAX,
+     .prepare = totp_confirm_prepare,
+     .apply = totp_confirm_apply,
+     .summary = "Show that the app has it: from now on log-ins need a code",
+     .tag = "Identity",
+     .request = totp_confirm_fields,
+     .response = "RecoveryCodes",
+     .success = 200,
+     .problems = "403 409"},
+    {.method = HTTP_DELETE,
+     .pattern = "/v1/me/totp",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .body_max = IDENTITY_BODY_MAX,
+     .prepare = totp_delete_prepare,
+     .apply = totp_delete_apply,
+     .summary = "Take the second factor away",
+     .tag = "Identity",
+     .request = totp_delete_fields,
+     .success = 204,
+     .problems = "403 429",
+     .is_retry_safe = true},
+    {.method = HTTP_DELETE,
+     .pattern = "/v1/users/{id}/totp",
+     .kind = ROUTE_WRITE,
+     .auth = AUTH_CALLER,
+     .scopes = SCOPE_ADMIN,
+     .prepare = totp_reset_prepare,
+     .apply = totp_reset_apply,
+     .summary = "Take a lost second factor away from an account, and end its sessions",
+     .tag = "Identity",
+     .success = 204,
+     .problems = "404",
      .is_retry_safe = true},
     {.method = HTTP_POST,
      .pattern = "/v1/api-keys",

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "app/identity_list.h"
-#include "app/identity_state.h"
+#include "app/identity_totp.h"
 
 #define PARTIAL_SUFFIX ".partial"
 #define ROW_BYTES_MAX  16384
@@ -282,15 +282,19 @@ static enum err insert_session(struct import *import, struct writer_tx *tx,
                                      .expires_at = tx->now_ms + SESSION_LIFETIME_MS};
     if (account_id == 0) {
         struct account account = {0};
+        struct totp_row factor = {0};
         struct arena arena;
         arena_init(&arena, ROW_BYTES_MAX);
         enum err err = account_by_email(tx->db, &arena, str_from_c(row->person.email), &account);
         bool is_open = err == ERR_OK && account.password_hash.len == 0 && account.roles == 0;
         session.account_id = account.id;
         arena_release(&arena);
-        if (err != ERR_OK)
+        if (err == ERR_OK && is_open)
+            err = totp_get(tx->db, account.id, &factor); /* its sessions have proven it */
+        crypto_wipe(factor.secret, sizeof(factor.secret));
+        if (err != ERR_OK && err != ERR_NOT_FOUND)
             return err;
-        if (!is_open) {
+        if (!is_open || factor.is_confirmed) {
             import->batch.without_session++;
             return ERR_OK;
         }

@@ -11,9 +11,11 @@
 #define SESSION_LIFETIME_MS  (30LL * 24 * 60 * 60 * 1000)
 #define API_KEY_SIZE         136 /* "sk_" and up to 128 characters */
 #define API_KEYS_PER_ACCOUNT 100
+#define SESSIONS_ENDED_MAX   256 /* at once, whose streams are told; the rest ends without a word */
 
 struct identity;
 
+const struct config *identity_config(const struct identity *identity);
 struct session_cache *identity_cache(struct identity *identity);
 struct login_guard *identity_guard(struct identity *identity);
 

@@ -127,10 +127,23 @@ enum err account_set_roles(struct db *db, uint64_t id, unsigned roles)
     return err;
 }
 
+SQL(SQL_ACCOUNT_SET_PASSWORD, "UPDATE account SET password_hash = $2 WHERE id = $1");
+
+enum err account_set_password(struct db *db, uint64_t id, struct str password_hash)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_ACCOUNT_SET_PASSWORD);
+    db_bind_i64(stmt, 1, (int64_t)id);
+    db_bind_str(stmt, 2, password_hash);
+    enum err err = db_exec(stmt);
+    return err == ERR_OK && db_changes(db) == 0 ? ERR_NOT_FOUND : err;
+}
+
 /* Sessions */
 
-SQL(SQL_SESSION_FIND, "SELECT s.account_id, s.id, a.roles, s.expires_at, a.email, a.name "
+SQL(SQL_SESSION_FIND, "SELECT s.account_id, s.id, a.roles, s.expires_at, a.email, a.name, "
+                      "COALESCE(t.confirmed_at, 0) "
                       "FROM session s JOIN account a ON a.id = s.account_id "
+                      "LEFT JOIN totp t ON t.account_id = s.account_id "
                       "WHERE s.token_hash = $1 AND s.expires_at > $2");
 
 enum err session_find(struct db *db, struct arena *arena,
@@ -154,6 +167,7 @@ enum err session_find(struct db *db, struct arena *arena,
         .expires_at = db_col_i64(stmt, 3),
         .email = arena_str_dup(arena, db_col_str(stmt, 4)),
         .name = arena_str_dup(arena, db_col_str(stmt, 5)),
+        .has_factor = db_col_i64(stmt, 6) != 0,
     };
     db_done(stmt);
     return arena->overflow ? ERR_NOMEM : ERR_OK;
@@ -224,6 +238,47 @@ enum err session_delete(struct db *db, uint64_t account_id, uint64_t session_id,
     stmt = db_stmt(db, &SQL_SESSION_DELETE);
     db_bind_blob(stmt, 1, str_from((const char *)ret_token_hash, SHA256_SIZE));
     return db_exec(stmt);
+}
+
+SQL(SQL_SESSION_OTHERS, "SELECT token_hash FROM session WHERE account_id = $1 AND id <> $2 "
+                        "ORDER BY id DESC LIMIT $3");
+SQL(SQL_SESSION_DELETE_OTHERS, "DELETE FROM session WHERE account_id = $1 AND id <> $2");
+
+static enum err delete_others(struct db *db, uint64_t account_id, uint64_t kept_id)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_SESSION_DELETE_OTHERS);
+    db_bind_i64(stmt, 1, (int64_t)account_id);
+    db_bind_i64(stmt, 2, (int64_t)kept_id);
+    return db_exec(stmt);
+}
+
+enum err session_delete_others(struct db *db, uint64_t account_id, uint64_t kept_id,
+                               uint8_t (*ret_hashes)[SHA256_SIZE], size_t max, size_t *ret_count)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_SESSION_OTHERS);
+    size_t count = 0;
+    bool has_row = true;
+    db_bind_i64(stmt, 1, (int64_t)account_id);
+    db_bind_i64(stmt, 2, (int64_t)kept_id);
+    db_bind_i64(stmt, 3, (int64_t)max);
+    while (count < max) {
+        enum err err = db_step(stmt, &has_row);
+        if (err == ERR_OK && has_row)
+            err = take_hash(stmt, 0, ret_hashes[count]);
+        if (err != ERR_OK)
+            return err;
+        if (!has_row)
+            break;
+        count++;
+    }
+    db_done(stmt);
+    *ret_count = count;
+    return delete_others(db, account_id, kept_id);
+}
+
+enum err session_delete_all(struct db *db, uint64_t account_id)
+{
+    return delete_others(db, account_id, 0);
 }
 
 /* As in idempotency_store.c. */

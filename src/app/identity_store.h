@@ -23,6 +23,7 @@ struct credential_row {
     uint64_t id;        /* of the session or key */
     unsigned roles;     /* of the account */
     unsigned scopes;    /* of the key */
+    bool has_factor;    /* sessions: the account has a confirmed second factor */
     bool has_account;   /* false: an operator's key without a person behind it */
     int64_t expires_at; /* sessions */
     struct str email;
@@ -52,6 +53,8 @@ ERR_MUST_USE enum err account_insert_new(struct db *db, const struct account *ac
                                          bool *ret_is_new);
 /* ERR_NOT_FOUND. */
 ERR_MUST_USE enum err account_set_roles(struct db *db, uint64_t id, unsigned roles);
+/* ERR_NOT_FOUND. */
+ERR_MUST_USE enum err account_set_password(struct db *db, uint64_t id, struct str password_hash);
 
 /* ERR_NOT_FOUND also when it has expired. */
 ERR_MUST_USE enum err session_find(struct db *db, struct arena *arena,
@@ -66,6 +69,11 @@ ERR_MUST_USE enum err session_insert_again(struct db *db,
 /* ERR_NOT_FOUND. ret_token_hash: which one it was. */
 ERR_MUST_USE enum err session_delete(struct db *db, uint64_t account_id, uint64_t session_id,
                                      uint8_t ret_token_hash[static SHA256_SIZE]);
+/* All of the account but one. ret_hashes has room for max, and gets the newest. */
+ERR_MUST_USE enum err session_delete_others(struct db *db, uint64_t account_id, uint64_t kept_id,
+                                            uint8_t (*ret_hashes)[SHA256_SIZE], size_t max,
+                                            size_t *ret_count);
+ERR_MUST_USE enum err session_delete_all(struct db *db, uint64_t account_id);
 /* A few expired ones of anybody: called at each login, so they never pile up. */
 ERR_MUST_USE enum err session_purge(struct db *db, int64_t now_ms);
 

@@ -5,7 +5,8 @@
  * The pair has the smallest allowance: that is a person, or a guesser, at one place. The email's is
  * larger, against guessing from many addresses, and its lock-out short: while such an attack lasts
  * its owner may have to try again after a minute. The address's is the largest, because many people
- * may share one.
+ * may share one. Codes of the second factor have an allowance of their own: guessing one of three in a
+ * million at five tries and then one an hour takes decades.
  *
  * Memory is bounded: a table of sets of WAYS entries; a full set gives up the entry that matters
  * least, so spraying addresses throws out other sprayed ones before one with many failures. Keys
@@ -23,13 +24,15 @@
 
 #define WAYS         8
 #define SETS         (LOGIN_GUARD_MAX / WAYS)
-#define FORGET_MS    (60 * 60 * 1000) /* after the last failure */
+#define HOUR_MS      (60 * 60 * 1000LL)
 #define DOUBLING_MAX 20
 
 enum dimension {
     BY_PAIR,
     BY_EMAIL,
     BY_ADDRESS,
+    LOGIN_DIMENSIONS, /* those of the password */
+    BY_CODE = LOGIN_DIMENSIONS,
     DIMENSIONS
 };
 
@@ -37,10 +40,12 @@ static const struct {
     uint32_t free_failures;
     int64_t first_ms;
     int64_t longest_ms;
+    int64_t forget_ms; /* after the last failure */
 } limits[DIMENSIONS] = {
-    [BY_PAIR] = {5, 5 * 1000, 15 * 60 * 1000},
-    [BY_EMAIL] = {20, 5 * 1000, 60 * 1000},
-    [BY_ADDRESS] = {100, 5 * 1000, 15 * 60 * 1000},
+    [BY_PAIR] = {5, 5 * 1000, 15 * 60 * 1000, HOUR_MS},
+    [BY_EMAIL] = {20, 5 * 1000, 60 * 1000, HOUR_MS},
+    [BY_ADDRESS] = {100, 5 * 1000, 15 * 60 * 1000, HOUR_MS},
+    [BY_CODE] = {5, 60 * 1000, HOUR_MS, 24 * HOUR_MS},
 };
 
 struct entry {
@@ -48,6 +53,7 @@ struct entry {
     uint32_t failures;
     int64_t last_ms;
     int64_t locked_until_ms;
+    int64_t forget_ms; /* of its dimension */
 };
 
 struct login_guard {
@@ -84,19 +90,25 @@ static struct str network_of(struct str peer_ip, char ret_text[static INET6_ADDR
     return str_from_c(inet_ntop(AF_INET6, &address, ret_text, INET6_ADDRSTRLEN));
 }
 
-static void keys_of(struct str email, struct str peer_ip, uint64_t ret_keys[static DIMENSIONS])
+static uint64_t key_of(enum dimension dimension, struct str email, struct str network)
 {
     char text[512];
+    struct str shown_email = dimension == BY_ADDRESS ? STR_NONE : email;
+    bool is_anywhere = dimension == BY_EMAIL || dimension == BY_CODE;
+    struct str shown_network = is_anywhere ? STR_NONE : network;
+    int len = snprintf(text, sizeof(text), "%d %.*s %.*s", (int)dimension, STR_ARG(shown_network),
+                       STR_ARG(shown_email));
+    size_t used = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
+    return str_hash(str_from(text, used)) | 1; /* never the free key */
+}
+
+static void keys_of(struct str email, struct str peer_ip,
+                    uint64_t ret_keys[static LOGIN_DIMENSIONS])
+{
     char network_text[INET6_ADDRSTRLEN];
     struct str network = network_of(peer_ip, network_text);
-    for (int i = 0; i < DIMENSIONS; i++) {
-        struct str shown_email = i == BY_ADDRESS ? STR_NONE : email;
-        struct str shown_network = i == BY_EMAIL ? STR_NONE : network;
-        int len = snprintf(text, sizeof(text), "%d %.*s %.*s", i, STR_ARG(shown_network),
-                           STR_ARG(shown_email));
-        size_t used = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
-        ret_keys[i] = str_hash(str_from(text, used)) | 1; /* never the free key */
-    }
+    for (int i = 0; i < LOGIN_DIMENSIONS; i++)
+        ret_keys[i] = key_of((enum dimension)i, email, network);
 }
 
 /* The lock is held, here and below. */
@@ -110,12 +122,13 @@ static struct entry *entry_find(struct login_guard *guard, uint64_t key)
     return NULL;
 }
 
-static struct entry *entry_make(struct login_guard *guard, uint64_t key, int64_t now_ms)
+static struct entry *entry_make(struct login_guard *guard, uint64_t key, enum dimension dimension,
+                                int64_t now_ms)
 {
     struct entry *set = guard->entries[(key >> 1) % SETS];
     struct entry *least = &set[0];
     for (size_t i = 0; i < WAYS; i++) {
-        bool is_over = set[i].last_ms + FORGET_MS < now_ms;
+        bool is_over = set[i].last_ms + set[i].forget_ms < now_ms;
         if (set[i].key == 0 || is_over) {
             least = &set[i];
             break;
@@ -123,13 +136,13 @@ static struct entry *entry_make(struct login_guard *guard, uint64_t key, int64_t
         if (set[i].failures < least->failures)
             least = &set[i];
     }
-    *least = (struct entry){.key = key};
+    *least = (struct entry){.key = key, .forget_ms = limits[dimension].forget_ms};
     return least;
 }
 
 static void count_failure(struct entry *entry, enum dimension dimension, int64_t now_ms)
 {
-    if (entry->last_ms + FORGET_MS < now_ms)
+    if (entry->last_ms + entry->forget_ms < now_ms)
         entry->failures = 0;
     entry->failures++;
     entry->last_ms = now_ms;
@@ -143,41 +156,51 @@ static void count_failure(struct entry *entry, enum dimension dimension, int64_t
     entry->locked_until_ms = now_ms + lock_ms;
 }
 
+static int64_t longer_wait_ms(struct login_guard *guard, uint64_t key, int64_t now_ms,
+                              int64_t wait_ms)
+{
+    const struct entry *entry = entry_find(guard, key);
+    int64_t own_ms = entry ? entry->locked_until_ms - now_ms : 0;
+    return own_ms > wait_ms ? own_ms : wait_ms;
+}
+
+static void note_failure(struct login_guard *guard, uint64_t key, enum dimension dimension,
+                         int64_t now_ms)
+{
+    struct entry *entry = entry_find(guard, key);
+    if (!entry)
+        entry = entry_make(guard, key, dimension, now_ms);
+    count_failure(entry, dimension, now_ms);
+}
+
 int64_t login_guard_wait_s(struct login_guard *guard, struct str email, struct str peer_ip)
 {
-    uint64_t keys[DIMENSIONS];
+    uint64_t keys[LOGIN_DIMENSIONS];
     int64_t wait_ms = 0;
     int64_t now_ms = clock_now_ms();
     keys_of(email, peer_ip, keys);
     pthread_mutex_lock(&guard->lock);
-    for (int i = 0; i < DIMENSIONS; i++) {
-        const struct entry *entry = entry_find(guard, keys[i]);
-        if (entry && entry->locked_until_ms - now_ms > wait_ms)
-            wait_ms = entry->locked_until_ms - now_ms;
-    }
+    for (int i = 0; i < LOGIN_DIMENSIONS; i++)
+        wait_ms = longer_wait_ms(guard, keys[i], now_ms, wait_ms);
     pthread_mutex_unlock(&guard->lock);
     return (wait_ms + 999) / 1000;
 }
 
 void login_guard_failed(struct login_guard *guard, struct str email, struct str peer_ip)
 {
-    uint64_t keys[DIMENSIONS];
+    uint64_t keys[LOGIN_DIMENSIONS];
     int64_t now_ms = clock_now_ms();
     keys_of(email, peer_ip, keys);
     pthread_mutex_lock(&guard->lock);
-    for (int i = 0; i < DIMENSIONS; i++) {
-        struct entry *entry = entry_find(guard, keys[i]);
-        if (!entry)
-            entry = entry_make(guard, keys[i], now_ms);
-        count_failure(entry, (enum dimension)i, now_ms);
-    }
+    for (int i = 0; i < LOGIN_DIMENSIONS; i++)
+        note_failure(guard, keys[i], (enum dimension)i, now_ms);
     pthread_mutex_unlock(&guard->lock);
 }
 
 void login_guard_succeeded(struct login_guard *guard, struct str email, struct str peer_ip)
 {
     static const enum dimension forgiven[] = {BY_PAIR, BY_EMAIL};
-    uint64_t keys[DIMENSIONS];
+    uint64_t keys[LOGIN_DIMENSIONS];
     keys_of(email, peer_ip, keys);
     pthread_mutex_lock(&guard->lock);
     for (size_t i = 0; i < sizeof(forgiven) / sizeof(forgiven[0]); i++) {
@@ -185,5 +208,29 @@ void login_guard_succeeded(struct login_guard *guard, struct str email, struct s
         if (entry)
             *entry = (struct entry){0};
     }
+    pthread_mutex_unlock(&guard->lock);
+}
+
+int64_t login_guard_code_wait_s(struct login_guard *guard, struct str email)
+{
+    pthread_mutex_lock(&guard->lock);
+    int64_t wait_ms = longer_wait_ms(guard, key_of(BY_CODE, email, STR_NONE), clock_now_ms(), 0);
+    pthread_mutex_unlock(&guard->lock);
+    return (wait_ms + 999) / 1000;
+}
+
+void login_guard_code_failed(struct login_guard *guard, struct str email)
+{
+    pthread_mutex_lock(&guard->lock);
+    note_failure(guard, key_of(BY_CODE, email, STR_NONE), BY_CODE, clock_now_ms());
+    pthread_mutex_unlock(&guard->lock);
+}
+
+void login_guard_code_succeeded(struct login_guard *guard, struct str email)
+{
+    pthread_mutex_lock(&guard->lock);
+    struct entry *entry = entry_find(guard, key_of(BY_CODE, email, STR_NONE));
+    if (entry)
+        *entry = (struct entry){0};
     pthread_mutex_unlock(&guard->lock);
 }

@@ -19,4 +19,10 @@ void login_guard_failed(struct login_guard *guard, struct str email, struct str 
  * would wash them off by logging in to an account of his own. */
 void login_guard_succeeded(struct login_guard *guard, struct str email, struct str peer_ip);
 
+/* Codes of the second factor, which only who has the password can try: counted by email alone, and
+ * locked out for up to an hour, so that a million codes stay many years' work. */
+int64_t login_guard_code_wait_s(struct login_guard *guard, struct str email);
+void login_guard_code_failed(struct login_guard *guard, struct str email);
+void login_guard_code_succeeded(struct login_guard *guard, struct str email);
+
 #endif

@@ -19,6 +19,7 @@ const struct problem_type problem_types[PROBLEM_COUNT] = {
                                          "This request cannot be replayed"},
     [PROBLEM_BAD_SIGNATURE] = {"bad-signature", 400, "The signature is not valid"},
     [PROBLEM_UNAUTHENTICATED] = {"unauthenticated", 401, "Please log in"},
+    [PROBLEM_TOTP_REQUIRED] = {"totp-required", 401, "A code of the second factor is needed"},
     [PROBLEM_FORBIDDEN] = {"forbidden", 403, "This is not allowed"},
     [PROBLEM_CHALLENGE_REQUIRED] = {"challenge-required", 403, "A challenge is to be solved first"},
     [PROBLEM_WAITING_ROOM_REQUIRED] = {"waiting-room-required", 403,

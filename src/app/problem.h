@@ -14,6 +14,7 @@ enum problem {
     PROBLEM_IDEMPOTENCY_KEY_REFUSED,  /* 400 idempotency-key-refused */
     PROBLEM_BAD_SIGNATURE,            /* 400 bad-signature */
     PROBLEM_UNAUTHENTICATED,          /* 401 unauthenticated */
+    PROBLEM_TOTP_REQUIRED,            /* 401 totp-required */
     PROBLEM_FORBIDDEN,                /* 403 forbidden */
     PROBLEM_CHALLENGE_REQUIRED,       /* 403 challenge-required */
     PROBLEM_WAITING_ROOM_REQUIRED,    /* 403 waiting-room-required */

@@ -148,6 +148,31 @@ void crypto_hmac_sha256(struct str key, struct str data, uint8_t ret_mac[static 
     sodium_memzero(inner, sizeof(inner));
 }
 
+/* RFC 2104. */
+void crypto_hmac_sha1(struct str key, struct str data, uint8_t ret_mac[static SHA1_SIZE])
+{
+    uint8_t pad[HMAC_BLOCK_SIZE] = {0}, inner[SHA1_SIZE];
+    SHA_CTX state;
+    if (key.len > sizeof(pad))
+        crypto_sha1(key, pad);
+    else
+        memcpy(pad, bytes_of(key), key.len);
+    for (size_t i = 0; i < sizeof(pad); i++)
+        pad[i] ^= 0x36;
+    (void)SHA1_Init(&state); /* all of these always give 1 */
+    (void)SHA1_Update(&state, pad, sizeof(pad));
+    (void)SHA1_Update(&state, bytes_of(data), data.len);
+    (void)SHA1_Final(inner, &state);
+    for (size_t i = 0; i < sizeof(pad); i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    (void)SHA1_Init(&state);
+    (void)SHA1_Update(&state, pad, sizeof(pad));
+    (void)SHA1_Update(&state, inner, sizeof(inner));
+    (void)SHA1_Final(ret_mac, &state);
+    sodium_memzero(pad, sizeof(pad));
+    sodium_memzero(inner, sizeof(inner));
+}
+
 bool crypto_equal(const void *a, const void *b, size_t len)
 {
     return len == 0 || sodium_memcmp(a, b, len) == 0;

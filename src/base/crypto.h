@@ -28,7 +28,9 @@ void crypto_sha256_end(struct crypto_sha256 *hash, uint8_t ret_hash[static SHA25
 void crypto_sha1(struct str data, uint8_t ret_hash[static SHA1_SIZE]);
 void crypto_hmac_sha256(struct str key, struct str data,
                         uint8_t ret_mac[static SHA256_SIZE]); /* RFC 2104, any key length */
-bool crypto_equal(const void *a, const void *b, size_t len);  /* constant time */
+/* For one-time codes (RFC 6238) only, where SHA-1 is what apps compute. Any key length. */
+void crypto_hmac_sha1(struct str key, struct str data, uint8_t ret_mac[static SHA1_SIZE]);
+bool crypto_equal(const void *a, const void *b, size_t len); /* constant time */
 void crypto_wipe(void *data, size_t len);
 void crypto_ed25519_keypair(uint8_t ret_public[static ED25519_PUBLIC_SIZE],
                             uint8_t ret_secret[static ED25519_SECRET_SIZE]);

@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/qr.h"
 #include "tickets/pdf_font.h"
-#include "tickets/qr.h"
 
 #define PAGE_WIDTH  595.0f /* A4 in points */
 #define PAGE_HEIGHT 842.0f

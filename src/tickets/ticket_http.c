@@ -6,9 +6,9 @@
  */
 #include <stdio.h>
 
+#include "base/qr.h"
 #include "tickets/event_call.h"
 #include "tickets/pdf.h"
-#include "tickets/qr.h"
 #include "tickets/ticket_store.h"
 #include "tickets/ticket_view.h"
 

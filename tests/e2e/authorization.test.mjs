@@ -13,6 +13,7 @@ import { Foyer } from './lib/server.mjs';
 import { dump } from './lib/store.mjs';
 import { newKey } from './lib/api.mjs';
 import { bought, DAY, eventBody, held, makeEvent, makeUser, makeVenue, PASSWORD, plan, sale, ticketsOf, unique, venueBody } from './lib/seed.mjs';
+import { codeAt } from './lib/totp.mjs';
 import { until } from './lib/wait.mjs';
 
 /*
@@ -36,6 +37,11 @@ put /v1/users/{id}/roles                    401 401   403 403 403 403 403 ok  ok
 post /v1/sessions                           ok  ok    ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
 delete /v1/sessions/current                 401 401   ok  ok  ok  ok  ok  ok  403   403 403 403 403   403 403 403 403 403
 get /v1/me                                  401 401   ok  ok  ok  ok  ok  ok  ok    ok  ok  ok  ok    ok  ok  ok  ok  ok
+get /v1/me/totp                             401 401   ok  ok  ok  ok  ok  ok  403   403 403 403 403   403 403 403 403 403
+post /v1/me/totp                            401 401   ok  ok  ok  ok  ok  ok  403   403 403 403 403   403 403 403 403 403
+post /v1/me/totp/confirm                    401 401   ok  ok  ok  ok  ok  ok  403   403 403 403 403   403 403 403 403 403
+delete /v1/me/totp                          401 401   ok  ok  ok  ok  ok  ok  403   403 403 403 403   403 403 403 403 403
+delete /v1/users/{id}/totp                  401 401   403 403 403 403 403 ok  ok    403 403 403 403   403 403 403 403 ok
 post /v1/api-keys                           401 401   ok  ok  ok  ok  ok  ok  ok    403 403 403 403   403 403 403 403 ok
 get /v1/api-keys                            401 401   ok  ok  ok  ok  ok  ok  ok    403 403 403 403   403 403 403 403 ok
 delete /v1/api-keys/{id}                    401 401   ok  404 404 404 404 ok  ok    403 403 403 403   403 403 403 403 ok
@@ -120,6 +126,14 @@ const CALLS = {
     'put /v1/users/{id}/roles': () => [`/v1/users/${world.spare.id}/roles`, { roles: ['organizer'] }],
     'post /v1/sessions': () => ['/v1/sessions', { email: world.spare.email, password: PASSWORD }],
     'delete /v1/sessions/current': async (column) => ['/v1/sessions/current', undefined, {}, people[column] && (await logIn(people[column]))],
+    'post /v1/me/totp': () => ['/v1/me/totp'],
+    'post /v1/me/totp/confirm': async (column) => {
+        const person = people[column] && (await makeUser(server)); /* the other sessions of an account end */
+        const code = person ? codeAt((await person.post('/v1/me/totp')).json.secret, await server.now()) : '123456';
+        return ['/v1/me/totp/confirm', { code }, {}, person];
+    },
+    'delete /v1/me/totp': () => ['/v1/me/totp', { code: '123456' }], /* there is none: no code is asked for */
+    'delete /v1/users/{id}/totp': () => [`/v1/users/${world.spare.id}/totp`],
     'post /v1/api-keys': () => ['/v1/api-keys', { name: 'k', scopes: [] }],
     'delete /v1/api-keys/{id}': async () => [`/v1/api-keys/${(await makeKey(people.fan, [])).id}`],
     'post /v1/venues': () => ['/v1/venues', venueBody(plan({ rows: 1, seats: 2 }))],
@@ -244,7 +258,7 @@ before(async () => {
 });
 after(() => server.stop());
 
-const PLATFORM_TABLES = ['account', 'session', 'api_key', 'idempotency', 'journal', 'journal_head'];
+const PLATFORM_TABLES = ['account', 'session', 'api_key', 'totp', 'recovery_code', 'idempotency', 'journal', 'journal_head'];
 const TICKETS_TABLES = [
     'venue', 'plan', 'plan_category', 'section', 'venue_seat', 'venue_area', 'event', 'event_price', 'event_area', 'event_cancel',
     'queue_settings', 'queue_room', 'queue_entry', 'queue_log',

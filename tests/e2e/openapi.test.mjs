@@ -10,6 +10,7 @@ import { Foyer } from './lib/server.mjs';
 import { newKey } from './lib/api.mjs';
 import { bought, eventBody, held, makeEvent, makeUser, makeVenue, PASSWORD, plan, publish, sale, ticketsOf, unique, venueBody } from './lib/seed.mjs';
 import { until } from './lib/wait.mjs';
+import { codeAt } from './lib/totp.mjs';
 
 let server;
 let document;
@@ -35,6 +36,14 @@ const EXERCISES = {
     'post /v1/sessions': () => [server.anonymous, '/v1/sessions', { email: fan.email, password: PASSWORD }],
     'delete /v1/sessions/current': async () => [await makeUser(server), '/v1/sessions/current'],
     'get /v1/me': () => [fan, '/v1/me'],
+    'get /v1/me/totp': () => [fan, '/v1/me/totp'],
+    'post /v1/me/totp': () => [fan, '/v1/me/totp'],
+    'post /v1/me/totp/confirm': async () => {
+        const user = await makeUser(server);
+        return [user, '/v1/me/totp/confirm', { code: codeAt((await user.post('/v1/me/totp')).json.secret, await server.now()) }];
+    },
+    'delete /v1/me/totp': () => [fan, '/v1/me/totp', { code: '123456' }],
+    'delete /v1/users/{id}/totp': async () => [server.admin, `/v1/users/${(await makeUser(server)).user.id}/totp`],
     'post /v1/api-keys': () => [server.admin, '/v1/api-keys', { name: 'k', scopes: ['check-in'] }],
     'get /v1/api-keys': () => [server.admin, '/v1/api-keys'],
     'delete /v1/api-keys/{id}': async () => [server.admin, `/v1/api-keys/${(await server.admin.post('/v1/api-keys', { name: 'k', scopes: [] })).json.id}`],

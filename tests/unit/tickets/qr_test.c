@@ -1,7 +1,7 @@
 /* QR pictures, read back by zbarimg where there is one. */
 #include "served.h"
 
-#include "tickets/qr.h"
+#include "base/qr.h"
 
 #define CODE                                                                                       \
     "F1.AAAAAQAAAAAAAABNAAAAAAAAAAcAAAAD."                                                         \

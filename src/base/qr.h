@@ -1,6 +1,6 @@
 /* QR codes (ISO/IEC 18004) by libqrencode, pictures by libpng; both included in qr.c only. */
-#ifndef TICKETS_QR_H
-#define TICKETS_QR_H
+#ifndef BASE_QR_H
+#define BASE_QR_H
 
 #include "base/buf.h"
 

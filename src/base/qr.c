@@ -2,7 +2,7 @@
  * QR codes. The vector form is one path of horizontal runs; the bitmap is eight-bit grey, which
  * every reader takes and which deflates to next to nothing.
  */
-#include "tickets/qr.h"
+#include "base/qr.h"
 
 #include <assert.h>
 #include <errno.h>
