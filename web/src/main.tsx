@@ -18,6 +18,7 @@ import { EventPage } from "./pages/EventPage";
 import { HomePage } from "./pages/HomePage";
 import { MyBookingsPage } from "./pages/MyBookingsPage";
 import { NotFoundPage } from "./pages/NotFoundPage";
+import { SecurityPage } from "./pages/SecurityPage";
 import { ROOT as PORTAL } from "./portal/paths";
 import { PortalApp } from "./portal/PortalApp";
 import { Footer, Header } from "./ui/Frame";
@@ -36,6 +37,7 @@ const ROUTES: [string, Show][] = [
   ["/events/:id/fairness", ({ id }) => <FairnessPage key={id} id={id!} />],
   ["/bookings/:id", ({ id }) => <BookingPage key={id} id={id!} />],
   ["/me/bookings", () => <MyBookingsPage />],
+  ["/me/security", () => <SecurityPage />],
   ["/chat", () => <ChatPage chatId={null} />],
   ["/chat/:id", ({ id }) => <ChatPage chatId={id!} />],
   ["/login", () => <LoginPage />],

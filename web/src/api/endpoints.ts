@@ -7,9 +7,12 @@ import type {
   Booking,
   EventView,
   List,
+  Proof,
   Report,
   SeatmapJson,
   Ticket,
+  Totp,
+  TotpCreated,
   User,
   Venue,
 } from "./types";
@@ -142,9 +145,17 @@ export const findConversation = async (event: string): Promise<string | null> =>
 export const getMe = () => get<User>("/v1/me", { fresh: true });
 export const signUp = (email: string, password: string, name: string) =>
   call<User>("POST", "/v1/users", { body: { email, password, name } });
-export const logIn = (email: string, password: string) =>
-  call<{ user: User }>("POST", "/v1/sessions", { body: { email, password, cookie: true } });
+export const logIn = (email: string, password: string, proof?: Proof) =>
+  call<{ user: User }>("POST", "/v1/sessions", {
+    body: { email, password, cookie: true, ...proof },
+  });
 export const logOut = () => call<void>("DELETE", "/v1/sessions/current");
+
+export const getTotp = () => get<Totp>("/v1/me/totp", { fresh: true });
+export const createTotp = () => call<TotpCreated>("POST", "/v1/me/totp");
+export const confirmTotp = (code: string) =>
+  call<{ recovery_codes: string[] }>("POST", "/v1/me/totp/confirm", { body: { code } });
+export const removeTotp = (proof: Proof) => call<void>("DELETE", "/v1/me/totp", { body: proof });
 
 export const listVenues = () => get<List<Venue>>("/v1/venues?limit=200", { fresh: true });
 export const getVenue = (venue: string) => get<Venue>(`/v1/venues/${id(venue)}`, { fresh: true });

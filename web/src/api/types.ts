@@ -4,6 +4,25 @@ export interface User {
   email: string;
   name: string;
   roles: string[];
+  /** Only of /v1/me. */
+  totp_enabled?: boolean;
+  /** Only of /v1/me: this session has a fan's rights until the account has a second factor. */
+  totp_required?: boolean;
+}
+
+/** What a log-in brings besides the password, where the account has a second factor. */
+export type Proof = { code: string } | { recovery_code: string };
+
+export interface Totp {
+  state: "off" | "pending" | "on";
+  required: boolean;
+  recovery_codes_left: number;
+}
+
+export interface TotpCreated {
+  secret: string;
+  otpauth_url: string;
+  qr_svg: string;
 }
 
 export interface List<T> {

@@ -20,6 +20,19 @@ export function Gate({ children }: { children: ComponentChildren }): JSX.Element
       </Notice>
     );
   }
+  if (user.totp_required) {
+    return (
+      <Notice kind="warn" title="A second factor is needed">
+        <p>
+          Whoever sells here logs in with a code besides the password. Set it up, and these pages
+          open.
+        </p>
+        <Link class="button button-main" href="/me/security">
+          Set it up
+        </Link>
+      </Notice>
+    );
+  }
   const tab = (href: string, label: string): JSX.Element => (
     <Link href={href} aria-current={path === href ? "page" : undefined}>
       {label}

@@ -1,21 +1,44 @@
-// Sign-up and login; both return to where the person came from.
+// Sign-up and login, with a second step where the account has a second factor; both return to where the person came from.
 import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { logIn, signUp } from "../api/endpoints";
 import { Problem } from "../api/client";
+import type { Proof } from "../api/types";
 import { Link, navigate, safeReturn, useLocation } from "../lib/router";
-import { setUser } from "../lib/session";
+import { loadUser, setUser } from "../lib/session";
 import { Notice, usePage } from "../ui/basics";
+import { CodeField } from "../ui/CodeField";
 import { errorOf, text, TextField, useSubmit, type FormErrors } from "../ui/forms";
 
-const FIELDS = ["name", "email", "password"];
+const FIELDS = ["name", "email", "password", "code", "recovery_code"];
+
+type Step = "password" | "code" | "recovery_code";
+
+/** What the form brings besides the password; nothing at the first step. */
+function proofOf(step: Step, data: FormData): Proof | undefined {
+  if (step === "password") return undefined;
+  return step === "code"
+    ? { code: text(data, "code") }
+    : { recovery_code: text(data, "recovery_code") };
+}
 
 export function LoginPage(): JSX.Element {
   const page = usePage("Log in");
   const { query } = useLocation();
   const next = safeReturn(query.get("next"));
-  const { form, busy, errors, onSubmit } = useSubmit(FIELDS, async (data) => {
-    const session = await logIn(text(data, "email"), String(data.get("password") ?? ""));
-    setUser(session.user);
+  const [step, setStep] = useState<Step>("password");
+  const { form, busy, errors, setErrors, onSubmit } = useSubmit(FIELDS, async (data) => {
+    const password = String(data.get("password") ?? "");
+    try {
+      await logIn(text(data, "email"), password, proofOf(step, data));
+    } catch (error) {
+      if (!(error instanceof Problem) || error.type !== "totp-required") throw error;
+      if (step === "password") setStep("code");
+      else setErrors({ general: null, fields: [{ field: step, message: error.message }] });
+      return;
+    }
+    /* A session's own view says what it may do. */
+    await loadUser();
     navigate(next, { replace: true });
   });
   return (
@@ -25,16 +48,65 @@ export function LoginPage(): JSX.Element {
         <p class="auth-why">Log in to go on where you were. Your choice of seats is kept.</p>
       )}
       <form ref={form} onSubmit={onSubmit} noValidate>
-        <EmailField errors={errors} />
-        <PasswordField errors={errors} autoComplete="current-password" />
+        <div hidden={step !== "password"} class="auth-fields">
+          <EmailField errors={errors} />
+          <PasswordField errors={errors} autoComplete="current-password" />
+        </div>
+        {step !== "password" && <ProofField key={step} step={step} errors={errors} />}
         <button class="button button-main button-wide" disabled={busy}>
           {busy ? "Logging in…" : "Log in"}
         </button>
       </form>
-      <p class="auth-other">
-        New here? <Link href={`/signup?next=${encodeURIComponent(next)}`}>Create an account</Link>
-      </p>
+      {step === "password" ? (
+        <p class="auth-other">
+          New here? <Link href={`/signup?next=${encodeURIComponent(next)}`}>Create an account</Link>
+        </p>
+      ) : (
+        <p class="auth-other">
+          <button
+            type="button"
+            class="link-button"
+            onClick={() => setStep(step === "code" ? "recovery_code" : "code")}
+          >
+            {step === "code" ? "Use a recovery code" : "Use the app’s code"}
+          </button>{" "}
+          ·{" "}
+          <button type="button" class="link-button" onClick={() => setStep("password")}>
+            Somebody else
+          </button>
+        </p>
+      )}
     </AuthForm>
+  );
+}
+
+/** The field of the second step, which has the focus. */
+function ProofField({
+  step,
+  errors,
+}: {
+  step: "code" | "recovery_code";
+  errors: FormErrors;
+}): JSX.Element {
+  const field = useRef<HTMLDivElement>(null);
+  useEffect(() => field.current?.querySelector("input")?.focus(), []);
+  return (
+    <div ref={field}>
+      {step === "code" ? (
+        <CodeField errors={errors} />
+      ) : (
+        <TextField
+          name="recovery_code"
+          label="Recovery code"
+          autoComplete="off"
+          autoCapitalize="none"
+          spellcheck={false}
+          hint="One of the ten you kept. Each is good once."
+          error={errorOf(errors, "recovery_code")}
+          required
+        />
+      )}
+    </div>
   );
 }
 

@@ -42,6 +42,9 @@ export function MyBookingsPage(): JSX.Element {
           </button>
         </p>
       )}
+      <p class="auth-other">
+        <Link href="/me/security">Security of your account</Link>
+      </p>
     </>
   );
 }
