@@ -214,11 +214,6 @@ static enum err room_loop(struct call *call)
 
 /* --- GET and DELETE /queue/{que} --- */
 
-static void not_found(struct call *call)
-{
-    problem_reply(call, PROBLEM_NOT_FOUND, "There is no such event."); /* nor of what is in it */
-}
-
 /* False when 404 was answered. */
 static bool read_path(struct call *call, uint64_t *ret_event_id, uint64_t *ret_entry_id)
 {
@@ -232,46 +227,43 @@ static bool read_path(struct call *call, uint64_t *ret_event_id, uint64_t *ret_e
     return false;
 }
 
-static enum err entry_loop(struct call *call)
+/* The entry from its row: another node's that has just come, or of a room that is over. */
+static enum err sight_read(struct db *db, uint64_t event_id, uint64_t entry_id,
+                           struct queue_sight *ret_sight)
 {
-    struct event_model *model;
-    struct queue_sight sight;
-    uint64_t event_id, entry_id;
-    enum err err;
-    if (!event_call_model(call, NULL, &model, &err))
-        return err;
-    if (!read_path(call, &event_id, &entry_id))
-        return ERR_OK;
-    struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, event_id);
-    struct queue_pace pace = pace_of(&model->event);
-    if (!room || !queue_room_see(room, entry_id, &pace, true, &sight))
-        return ERR_AGAIN;
-    if (sight.account_id == call->caller->account_id)
-        return reply_entry(call, 200, &model->event, &sight);
-    not_found(call);
-    return ERR_OK;
+    struct queue_entry entry;
+    enum err err = queue_store_entry(db, event_id, entry_id, &entry);
+    if (!err)
+        *ret_sight = sight_of(&entry);
+    return err;
 }
 
-/* Memory does not know it: another node's that has just come, or of a room that is over. */
-static enum err entry_read(struct call *call, struct db *db)
+static enum err entry_any(struct call *call, struct db *db)
 {
     struct event_model *model;
-    struct queue_entry entry;
+    struct queue_sight sight = {.id = 0};
     uint64_t event_id, entry_id;
     enum err err;
     if (!event_call_model(call, db, &model, &err))
         return err;
     if (!read_path(call, &event_id, &entry_id))
         return ERR_OK;
-    err = queue_store_entry(db, event_id, entry_id, &entry);
-    if (err && err != ERR_NOT_FOUND)
-        return err;
-    if (err || entry.account_id != call->caller->account_id) {
-        not_found(call);
-        return ERR_OK;
+    struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, event_id);
+    struct queue_pace pace = pace_of(&model->event);
+    if (!room || !queue_room_see(room, entry_id, &pace, true, &sight)) {
+        err = db ? sight_read(db, event_id, entry_id, &sight) : ERR_AGAIN;
+        if (err && err != ERR_NOT_FOUND)
+            return err;
     }
-    struct queue_sight sight = sight_of(&entry);
-    return reply_entry(call, 200, &model->event, &sight);
+    if (!err && sight.account_id == call->caller->account_id)
+        return reply_entry(call, 200, &model->event, &sight);
+    problem_reply(call, PROBLEM_NOT_FOUND, "There is no such event."); /* nor of what is in it */
+    return ERR_OK;
+}
+
+static enum err entry_loop(struct call *call)
+{
+    return entry_any(call, NULL);
 }
 
 static enum err leave_prepare(struct call *call, struct db *db)
@@ -554,7 +546,7 @@ const struct route queue_routes[] = {
      .kind = ROUTE_LOOP,
      .auth = AUTH_CALLER,
      .loop = entry_loop,
-     .read = entry_read,
+     .read = entry_any,
      .summary = "Your place; with a fresh token once you are admitted",
      .tag = "waiting room",
      .response = "QueueEntry",
