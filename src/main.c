@@ -27,6 +27,7 @@
 #include "chat/service.h"
 #include "hooks/audit.h"
 #include "hooks/hooks.h"
+#include "net/egress.h"
 #include "net/server.h"
 #include "sandbox/sandbox.h"
 #include "tickets/audit.h"
@@ -42,6 +43,7 @@
 
 struct serving {
     struct config config;
+    struct egress_rules proxies; /* --trusted-proxies */
     int lock_fd;
     struct tickets *tickets; /* NULL: not among --services */
     struct hooks *hooks;     /* the same */
@@ -143,11 +145,16 @@ static enum err make_server(struct serving *serving)
         .tls_key = config->tls_key[0] ? config->tls_key : NULL,
         .on_request = app_on_request,
         .ctx = serving->app,
+        .proxies = config->trusted_proxies[0] ? &serving->proxies : NULL,
         .websockets = serving->chat ? chat_service_websockets(serving->chat) : NULL,
         .event_streams = serving->tickets ? live_event_streams(serving->tickets->live) : NULL,
     };
     char message[256] = "";
-    enum err err = server_new(&options, &serving->server, message);
+    /* The configuration's check has read it before. */
+    enum err err = egress_rules_parse(str_from_c(config->trusted_proxies), &serving->proxies);
+    if (err != ERR_OK)
+        return err;
+    err = server_new(&options, &serving->server, message);
     if (err != ERR_OK)
         fprintf(stderr, "foyer: %s\n", message);
     else

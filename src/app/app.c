@@ -251,6 +251,12 @@ void app_add_readiness(struct app *app, const char *name,
     app->checks[app->check_count++] = (struct readiness_check){name, fn, ctx};
 }
 
+void app_on_answer(struct app *app, void (*fn)(void *ctx, struct request *request), void *ctx)
+{
+    app->on_answer = fn;
+    app->on_answer_ctx = ctx;
+}
+
 void app_set_draining(struct app *app)
 {
     atomic_store(&app->is_draining, true);

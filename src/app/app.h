@@ -33,6 +33,9 @@ void app_on_request(struct request *request, void *ctx);
 /* Readiness: each check is asked by /readyz; fn returns false with a reason. At most 8. */
 void app_add_readiness(struct app *app, const char *name,
                        bool (*fn)(void *ctx, const char **ret_reason), void *ctx);
+/* fn may add headers to answers that nobody may keep (no-store), just before they leave. Once, before
+ * requests are served; any thread, must not block. */
+void app_on_answer(struct app *app, void (*fn)(void *ctx, struct request *request), void *ctx);
 /* Shows the server's connections in /metrics; once, before it is freed. */
 void app_show_server(struct app *app, struct server *server);
 /* 503 on /readyz from now on (draining). */

@@ -49,6 +49,8 @@ struct app {
     struct timer *timer;             /* work that comes again */
     struct readiness_check checks[APP_READINESS_MAX];
     size_t check_count;
+    void (*on_answer)(void *ctx, struct request *request); /* NULL: nobody's business */
+    void *on_answer_ctx;
     _Atomic bool is_draining;
     _Atomic int64_t
         write_failed_ms; /* when a writer last could not commit; 0: the last one could */

@@ -20,6 +20,7 @@
 
 #include "app/config_internal.h"
 #include "base/ids.h"
+#include "net/egress.h"
 #include "store/db.h"
 
 #define AT(member) .offset = offsetof(struct config, member)
@@ -95,6 +96,9 @@ const struct key config_keys[] = {
     {"require-totp", "off", NULL,
      "sessions of organizers and admins without a second factor are a fan's", KEY_SWITCH, 0,
      AT(require_totp)},
+    {"trusted-proxies", "", "LIST",
+     "networks of proxies whose X-Forwarded-For counts, such as 10.0.0.0/8", KEY_TEXT, 0,
+     AT(trusted_proxies)},
     {"test-clock", "off", NULL, "adds POST /v1/test/clock; for tests only", KEY_SWITCH, 0,
      AT(test_clock)},
     {"log-level", "info", "LEVEL", "debug, info, warn, error or off", KEY_LEVEL, 0, AT(log_level)},
@@ -309,6 +313,16 @@ static void check_origins(struct loading *loading)
     }
 }
 
+static void check_proxies(struct loading *loading)
+{
+    struct egress_rules rules;
+    if (egress_rules_parse(str_from_c(loading->config.trusted_proxies), &rules) != ERR_OK)
+        config_fail(loading,
+                    "trusted-proxies: must be networks such as 10.0.0.0/8 or fd00::/8, with commas "
+                    "between them, %d at most",
+                    EGRESS_ALLOWED_MAX);
+}
+
 static void check(struct loading *loading)
 {
     struct config *config = &loading->config;
@@ -339,6 +353,7 @@ static void check(struct loading *loading)
     check_payments(loading);
     check_admin_key(loading);
     check_origins(loading);
+    check_proxies(loading);
 }
 
 bool config_is_pgsql(const struct config *config)

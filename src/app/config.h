@@ -57,6 +57,7 @@ struct config {
     int64_t send_timeout_ms;
     int64_t send_rate_min;
     int64_t drain_ms;
+    char trusted_proxies[CONFIG_TEXT_MAX]; /* networks with a comma between them */
     bool test_clock;
     bool abuse;        /* --abuse=on|off */
     bool require_totp; /* --require-totp */

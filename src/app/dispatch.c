@@ -96,8 +96,11 @@ static void exchange_finish(struct exchange *x)
     struct request *req = x->call.req;
     assert(req->res.status >= 101 && req->res.status < 600);
     response_header(req, "x-content-type-options", STR("nosniff"));
-    if (!has_response_header(&req->res, STR("cache-control")))
+    if (!has_response_header(&req->res, STR("cache-control"))) {
         response_header(req, "cache-control", STR("no-store"));
+        if (x->call.app->on_answer)
+            x->call.app->on_answer(x->call.app->on_answer_ctx, req);
+    }
     int64_t elapsed_ns = clock_mono_ns() - req->started_ns;
     metric_add(x->bound->by_class[req->res.status / 100], 1);
     metric_observe_ns(x->bound->latency, elapsed_ns);

@@ -135,7 +135,7 @@ static bool is_in_any(const struct egress_address *address, const char *const *t
     return false;
 }
 
-static bool is_listed(const struct egress_rules *rules, const struct egress_address *address)
+bool egress_is_listed(const struct egress_rules *rules, const struct egress_address *address)
 {
     for (size_t i = 0; i < rules->allowed_count; i++)
         if (is_in(address, &rules->allowed[i]))
@@ -145,7 +145,7 @@ static bool is_listed(const struct egress_rules *rules, const struct egress_addr
 
 bool egress_is_allowed(const struct egress_rules *rules, const struct egress_address *address)
 {
-    if (is_listed(rules, address))
+    if (egress_is_listed(rules, address))
         return true;
     if (!address->is_v6)
         return !is_in_any(address, refused_v4, COUNT(refused_v4));

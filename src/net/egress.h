@@ -34,6 +34,8 @@ ERR_MUST_USE enum err egress_address_parse(struct str text, struct egress_addres
 /* NUL-terminated. */
 void egress_address_format(const struct egress_address *address,
                            char ret_text[static EGRESS_ADDRESS_TEXT]);
+/* In one of the list's networks. For lists of other things than what may be called, too. */
+bool egress_is_listed(const struct egress_rules *rules, const struct egress_address *address);
 /* An IPv4 address inside an IPv6 one (mapped, compatible, NAT64) is judged as what it is. */
 bool egress_is_allowed(const struct egress_rules *rules, const struct egress_address *address);
 

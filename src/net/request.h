@@ -65,7 +65,8 @@ struct request {
     struct str path;     /* as sent, without the query; always starts with '/' */
     struct str query;    /* raw, without '?' */
     struct str body;     /* whole */
-    char peer_ip[46];    /* text form; v4-mapped is shown as v4 */
+    char peer_ip
+        [46]; /* the client's, behind trusted proxies too; text form; v4-mapped is shown as v4 */
     bool is_tls;
     struct str id;      /* X-Request-Id as sent (if 1-64 of [A-Za-z0-9._-]) or made here */
     int64_t started_ns; /* clock_mono_ns when the head was read */

@@ -8,6 +8,7 @@
 
 #include "net/request.h"
 
+struct egress_rules;
 struct server;
 struct websocket_hub;
 struct websocket_options;
@@ -25,7 +26,8 @@ struct server_options {
     const char *tls_key;
     void (*on_request)(struct request *request, void *ctx);
     void *ctx;
-    const struct websocket_options *websockets;    /* NULL: none; copied; see net/websocket.h */
+    const struct egress_rules *proxies;         /* whose X-Forwarded-For counts; NULL: nobody's */
+    const struct websocket_options *websockets; /* NULL: none; copied; see net/websocket.h */
     const struct websocket_options *event_streams; /* the same; see net/event_stream.h */
 };
 

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "net/chunk_internal.h"
+#include "net/forwarded.h"
 #include "net/websocket_internal.h"
 
 #include <assert.h>
@@ -409,7 +410,12 @@ static void fill_request(struct exchange *exchange)
     request->path = head->path;
     request->query = head->query;
     request->body = str_from(exchange->h2o->entity.base, exchange->h2o->entity.len);
-    memcpy(request->peer_ip, connection->peer_ip, sizeof(request->peer_ip));
+    const struct egress_rules *proxies = exchange->loop->server->options.proxies;
+    if (proxies)
+        forwarded_client(proxies, connection->peer_ip, head->fields, head->field_count,
+                         request->peer_ip);
+    else
+        memcpy(request->peer_ip, connection->peer_ip, sizeof(request->peer_ip));
     request->is_tls = connection->is_tls;
     request->fields = head->fields;
     request->field_count = head->field_count;

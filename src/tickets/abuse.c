@@ -44,6 +44,29 @@ static const struct abuse_keys *call_keys(const struct call *call)
     return &tickets->abuse_keys;
 }
 
+/* --- The device's cookie --- */
+
+#define DEVICE_COOKIE_SECONDS (180LL * 24 * 60 * 60)
+
+void abuse_give_device(void *ctx, struct request *request)
+{
+    const struct tickets *tickets = ctx;
+    char value[DEVICE_COOKIE_SIZE];
+    /* Browsers say it of every request of a page, and programs don't. */
+    bool is_page = str_eq(request_header(request, "sec-fetch-site"), STR("same-origin"));
+    if (!is_page || request->res.status < 200 ||
+        origin_device(&tickets->abuse_keys, request_cookie(request, DEVICE_COOKIE)))
+        return;
+    bool is_secure =
+        request->is_tls || str_starts_with(str_from_c(tickets->base_url), STR("https://"));
+    (void)origin_new_device(&tickets->abuse_keys, value);
+    struct str cookie = arena_printf(
+        &request->arena, DEVICE_COOKIE "=%s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Lax%s", value,
+        DEVICE_COOKIE_SECONDS, is_secure ? "; Secure" : "");
+    if (cookie.data)
+        response_header(request, "set-cookie", cookie);
+}
+
 /* --- Before the transaction --- */
 
 static bool sells(const struct caller *caller, const struct event *event)

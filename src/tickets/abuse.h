@@ -28,6 +28,8 @@ struct abuse_guard {
 
 /* Registers the figures; at start. */
 void abuse_init(void);
+/* Gives a browser that has none its device's cookie (app_on_answer); ctx: struct tickets. */
+void abuse_give_device(void *ctx, struct request *request);
 /* Fills the guard. event_id and organizer: of the event the request is about. Any thread. */
 void abuse_prepare(struct call *call, const struct event *event, struct abuse_guard *ret_guard);
 /* False: a challenge is due for every hold of this event and was not solved; answered. For requests

@@ -131,6 +131,8 @@ enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
 {
     tickets->app = app;
     base_url_set(tickets, port);
+    if (tickets->config->abuse)
+        app_on_answer(app, abuse_give_device, tickets);
     int64_t imports_before_ms = tickets->tail ? clock_now_ms() - IMPORT_AGE_MS : INT64_MAX;
     enum err err = venue_remove_orphans(tickets->writer, imports_before_ms);
     if (!err)

@@ -3,45 +3,256 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { solve } from './lib/altcha.mjs';
 import { newKey } from './lib/api.mjs';
-import { held, makeManyUsers, makeUser, plan, sale } from './lib/seed.mjs';
+import { eventBody, makeEvent, makeManyUsers, makeUser, makeVenue, plan, publish, sale, status } from './lib/seed.mjs';
 import { Foyer } from './lib/server.mjs';
 
-let server;
-before(async () => (server = await Foyer.start({ args: [] })));
-after(() => server.stop());
-
+const ARGS = ['--trusted-proxies=127.0.0.0/8, 10.1.0.0/16, fd00::/8'];
+const MINUTE = 60 * 1000;
 const HALL = plan({ rows: 20, seats: 30 });
-const seats = (row, ...numbers) => numbers.map((number) => `S1-R${row}-${number}`);
+const MANY = 100000;
 
-/* A hold of one row's first places by somebody with this device and from this address. */
-function hold(person, event, row, { count = 2, device, from, solution, key = newKey() } = {}) {
-    const headers = { ...(device && { cookie: `foyer_device=${device}` }), ...(from && { 'x-forwarded-for': from }), ...(solution && { 'foyer-challenge': solution }) };
-    const seat_ids = seats(row, ...Array.from({ length: count }, (_, i) => i + 1));
-    return person.post('/v1/bookings', { event_id: event.id, seat_ids }, { key, headers });
-}
+let server;
+before(async () => (server = await Foyer.start({ args: ARGS })));
+after(async () => {
+    if (server) assert.deepEqual((await server.audit()).findings, []);
+    await server?.stop();
+});
 
-async function refused(answer, status, type) {
+const seats = (row, count) => Array.from({ length: count }, (_, i) => `S1-R${row}-${i + 1}`);
+const headersOf = ({ device, from, solution }) => ({
+    ...(device && { cookie: `foyer_device=${device}` }), ...(from && { 'x-forwarded-for': from }), ...(solution && { 'foyer-challenge': solution }),
+});
+
+/* A hold of one row's first places by somebody with this device, from this address. */
+const hold = (person, event, row, { count = 2, key = newKey(), ...how } = {}) =>
+    person.post('/v1/bookings', { event_id: event.id, seat_ids: seats(row, count) }, { key, headers: headersOf(how) });
+const checkout = (person, booking, how = {}) => person.post(`/v1/bookings/${booking.id}/checkout`, undefined, { headers: headersOf(how) });
+
+async function refused(answer, code, type) {
     const { status: got, json, text } = await answer;
-    assert.equal(got, status, text);
-    assert.equal(json.type, type);
+    assert.equal(got, code, text);
+    assert.equal(json.type, type, text);
     return json;
 }
 
-async function granted(answer) {
-    const { status, text, json } = await answer;
-    assert.equal(status, 201, text);
+async function granted(answer, code = 201) {
+    const { status: got, text, json } = await answer;
+    assert.equal(got, code, text);
     return json;
 }
+
+/* What a browser has after its first answer. */
+async function newDevice(own = server) {
+    const answer = await own.anonymous.get('/v1/services', { headers: { 'sec-fetch-site': 'same-origin' } });
+    const [cookie] = answer.headers['set-cookie'];
+    assert.match(cookie, /^foyer_device=[\w-]{32}; Path=\/; Max-Age=\d+; HttpOnly; SameSite=Lax$/);
+    return /=([\w-]+);/.exec(cookie)[1];
+}
+
+const devices = (count, own) => Promise.all(Array.from({ length: count }, () => newDevice(own)));
+const ttlOf = (booking) => Date.parse(booking.expires_at) - Date.parse(booking.created_at);
+
+describe('settings', () => {
+    test('have defaults, follow the account up, and may change during a sale', async () => {
+        const venue = await makeVenue(server.admin, HALL);
+        const event = await makeEvent(server, server.admin, venue.id);
+        assert.deepEqual(event.abuse, { per_device: 12, per_card: 12, per_network: 48, open_holds: 1, challenge: 'auto' });
+        const large = await granted(server.admin.patch(`/v1/events/${event.id}`, { limits: { per_account: 40 } }), 200);
+        assert.deepEqual(large.abuse, { per_device: 40, per_card: 40, per_network: 48, open_holds: 1, challenge: 'auto' });
+        await publish(server.admin, event.id);
+        const changed = await granted(server.admin.patch(`/v1/events/${event.id}`, { abuse: { challenge: 'on', per_network: 7 } }), 200);
+        assert.deepEqual(changed.abuse, { per_device: 40, per_card: 40, per_network: 7, open_holds: 1, challenge: 'on' });
+        assert.deepEqual((await server.anonymous.get(`/v1/events/${event.id}`)).json.abuse, changed.abuse);
+    });
+
+    test('that make no sense are named', async () => {
+        const venue = await makeVenue(server.admin, HALL);
+        const now = await server.now();
+        for (const [abuse, field] of [
+            [{ per_device: 0 }, 'abuse.per_device'], [{ per_card: 101 }, 'abuse.per_card'], [{ per_network: 0 }, 'abuse.per_network'],
+            [{ open_holds: 0 }, 'abuse.open_holds'], [{ challenge: 'maybe' }, 'abuse.challenge'], [{ per_devices: 3 }, 'abuse.per_devices'],
+            [{ per_device: 11 }, 'abuse.per_device'], ['on', 'abuse'],
+        ]) {
+            const problem = await refused(server.admin.post('/v1/events', eventBody(venue.id, now, { abuse })), 422, 'validation');
+            assert.deepEqual(problem.errors.map((error) => error.field), [field]);
+        }
+    });
+});
 
 describe('an account', () => {
-    test('has one open hold of an event, and may hold again once it is given back', async () => {
+    test('has one open hold of an event, and may hold again once it is given back or paid', async () => {
         const event = await sale(server, { plan: HALL });
         const [fan] = await makeManyUsers(server, 1);
         const first = await granted(hold(fan, event, 1));
         const problem = await refused(hold(fan, event, 2), 422, 'limit-exceeded');
         assert.deepEqual(problem.bookings, [first.id]);
-        await fan.delete(`/v1/bookings/${first.id}`);
+        await granted(hold(fan, await sale(server, { plan: HALL }), 2));
+        await granted(fan.delete(`/v1/bookings/${first.id}`), 200);
         await granted(hold(fan, event, 2));
+    });
+
+    test('of two holds at once gets one, whichever comes first', async () => {
+        const event = await sale(server, { plan: HALL });
+        for (const person of await makeManyUsers(server, 5)) {
+            const answers = await Promise.all([hold(person, event, 3), hold(person, event, 4), hold(person, event, 5)]);
+            const won = answers.findIndex((answer) => answer.status === 201);
+            assert.deepEqual(answers.map((answer) => answer.status).sort(), [201, 422, 422]);
+            await granted(person.delete(`/v1/bookings/${answers[won].json.id}`), 200);
+        }
+        /* The control: where more may be open, more are. */
+        const open = await sale(server, { plan: HALL, abuse: { open_holds: 3 } });
+        const [fan] = await makeManyUsers(server, 1);
+        const answers = await Promise.all([hold(fan, open, 3), hold(fan, open, 4), hold(fan, open, 5)]);
+        assert.deepEqual(answers.map((answer) => answer.status), [201, 201, 201]);
+    });
+
+    test('that lets holds end unpaid waits before the next, longer each time', async () => {
+        const own = await Foyer.start({ args: ARGS });
+        const event = await sale(own, { plan: HALL, hold_ttl_s: 30, abuse: { challenge: 'off' } });
+        const [fan, other] = await makeManyUsers(own, 2);
+        const lapse = async () => {
+            const booking = await granted(hold(fan, event, 1));
+            await own.advance(31 * 1000);
+            await status(fan, booking.id, 'expired');
+        };
+        await lapse();
+        await lapse();
+        await lapse();
+        const waits = await hold(fan, event, 1);
+        await refused(waits, 429, 'rate-limited');
+        const wait = Number(waits.headers['retry-after']);
+        assert.ok(wait > 0 && wait <= 60, `${wait} s`);
+        await granted(hold(other, event, 2));
+        await own.advance(60 * 1000);
+        await lapse();
+        await own.advance(61 * 1000);
+        await refused(hold(fan, event, 1), 429, 'rate-limited');
+        await own.restart();
+        await refused(hold(own.as(fan.token), event, 1), 429, 'rate-limited');
+        await own.advance(30 * MINUTE);
+        await granted(hold(own.as(fan.token), event, 1));
+        await own.stop();
+    });
+
+    test('may think again: places given back at once are no churn, as long as it does not go on for ever', async () => {
+        const event = await sale(server, { plan: HALL });
+        const [fan] = await makeManyUsers(server, 1);
+        for (let i = 0; i < 12; i++) {
+            const booking = await granted(hold(fan, event, 1));
+            await granted(fan.delete(`/v1/bookings/${booking.id}`), 200);
+        }
+        await refused(hold(fan, event, 1), 429, 'rate-limited');
+    });
+});
+
+describe('a device', () => {
+    test('is known by a signed cookie that browsers get, and nobody can make up', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { challenge: 'off' } });
+        const device = await newDevice();
+        const again = await server.anonymous.get('/v1/services', { headers: { 'sec-fetch-site': 'same-origin', cookie: `foyer_device=${device}` } });
+        assert.equal(again.headers['set-cookie'], undefined);
+        assert.equal((await server.anonymous.get('/v1/services')).headers['set-cookie'], undefined);
+        const people = await makeManyUsers(server, 4);
+        await granted(hold(people[0], event, 1, { count: 6, device }));
+        await granted(hold(people[1], event, 2, { count: 6, device }));
+        await refused(hold(people[2], event, 3, { count: 1, device }), 422, 'limit-exceeded');
+        await granted(hold(people[2], event, 3, { count: 1, device: await newDevice() }));
+        /* A cookie that is changed is none. */
+        const forged = (device[0] === 'A' ? 'B' : 'A') + device.slice(1);
+        await granted(hold(people[3], event, 4, { count: 6, device: forged }));
+    });
+
+    test('of two holds against its cap lets one pass, in either order', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { challenge: 'off' } });
+        for (let i = 0; i < 4; i++) {
+            const [a, b, c] = await makeManyUsers(server, 3);
+            const device = await newDevice();
+            await granted(hold(c, event, 1 + i, { count: 6, device }));
+            const pair = [hold(a, event, 6 + i, { count: 4, device }), hold(b, event, 11 + i, { count: 4, device })];
+            const answers = await Promise.all(i % 2 ? pair.reverse() : pair);
+            assert.deepEqual(answers.map((answer) => answer.status).sort(), [201, 422]);
+        }
+    });
+
+    test('joins accounts, and accounts join devices, however long the chain is', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { challenge: 'off', open_holds: 10 } });
+        const people = await makeManyUsers(server, 4);
+        const [a, b, c] = await devices(3);
+        await granted(hold(people[0], event, 1, { count: 4, device: a }));
+        await granted(hold(people[0], event, 2, { count: 2, device: b }));
+        await granted(hold(people[1], event, 3, { count: 3, device: b }));
+        await granted(hold(people[1], event, 4, { count: 2, device: c }));
+        await refused(hold(people[2], event, 5, { count: 2, device: c }), 422, 'limit-exceeded');
+        await granted(hold(people[2], event, 5, { count: 1, device: c }));
+        await refused(hold(people[3], event, 6, { count: 1, device: a }), 422, 'limit-exceeded');
+        await granted(hold(people[3], event, 6, { count: 6, device: await newDevice() }));
+    });
+
+    test('that many accounts share is suspicious: it solves challenges, and its holds are short until they are paid', async () => {
+        const event = await sale(server, { plan: HALL });
+        const people = await makeManyUsers(server, 3);
+        const device = await newDevice();
+        assert.equal(ttlOf(await granted(hold(people[0], event, 1, { device }))), 600 * 1000);
+        assert.equal(ttlOf(await granted(hold(people[1], event, 2, { device }))), 600 * 1000);
+        const { challenge } = await refused(hold(people[2], event, 3, { device }), 403, 'challenge-required');
+        const booking = await granted(hold(people[2], event, 3, { device, solution: solve(challenge) }));
+        assert.equal(ttlOf(booking), 120 * 1000);
+        assert.equal(ttlOf(await granted(checkout(people[2], booking, { device }), 202)), 600 * 1000);
+    });
+});
+
+describe('a network', () => {
+    test('is where the address is, by its /24 or /48; what untrusted peers say counts for nothing', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { per_network: 2, challenge: 'off' } });
+        const people = await makeManyUsers(server, 12);
+        let row = 0;
+        /* Eight places for those who have solved nothing are four times two: nobody can solve here, so two is all. */
+        await granted(hold(people[0], event, ++row, { from: '192.0.2.1' }));
+        await refused(hold(people[1], event, ++row, { from: '192.0.2.200' }), 422, 'limit-exceeded');
+        await refused(hold(people[1], event, row, { from: '198.51.100.7, 192.0.2.200, 10.1.2.3' }), 422, 'limit-exceeded');
+        await refused(hold(people[1], event, row, { from: '::ffff:192.0.2.9' }), 422, 'limit-exceeded');
+        await granted(hold(people[1], event, row, { from: '192.0.3.1' }));
+        await granted(hold(people[2], event, ++row, { from: '192.0.2.1, 203.0.113.9' }));
+        await granted(hold(people[3], event, ++row, { from: '2001:db8:1:ffff::1, fd00::1' }));
+        await refused(hold(people[4], event, ++row, { from: '[2001:db8:1::2]:443' }), 422, 'limit-exceeded');
+        await granted(hold(people[4], event, row, { from: '2001:db8:2::2' }));
+    });
+
+    test('without a trusted proxy the header is nobody’s word', async () => {
+        const own = await Foyer.start();
+        const event = await sale(own, { plan: HALL, abuse: { per_network: 2, challenge: 'off' } });
+        const [a, b] = await makeManyUsers(own, 2);
+        await granted(hold(a, event, 1, { from: '192.0.2.1' }));
+        await refused(hold(b, event, 2, { from: '192.0.3.1' }), 422, 'limit-exceeded');
+        await own.stop();
+    });
+
+    test('that is crowded asks for challenges, and lets four times as much pass for them', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { per_network: 6 } });
+        const people = await makeManyUsers(server, 14);
+        const from = '192.0.2.77';
+        for (let i = 0; i < 3; i++) await granted(hold(people[i], event, i + 1, { from }));
+        for (let i = 3; i < 12; i++) {
+            const { challenge } = await refused(hold(people[i], event, i + 1, { from }), 403, 'challenge-required');
+            const booking = await granted(hold(people[i], event, i + 1, { from, solution: solve(challenge) }));
+            assert.equal(ttlOf(booking), 120 * 1000);
+        }
+        const { json } = await people[12].get(`/v1/events/${event.id}/challenge`);
+        await refused(hold(people[12], event, 13, { from, solution: solve(json) }), 422, 'limit-exceeded');
+        await granted(hold(people[12], event, 13, { from: '192.0.3.77' }));
+    });
+
+    test('of families behind one address: all get their places', async () => {
+        const event = await sale(server, { plan: HALL });
+        const people = await makeManyUsers(server, 20);
+        for (const [i, person] of people.entries()) {
+            const device = await newDevice();
+            const how = { count: 4, device, from: '203.0.113.5' };
+            let answer = await hold(person, event, i + 1, how);
+            if (answer.status === 403) answer = await hold(person, event, i + 1, { ...how, solution: solve(answer.json.challenge) });
+            const booking = await granted(answer);
+            await granted(checkout(person, booking, how), 202);
+        }
     });
 });
 
@@ -56,11 +267,60 @@ describe('a challenge', () => {
         await refused(hold(fan, other, 1, { solution }), 403, 'challenge-required');
         const key = newKey();
         await granted(hold(fan, event, 1, { solution, key }));
-        const again = await hold(fan, event, 1, { solution, key });
+        const again = await hold(fan, event, 1, { key });
         assert.equal(again.status, 201);
         assert.equal(again.headers['idempotency-replayed'], 'true');
         await refused(hold(fan, event, 2, { solution }), 403, 'challenge-required');
         const { json } = await fan.get(`/v1/events/${event.id}/challenge`);
         await granted(hold(fan, event, 2, { solution: solve(json) }));
     });
+
+    test('is used once, whichever of two holds comes first, and not by a hold that got nothing', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { challenge: 'on', open_holds: 10 } });
+        const [fan, friend] = await makeManyUsers(server, 2);
+        const challengeFor = async (person) => solve((await person.get(`/v1/events/${event.id}/challenge`)).json);
+        const solution = await challengeFor(fan);
+        const answers = await Promise.all([1, 2, 3].map((row) => hold(fan, event, row, { solution })));
+        assert.deepEqual(answers.map((answer) => answer.status).sort(), [201, 403, 403]);
+        const taken = 1 + answers.findIndex((answer) => answer.status === 201);
+        const second = await challengeFor(friend);
+        await refused(hold(friend, event, taken, { solution: second }), 409, 'seats-unavailable');
+        await granted(hold(friend, event, 5, { solution: second }));
+    });
+
+    test('that is changed, unsolved, too old or garbage is none', async () => {
+        const own = await Foyer.start();
+        const event = await sale(own, { plan: HALL, abuse: { challenge: 'on' } });
+        const [fan] = await makeManyUsers(own, 1);
+        const { json } = await fan.get(`/v1/events/${event.id}/challenge`);
+        const expires = /expires=(\d+)/.exec(json.salt)[1];
+        const later = json.salt.replace(expires, String(Number(expires) + 600));
+        const wrong = [
+            solve(json, { number: 100001 }), solve(json, { number: -1 }), solve(json, { salt: later }), solve(json, { signature: json.signature.replace(/./, 'x') }),
+            solve(json, { algorithm: 'SHA-1' }), solve(json, { salt: json.salt.slice(0, -1) }), 'garbage', Buffer.from('[]').toString('base64'), 'e30=',
+        ];
+        for (const solution of wrong) await refused(hold(fan, event, 1, { solution }), 403, 'challenge-required');
+        const solution = solve(json);
+        await own.advance(10 * MINUTE + 1000);
+        assert.match((await refused(hold(fan, event, 1, { solution }), 403, 'challenge-required')).detail, /too late/);
+        await own.stop();
+    });
+});
+
+test('who sells the event is no bot', async () => {
+    const organizer = await makeUser(server, { roles: ['organizer'] });
+    const event = await sale(server, { plan: HALL, api: organizer, abuse: { challenge: 'on' } });
+    for (let row = 1; row <= 4; row++) await granted(hold(organizer, event, row, { count: 6 }));
+    await granted(hold(server.admin, event, 5));
+    const other = await makeUser(server, { roles: ['organizer'] });
+    await refused(hold(other, event, 6), 403, 'challenge-required');
+});
+
+test('--abuse=off lifts all of it', async () => {
+    const own = await Foyer.start({ args: ['--abuse=off'] });
+    const event = await sale(own, { plan: HALL, abuse: { challenge: 'on' } });
+    const [fan] = await makeManyUsers(own, 1);
+    for (let row = 1; row <= 4; row++) await granted(hold(fan, event, row, { count: 6 }));
+    assert.equal((await own.anonymous.get('/v1/services', { headers: { 'sec-fetch-site': 'same-origin' } })).headers['set-cookie'], undefined);
+    await own.stop();
 });
