@@ -83,6 +83,14 @@ const ROUTES: [string, Show][] = [
     ),
   ],
   [
+    "/organizer/events/:id/:part",
+    ({ id, part }) => (
+      <Gate>
+        <EventManagePage key={id} id={id!} part={part!} />
+      </Gate>
+    ),
+  ],
+  [
     "/organizer/webhooks",
     () => (
       <Gate>

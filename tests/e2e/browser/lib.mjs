@@ -51,9 +51,9 @@ export async function sellEvent(server, { name = 'Lanterns at Midnight', onsaleI
     return sale(server, { plan: smallPlan(), venue, name, prices, onsale_at: iso((await server.now()) + onsaleInMs) });
 }
 
-export function startBrowser() {
+export function startBrowser(args = []) {
     const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-    return chromium.launch({ executablePath, headless: true, args: ['--no-sandbox'] });
+    return chromium.launch({ executablePath, headless: true, args: ['--no-sandbox', ...args] });
 }
 
 /** A fresh visitor; narrow ones have a phone. Errors of scripts and of the content policy fail the test at close(). */
