@@ -1,10 +1,10 @@
 /*
  * Picking places; the rules stand in best.h.
  *
- * A search walks runs, nearest first, and takes the best window of the first run that has one. It
- * reads bytes that others change meanwhile. So a pick is: search, mark, look again. A mark is
- * granted by compare-and-swap; the second look finds neighbours that were marked in between, of two
- * who mark side by side at the same moment at least one sees the other. Who loses searches again.
+ * A search walks runs, nearest first, and takes the best window of the first run that has one. Who
+ * picks or marks holds the model's asked_lock, so of two who ask at the same moment the second one
+ * sees what the first one has marked. Seats change meanwhile, by commits, and marks end: a mark ends
+ * after its seats show as taken, so a seat that looks open was so at the moment of the look.
  */
 #include "tickets/best.h"
 
@@ -265,10 +265,17 @@ void best_release(struct best_marks *marks, size_t kept_seats, size_t kept_areas
     }
 }
 
-void best_mark_seats(struct best_marks *marks, const struct booking *booking)
+static void mark_chosen(struct best_marks *marks, const struct booking *booking)
 {
     for (size_t i = 0; i < booking->seat_count; i++)
         (void)mark_seat(marks, booking->seats[i].seat_no); /* taken ones are others' */
+}
+
+void best_mark_seats(struct best_marks *marks, const struct booking *booking)
+{
+    pthread_mutex_lock(&marks->model->asked_lock);
+    mark_chosen(marks, booking);
+    pthread_mutex_unlock(&marks->model->asked_lock);
 }
 
 void best_note_gone(struct event_model *model, const struct hold_conflicts *conflicts)
@@ -281,22 +288,20 @@ void best_note_gone(struct event_model *model, const struct hold_conflicts *conf
                               memory_order_relaxed);
 }
 
-/* Marks the window; false, and nothing marked, when somebody was faster or is beside it now. */
-static bool mark_window(struct search *search, const struct window *window, uint32_t size,
+/* False, and nothing marked, when a commit has just taken one of its seats. */
+static bool mark_window(const struct search *search, const struct window *window, uint32_t size,
                         struct best_marks *marks)
 {
     size_t before = marks->seat_count;
-    bool is_ok = true;
-    for (uint32_t i = 0; is_ok && i < size; i++) {
+    for (uint32_t i = 0; i < size; i++) {
         uint32_t seat_no = search->rows->seat_nos[window->first + i];
-        is_ok =
-            mark_seat(marks, seat_no) &&
-            atomic_load_explicit(&search->model->seats[seat_no], memory_order_acquire) == SEAT_FREE;
+        if (mark_seat(marks, seat_no) &&
+            atomic_load_explicit(&search->model->seats[seat_no], memory_order_acquire) == SEAT_FREE)
+            continue;
+        best_release(marks, before, marks->area_count);
+        return false;
     }
-    if (is_ok && !leaves_alone(search, window->first, size))
-        return true;
-    best_release(marks, before, marks->area_count);
-    return false;
+    return true;
 }
 
 /* --- Areas --- */
@@ -421,17 +426,22 @@ enum err best_pick(const struct best_ask *ask, struct best_marks *marks,
     size_t seats = marks->seat_count, areas = marks->area_count;
     assert(ask->count >= 1 && ask->count <= BOOKING_PLACES_MAX);
     *ret_places = (struct best_places){0};
-    if (take_count(&search, ask->count, marks)) {
+    pthread_mutex_lock(&marks->model->asked_lock);
+    bool is_there = take_count(&search, ask->count, marks);
+    for (uint32_t count = ask->count - 1; !is_there && count > 0 && !ret_places->largest_group;
+         count--)
+        if (take_count(&search, count, marks))
+            ret_places->largest_group = count;
+    if (!is_there)
+        best_release(marks, seats, areas);
+    pthread_mutex_unlock(&marks->model->asked_lock);
+    if (is_there) {
         for (size_t i = seats; i < marks->seat_count; i++)
             ret_places->seat_nos[ret_places->seat_count++] = marks->seat_nos[i];
         for (size_t i = areas; i < marks->area_count; i++)
             ret_places->areas[ret_places->area_count++] = marks->areas[i];
         return ERR_OK;
     }
-    for (uint32_t count = ask->count - 1; count > 0 && ret_places->largest_group == 0; count--)
-        if (take_count(&search, count, marks))
-            ret_places->largest_group = count;
-    best_release(marks, seats, areas);
     return ERR_CONFLICT;
 }
 
@@ -458,8 +468,8 @@ static bool is_alone(const struct search *search, const struct booking *booking,
            !(has_after(rows, place) && stays_open(search, booking, place + 1));
 }
 
-size_t best_left_alone(const struct event_model *model, const struct booking *booking,
-                       uint32_t ret_seat_nos[static 2 * BOOKING_PLACES_MAX])
+static size_t left_alone(const struct event_model *model, const struct booking *booking,
+                         uint32_t ret_seat_nos[static 2 * BOOKING_PLACES_MAX])
 {
     struct search search = {.model = model, .rows = model->layout->best, .now = ticks_now()};
     size_t count = 0;
@@ -472,5 +482,25 @@ size_t best_left_alone(const struct event_model *model, const struct booking *bo
         if (has_after(search.rows, place) && is_alone(&search, booking, place + 1))
             ret_seat_nos[count++] = search.rows->seat_nos[place + 1];
     }
+    return count;
+}
+
+size_t best_left_alone(struct event_model *model, const struct booking *booking,
+                       uint32_t ret_seat_nos[static 2 * BOOKING_PLACES_MAX])
+{
+    pthread_mutex_lock(&model->asked_lock);
+    size_t count = left_alone(model, booking, ret_seat_nos);
+    pthread_mutex_unlock(&model->asked_lock);
+    return count;
+}
+
+size_t best_mark_strictly(struct best_marks *marks, const struct booking *booking,
+                          uint32_t ret_seat_nos[static 2 * BOOKING_PLACES_MAX])
+{
+    pthread_mutex_lock(&marks->model->asked_lock);
+    size_t count = left_alone(marks->model, booking, ret_seat_nos);
+    if (count == 0)
+        mark_chosen(marks, booking);
+    pthread_mutex_unlock(&marks->model->asked_lock);
     return count;
 }

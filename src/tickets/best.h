@@ -12,7 +12,7 @@
  * picks meanwhile gets others; chosen seats are marked as well. A mark ends with its request. It
  * grants nothing: the claims decide, and the model may be behind them.
  *
- * Any thread; never blocks, reads memory only.
+ * Any thread. Reads memory only; a lock of the model is held for a search, well below a millisecond.
  */
 #ifndef TICKETS_BEST_H
 #define TICKETS_BEST_H
@@ -51,14 +51,17 @@ ERR_MUST_USE enum err best_pick(const struct best_ask *ask, struct best_marks *m
                                 struct best_places *ret_places);
 /* Marks chosen seats, as far as nobody else's mark is there. */
 void best_mark_seats(struct best_marks *marks, const struct booking *booking);
+/* The same, unless others would be left alone: they go to ret_seat_nos, and their number is returned. */
+size_t best_mark_strictly(struct best_marks *marks, const struct booking *booking,
+                          uint32_t ret_seat_nos[static 2 * BOOKING_PLACES_MAX]);
 /* Gives marks back, all but the oldest ones that are kept. */
 void best_release(struct best_marks *marks, size_t kept_seats, size_t kept_areas);
 /* The claims have shown that these seats are gone; where other nodes sell, this node's picks pass
  * over them until its tail has told. */
 void best_note_gone(struct event_model *model, const struct hold_conflicts *conflicts);
 
-/* Seats that would be left alone if these were taken, in ret_seat_nos; returns their number. */
-size_t best_left_alone(const struct event_model *model, const struct booking *booking,
+/* Seats that would be left alone if these were taken; as above. */
+size_t best_left_alone(struct event_model *model, const struct booking *booking,
                        uint32_t ret_seat_nos[static 2 * BOOKING_PLACES_MAX]);
 
 #endif

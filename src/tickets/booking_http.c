@@ -101,26 +101,46 @@ static void no_best_reply(struct call *call, uint32_t largest_group)
     problem_end(call, &writer, PROBLEM_SEATS_UNAVAILABLE, body);
 }
 
-/* Answers when the event wants no seat left alone and this choice leaves one. From memory: where
- * other nodes sell at the same moment, one may be left all the same. */
-static void hold_check_alone(struct call *call, const struct hold_call *hold)
+static void alone_reply(struct call *call, const struct event_model *model,
+                        const uint32_t *seat_nos, size_t count)
 {
-    uint32_t seat_nos[2 * BOOKING_PLACES_MAX];
     char names[2 * BOOKING_PLACES_MAX * (PLAN_GUID_MAX + 2)];
     struct buf text = {.data = names, .cap = sizeof(names) - 1, .max = sizeof(names) - 1};
     struct field_errors errors;
-    if (!hold->model->event.has_orphan_rule || hold->best.count > 0)
-        return;
-    size_t count = best_left_alone(hold->model, &hold->booking, seat_nos);
-    if (count == 0)
-        return;
     for (size_t i = 0; i < count; i++) {
-        buf_append(&text, STR(", ").data, i > 0 ? 2 : 0);
-        buf_append_str(&text, hold->model->layout->seats[seat_nos[i]].guid);
+        buf_append_str(&text, i > 0 ? STR(", ") : STR(""));
+        buf_append_str(&text, model->layout->seats[seat_nos[i]].guid);
     }
     field_errors_init(&errors, call_arena(call));
     field_errors_add(&errors, "seat_ids", "would leave alone: %.*s", STR_ARG(buf_str(&text)));
     problem_fields_as(call, PROBLEM_LIMIT_EXCEEDED, &errors);
+}
+
+/* Marks chosen seats. Answers when the event wants no seat left alone and they leave one. */
+static void hold_mark_chosen(struct call *call, struct hold_call *hold)
+{
+    uint32_t seat_nos[2 * BOOKING_PLACES_MAX];
+    if (!hold->model->event.has_orphan_rule || !hold->is_key_new) {
+        best_mark_seats(&hold->marks, &hold->booking);
+        return;
+    }
+    size_t count = best_mark_strictly(&hold->marks, &hold->booking, seat_nos);
+    if (count > 0)
+        alone_reply(call, hold->model, seat_nos, count);
+}
+
+/* The same on the writer, where memory shows all that is committed: where other nodes sell at the same
+ * moment, a seat may be left alone nevertheless. What is taken already has another answer. */
+static void hold_check_alone(struct call *call, const struct hold_call *hold)
+{
+    uint32_t seat_nos[2 * BOOKING_PLACES_MAX];
+    struct hold_conflicts conflicts;
+    if (!hold->model->event.has_orphan_rule ||
+        hold_taken_seats(hold->model, &hold->booking, &conflicts) > 0)
+        return;
+    size_t count = best_left_alone(hold->model, &hold->booking, seat_nos);
+    if (count > 0)
+        alone_reply(call, hold->model, seat_nos, count);
 }
 
 /* Fills hold from the body; false when a refusal was answered, ERR_AGAIN through ret_err when the
@@ -180,10 +200,7 @@ static void hold_ask(struct call *call, struct hold_call *hold)
     hold->marks.model = hold->model;
     call->at_end = hold_at_end;
     if (hold->best.count == 0) {
-        if (hold->is_key_new)
-            hold_check_alone(call, hold);
-        if (!call_is_answered(call))
-            best_mark_seats(&hold->marks, &hold->booking);
+        hold_mark_chosen(call, hold);
     } else if (best_pick(&hold->best, &hold->marks, &places) == ERR_OK) {
         hold_set_places(&hold->booking, hold->model, &places);
     } else if (hold->is_key_new) {
@@ -370,8 +387,7 @@ static enum err hold_places(struct call *call, struct writer_tx *tx, struct hold
             no_best_reply(call, hold->largest_group);
         return err;
     }
-    if (hold_taken_seats(hold->model, booking, &conflicts) == 0)
-        hold_check_alone(call, hold);
+    hold_check_alone(call, hold);
     if (call_is_answered(call))
         return ERR_CONFLICT;
     enum err err = booking_hold(call_tickets(call), tx, booking, &conflicts);

@@ -95,6 +95,7 @@ void event_model_unref(struct event_model *model)
     free(model->seat_versions);
     free(model->area_versions);
     pthread_mutex_destroy(&model->change_lock);
+    pthread_mutex_destroy(&model->asked_lock);
     arena_release(&model->arena);
     free(model);
 }
@@ -227,6 +228,7 @@ static enum err model_read(struct inventory *inventory, struct db *db, uint64_t 
     kept_slot_init(&model->kept_availability);
     kept_slot_init(&model->kept_bits);
     pthread_mutex_init(&model->change_lock, NULL);
+    pthread_mutex_init(&model->asked_lock, NULL);
     arena_init(&model->arena, 4u << 20);
     for (size_t i = 0; i < sizeof(model->prices) / sizeof(model->prices[0]); i++)
         model->prices[i] = PRICE_NONE;
@@ -329,6 +331,12 @@ static void install_run(void *data)
     }
     if (map_get(&inventory->models, effect->model->event.id, &value))
         old = (struct event_model *)value;
+    if (old && old->event.updated_at == effect->model->event.updated_at) {
+        /* Somebody else loaded it meanwhile. What is in the table is as true, and has the marks of all
+         * who ask already. */
+        pthread_mutex_unlock(&inventory->lock);
+        return;
+    }
     atomic_fetch_add(&effect->model->refs, 1);
     bool is_in =
         map_put(&inventory->models, effect->model->event.id, (uintptr_t)effect->model) == ERR_OK;
@@ -412,9 +420,14 @@ static enum err load_once(struct inventory *inventory, struct db *db, uint64_t e
             event_model_unref(model);
     }
     load_end(inventory, &load);
-    if (!err)
+    if (err)
+        return err;
+    *ret_model = inventory_get(inventory, event_id); /* perhaps another's who was faster */
+    if (!*ret_model)
         *ret_model = model;
-    return err;
+    else
+        event_model_unref(model);
+    return ERR_OK;
 }
 
 enum err inventory_load(struct inventory *inventory, struct db *db, uint64_t event_id,

@@ -41,6 +41,7 @@ struct event_model {
     _Atomic int32_t category_available[PLAN_CATEGORIES_MAX];
     /* What requests under way ask for (best.h): seats, 1 each; places of areas by index. And until when,
      * in ticks, seats are known to be gone to other nodes; NULL where there are none. */
+    pthread_mutex_t asked_lock; /* held while places are picked and marked */
     _Atomic uint8_t *asked_seats;
     _Atomic int32_t *asked_areas;
     _Atomic uint32_t *gone_until;

@@ -10,6 +10,7 @@ import { Postgres } from './lib/postgres.mjs';
 import { Foyer } from './lib/server.mjs';
 import { held, makeManyUsers, plan, reconciled, sale, seatStates } from './lib/seed.mjs';
 import { isPostgres } from './lib/store.mjs';
+import { until } from './lib/wait.mjs';
 
 const seats = (row, ...numbers) => numbers.map((number) => `S1-R${row}-${number}`);
 const idsOf = (booking) => booking.seats.map((seat) => seat.id).sort();
@@ -225,5 +226,37 @@ describe('a herd', () => {
         await server.advance(61000);
         await held(people[0], event.id, best(2));
         await held(people[1], event.id, best(2));
+    });
+});
+
+const skip = !isPostgres && 'nodes share PostgreSQL';
+describe('a herd at two nodes', { skip }, () => {
+    let cluster;
+    let nodes;
+    before(async () => {
+        cluster = await Postgres.start();
+        nodes = await Nodes.start(cluster);
+    });
+    after(async () => {
+        await nodes?.end();
+        await cluster?.kill();
+    });
+
+    test('sells the house without a seat twice; who is refused because the other node was faster gets others', async () => {
+        const event = await sale(nodes.a, { plan: plan({ sections: 2, rows: 10, seats: 20 }) });
+        const people = await makeManyUsers(nodes.a, 200);
+        const at = people.map((api, i) => nodes.all[i % 2].as(api.token));
+        const ids = [];
+        await Promise.all(at.map(async (api) => {
+            for (;;) {
+                const answer = await api.hold(event.id, best(2));
+                if (answer.status === 201) return ids.push(...idsOf(answer.json));
+                assert.equal(answer.status, 409, answer.text);
+            }
+        }));
+        assert.equal(ids.length, 400);
+        assert.equal(new Set(ids).size, 400);
+        for (const node of nodes.all)
+            await until(async () => Object.values(await seatStates(node.anonymous, event.id)).every((state) => state === 'held'), { what: 'the map to be full' });
     });
 });

@@ -97,7 +97,7 @@ static inline void fixture_seed(struct fixture *fixture)
              "INSERT INTO venue VALUES (5, 1, 'Hall', 'Berlin', 'DE', 52.5, 13.4, 1, 0);"
              "INSERT INTO plan (venue_id, plan_version, name, width, height, section_count, "
              "seat_count, area_count) VALUES (5, 1, 'Plan', 1000, 1000, 1, 20, 0);"
-             "INSERT INTO plan_category VALUES (5, 1, 0, 'Standard', '#2980b9');"
+             "INSERT INTO plan_category VALUES (5, 1, 0, 'Standard', '#2980b9', NULL, NULL);"
              "INSERT INTO section VALUES (5, 1, 0, 'Block A');"
              "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
              "INSERT INTO venue_seat SELECT 5, 1, i, 'A-' || i, 0, '1', i, i * 50, 0, 0, 0 FROM n;"

@@ -134,10 +134,9 @@ static void large_plans_arrive_whole(void **state)
     assert_ok(plan_parse(&arena, node, "plan", &errors, &plan));
     assert_ok(venue_import_plan(rig->tickets->writer, 900, 1, &plan));
     assert_err(load(rig, 900, &layout), ERR_NOT_FOUND); /* nobody sees it yet */
-    run_sql(
-        rig,
-        "INSERT INTO plan VALUES (900, 1, '', 1, 1, (SELECT COUNT(*) FROM section WHERE"
-        " venue_id = 900), 5003, 1); INSERT INTO venue VALUES (900, 1, 'V', 'C', 'D', 1, 2, 1, 0)");
+    run_sql(rig, "INSERT INTO plan VALUES (900, 1, '', 1, 1, (SELECT COUNT(*) FROM section WHERE"
+                 " venue_id = 900), 5003, 1, NULL, NULL); INSERT INTO venue VALUES (900, 1, 'V', "
+                 "'C', 'D', 1, 2, 1, 0)");
     assert_ok(load(rig, 900, &layout));
     for (uint32_t i = 0; i < plan.seat_count; i++) {
         assert_true(str_eq(layout->seats[i].guid, plan.seats[i].guid));
@@ -154,7 +153,7 @@ static void leftovers_of_an_import_are_removed_and_nothing_else(void **state)
 {
     struct rig *rig = *state;
     run_sql(rig, "INSERT INTO section VALUES (901, 1, 0, 'X');"
-                 "INSERT INTO plan_category VALUES (901, 1, 0, 'X', '#000000');"
+                 "INSERT INTO plan_category VALUES (901, 1, 0, 'X', '#000000', NULL, NULL);"
                  "INSERT INTO venue_area VALUES (901, 1, 0, 'a', 0, 'X', 1, 0, '{}');"
                  "INSERT INTO venue_seat VALUES (901, 1, 0, 's', 0, '1', '1', 0, 0, 0, 0)");
     int64_t seats = rig_count(rig, "SELECT COUNT(*) FROM venue_seat");

@@ -80,7 +80,8 @@ static inline int served_setup_more(void **state, served_more more)
     (void)snprintf(config->admin_key, sizeof(config->admin_key), "%s", FRAME_ADMIN_KEY);
     config->abuse = false; /* rate limits have tests of their own */
     served_seed(fixture);
-    fixture_sql(fixture, "INSERT OR IGNORE INTO plan VALUES (5, 1, 'Hall', 100, 100, 1, 20, 0)");
+    fixture_sql(fixture,
+                "INSERT OR IGNORE INTO plan VALUES (5, 1, 'Hall', 100, 100, 1, 20, 0, NULL, NULL)");
     fixture->config = *config;
     struct app_options options = {.config = config,
                                   .services = {tickets_service(fixture->tickets)},
