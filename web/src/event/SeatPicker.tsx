@@ -123,27 +123,27 @@ function Picker(props: SeatPickerProps & { live: LiveBoard }): JSX.Element {
           hasMine={mine.seats.size > 0}
           onOnly={setOnly}
         />
+        {model.count > 0 && (
+          <BestForm
+            board={board}
+            currency={event.currency}
+            limit={limit}
+            busy={holding.busy}
+            closed={closed !== null}
+            largestGroup={holding.largestGroup}
+            onWish={holding.submitBest}
+          />
+        )}
         <AreaSteppers board={board} currency={event.currency} selection={selection} />
         {model.count > 0 && (
-          <>
-            <BestForm
-              board={board}
-              currency={event.currency}
-              limit={limit}
-              busy={holding.busy}
-              closed={closed !== null}
-              largestGroup={holding.largestGroup}
-              onWish={holding.submitBest}
-            />
-            <SeatList
-              board={board}
-              selected={selection.seats}
-              mine={mine.seats}
-              currency={event.currency}
-              onToggle={selection.toggle}
-              onShowSection={(section) => map.current?.zoomToSection(section)}
-            />
-          </>
+          <SeatList
+            board={board}
+            selected={selection.seats}
+            mine={mine.seats}
+            currency={event.currency}
+            onToggle={selection.toggle}
+            onShowSection={(section) => map.current?.zoomToSection(section)}
+          />
         )}
       </aside>
       {holding.challenge && (

@@ -188,7 +188,7 @@ function HeaderFields({ rows, error, onChange }: HeaderFieldsProps): JSX.Element
       { id: Math.max(-1, ...rows.map((row) => row.id)) + 1, name: "", value: "", isHidden: false },
     ]);
   return (
-    <fieldset class={`picker${error ? " has-error" : ""}`}>
+    <fieldset class={`type-picker${error ? " has-error" : ""}`}>
       <legend>Headers of every delivery</legend>
       {rows.map((row, i) => (
         <div key={row.id} class="header-row">

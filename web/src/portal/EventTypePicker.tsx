@@ -41,7 +41,7 @@ export function EventTypePicker({ types, chosen, error, onChange }: PickerProps)
     setTyped("");
   };
   return (
-    <fieldset class={`picker${error ? " has-error" : ""}`}>
+    <fieldset class={`type-picker${error ? " has-error" : ""}`}>
       <legend>Events</legend>
       <label class="check">
         <input type="radio" name="all" checked={isAll} onChange={() => choose(true)} /> All events,

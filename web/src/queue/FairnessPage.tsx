@@ -122,8 +122,8 @@ function Recomputed({ event, fairness }: Omit<ProofProps, "onReload">): JSX.Elem
   return <Verdict event={event} fairness={fairness} draw={draw} />;
 }
 
-const isFair = (draw: Draw): boolean =>
-  draw.isSeedPromised && draw.isListSame && draw.isListWellFormed;
+const isListGood = (draw: Draw): boolean => draw.isListSame && draw.isListWellFormed;
+const isFair = (draw: Draw): boolean => draw.isSeedPromised && isListGood(draw);
 
 function Verdict({
   event,
@@ -150,7 +150,10 @@ function Verdict({
         </Notice>
       </div>
       <ol class="proof">
-        <Check good={draw.isSeedPromised} title="The number is the one that was promised">
+        <Check
+          good={draw.isSeedPromised}
+          title={`The number is ${draw.isSeedPromised ? "" : "not "}the one that was promised`}
+        >
           <p class="proof-text">
             SHA-256 of the revealed number must be the commitment that was public before the sale.
           </p>
@@ -162,8 +165,8 @@ function Verdict({
           />
         </Check>
         <Check
-          good={draw.isListSame && draw.isListWellFormed}
-          title={`The list is the one that was closed: ${count(draw.count)} ${draw.count === 1 ? "entry" : "entries"}`}
+          good={isListGood(draw)}
+          title={`The list is ${isListGood(draw) ? "" : "not "}the one that was closed: ${count(draw.count)} ${draw.count === 1 ? "entry" : "entries"}`}
         >
           <p class="proof-text">
             {draw.isListSame
@@ -179,7 +182,7 @@ function Verdict({
             ]}
           />
         </Check>
-        <Check good={fair} title="The order follows from both">
+        <Check good={fair} title={fair ? "The order follows from both" : "So the order proves nothing"}>
           <p class="proof-text">
             Each entry’s rank is HMAC-SHA-256 with SHA-256(number, hash) as its key; the lowest rank
             is first. Nobody can choose a place without changing one of the two above.
@@ -226,7 +229,8 @@ function OwnPlace({
     >
       {hasAnswer && place !== undefined && (
         <p class="fairness-place" data-testid="own-place">
-          {isOwn ? "You drew" : "Drew"} place {count(place)} of {count(draw.count)}.
+          {!fair ? "This list would give place" : isOwn ? "You drew place" : "This is place"}{" "}
+          {count(place)} of {count(draw.count)}.
         </p>
       )}
       {hasAnswer && place === undefined && (

@@ -41,7 +41,7 @@ export function WaitingRoom({ event, queue }: WaitingRoomProps): JSX.Element {
         )}
         {view.error !== null && <Failure error={view.error} onRetry={() => void queue.refresh()} />}
       </div>
-      {phase !== "over" && phase !== "done" && <Steps phase={phase} />}
+      {phase !== "over" && phase !== "done" && <Steps phase={phase} room={view.room} />}
     </section>
   );
 }
@@ -293,17 +293,13 @@ function Actions({ queue }: { queue: Queue }): JSX.Element {
   );
 }
 
-const STEPS: { title: string; text: string; phases: Phase[] }[] = [
-  {
-    title: "Enter the waiting room",
-    text: "Any time before the sale. Early or late in it makes no difference.",
-    phases: ["closed", "door"],
-  },
-  {
-    title: "Places are drawn",
-    text: "When the sale opens, by a lot that anybody can check. Who comes later queues behind.",
-    phases: ["pre"],
-  },
+interface Step {
+  title: string;
+  text: string;
+  phases: Phase[];
+}
+
+const TURN: Step[] = [
   {
     title: "Wait for your turn",
     text: "People are let in one after another, so that the page stays quick for those inside.",
@@ -316,12 +312,36 @@ const STEPS: { title: string; text: string; phases: Phase[] }[] = [
   },
 ];
 
-function Steps({ phase }: { phase: Phase }): JSX.Element {
+const BEFORE_SALE: Step[] = [
+  {
+    title: "Enter the waiting room",
+    text: "Any time before the sale. Early or late in it makes no difference.",
+    phases: ["closed", "door"],
+  },
+  {
+    title: "Places are drawn",
+    text: "When the sale opens, by a lot that anybody can check. Who comes later queues behind.",
+    phases: ["pre"],
+  },
+  ...TURN,
+];
+
+const DURING_SALE: Step[] = [
+  {
+    title: "Take a place in the queue",
+    text: "Behind those who are there already, in the order of arrival.",
+    phases: ["door", "left", "lapsed"],
+  },
+  ...TURN,
+];
+
+function Steps({ phase, room }: { phase: Phase; room: Room | null }): JSX.Element {
+  const isOpen = phase === "waiting" || room?.state === "open";
   return (
     <section class="room-steps" aria-label="What happens next">
       <h3>What happens next</h3>
       <ol>
-        {STEPS.map((step) => (
+        {(isOpen ? DURING_SALE : BEFORE_SALE).map((step) => (
           <li key={step.title} aria-current={step.phases.includes(phase) ? "step" : undefined}>
             <strong>{step.title}</strong>
             <span>{step.text}</span>
