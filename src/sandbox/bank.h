@@ -62,6 +62,7 @@ struct session {
     struct str description, callback_url, return_url;
     enum session_status status;
     struct str payment_ref;
+    struct str card_fingerprint; /* once there is money */
     int64_t captured, refunded;
     char captured_currency[4];
     int64_t created_at, expires_at;
@@ -159,6 +160,7 @@ struct completion {
     bool is_late;   /* the money was on its way when the session ended */
     int64_t amount; /* 0: as ordered */
     char currency[4];
+    struct str card; /* names it; len 0: a card of this session alone */
     int64_t count, delay_ms;
     bool shuffle, forge;
 };

@@ -349,8 +349,10 @@ static enum err pay_apply(struct bank_call *call, struct writer_tx *tx)
 
 static const char *const outcomes[] = {"succeeded", "failed", NULL};
 
+#define CARD_NAME_MAX 64
+
 struct complete_body {
-    struct str outcome, currency;
+    struct str outcome, currency, card;
     struct json_node *callbacks;
     int64_t amount;
     bool late;
@@ -374,6 +376,11 @@ static const struct json_field complete_fields[] = {
      .min = 3,
      .max = 3},
     {.name = "late", .kind = JSON_BOOL, .offset = offsetof(struct complete_body, late)},
+    {.name = "card",
+     .kind = JSON_STR,
+     .offset = offsetof(struct complete_body, card),
+     .min = 1,
+     .max = CARD_NAME_MAX},
     {.name = NULL},
 };
 static const struct json_field callback_fields[] = {
@@ -401,6 +408,7 @@ static void complete_prepare(struct bank_call *call)
     *completion = (struct completion){.is_success = str_eq(body.outcome, STR("succeeded")),
                                       .is_late = body.late,
                                       .amount = body.amount,
+                                      .card = body.card,
                                       .count = 1};
     if (body.currency.len > 0 &&
         str_to_c(body.currency, completion->currency, sizeof(completion->currency)) != ERR_OK) {

@@ -55,6 +55,8 @@ void session_write(struct json_writer *writer, const struct bank *bank,
         json_put_str(writer, "payment_ref", session->payment_ref);
     else
         json_put_null(writer, "payment_ref");
+    if (session->card_fingerprint.len > 0)
+        json_put_str(writer, "card_fingerprint", session->card_fingerprint);
     json_put_i64(writer, "captured", session->captured);
     json_put_i64(writer, "refunded", session->refunded);
     json_put_time(writer, "created_at", session->created_at);
@@ -102,6 +104,8 @@ static enum err event_body(struct bank *bank, struct writer_tx *tx, const struct
     json_put_str(&writer, "reference", event->session->reference);
     if (event->session->payment_ref.len > 0)
         json_put_str(&writer, "payment_ref", event->session->payment_ref);
+    if (event->session->card_fingerprint.len > 0)
+        json_put_str(&writer, "card_fingerprint", event->session->card_fingerprint);
     json_put_i64(&writer, "amount", event->amount);
     json_put_str(&writer, "currency", str_from_c(event->currency));
     if (event->refund) {
@@ -214,10 +218,30 @@ static enum err new_ref(struct writer_tx *tx, const char *prefix, struct str *re
     return ret_ref->data ? ERR_OK : ERR_NOMEM;
 }
 
+#define FINGERPRINT_BYTES 12
+
+/* Of the card that was named; else of one that nobody but this session's buyer has. */
+static enum err set_fingerprint(struct writer_tx *tx, struct session *session, struct str card)
+{
+    uint8_t hash[SHA256_SIZE];
+    if (card.len > 0)
+        crypto_sha256_2(STR("card "), card, hash);
+    else
+        crypto_sha256_2(STR("session "), session->id, hash);
+    struct buf *text = buf_new_in(tx->arena, 2 * FINGERPRINT_BYTES + 1);
+    if (!text)
+        return ERR_NOMEM;
+    hex_append(text, hash, FINGERPRINT_BYTES);
+    session->card_fingerprint = buf_str(text);
+    return text->overflow ? ERR_NOMEM : ERR_OK;
+}
+
 static enum err capture(struct writer_tx *tx, struct session *session,
                         const struct completion *completion, int64_t now_ms)
 {
     enum err err = new_ref(tx, "sbp", &session->payment_ref);
+    if (!err)
+        err = set_fingerprint(tx, session, completion->card);
     if (err)
         return err;
     session->captured = completion->amount > 0 ? completion->amount : session->amount;

@@ -27,7 +27,7 @@ static enum err must_change_one(struct db *db, struct db_stmt *stmt)
 #define SESSION_COLUMNS                                                                            \
     "id, idempotency_key, reference, amount, currency, description, callback_url, return_url, "    \
     "status, payment_ref, "                                                                        \
-    "captured, refunded, captured_currency, created_at, expires_at"
+    "captured, refunded, captured_currency, created_at, expires_at, card_fingerprint"
 
 static enum err session_read(struct db_stmt *stmt, struct arena *arena, struct session *ret_session)
 {
@@ -45,6 +45,7 @@ static enum err session_read(struct db_stmt *stmt, struct arena *arena, struct s
         .refunded = db_col_i64(stmt, 11),
         .created_at = db_col_i64(stmt, 13),
         .expires_at = db_col_i64(stmt, 14),
+        .card_fingerprint = col_dup(stmt, 15, arena),
     };
     enum err err = str_to_c(db_col_str(stmt, 4), session.currency, sizeof(session.currency));
     if (!err)
@@ -104,7 +105,7 @@ enum err bank_session_insert(struct db *db, const struct session *session)
 
 SQL(SQL_SESSION_SAVE, "UPDATE session SET status = $2, payment_ref = $3, captured = $4, "
                       "captured_currency = $5, refunded = $6, "
-                      "ended_at = COALESCE(ended_at, $7) WHERE id = $1");
+                      "ended_at = COALESCE(ended_at, $7), card_fingerprint = $8 WHERE id = $1");
 
 enum err bank_session_save(struct db *db, const struct session *session, int64_t now_ms)
 {
@@ -116,6 +117,7 @@ enum err bank_session_save(struct db *db, const struct session *session, int64_t
     db_bind_str(stmt, 5, str_from_c(session->captured_currency));
     db_bind_i64(stmt, 6, session->refunded);
     db_bind_i64(stmt, 7, now_ms);
+    db_bind_str(stmt, 8, session->card_fingerprint);
     return must_change_one(db, stmt);
 }
 

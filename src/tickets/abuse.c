@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "tickets/abuse_store.h"
+#include "tickets/booking_store.h"
 #include "tickets/cluster.h"
 #include "tickets/origin.h"
 
@@ -17,6 +18,7 @@ enum abuse_rule {
     RULE_CLUSTER,
     RULE_NETWORK,
     RULE_CHALLENGE,
+    RULE_CARD,
     RULE_COUNT
 };
 
@@ -28,8 +30,9 @@ void abuse_init(void)
                                                    "rule=\"churn\"",   "rule=\"cluster\"",
                                                    "rule=\"network\"", "rule=\"challenge\""};
     for (size_t i = 0; i < RULE_COUNT; i++)
-        refusals[i] = metric_counter("foyer_abuse_refusals_total", labels[i],
-                                     "Holds and checkouts that the defence against bots refused.");
+        refusals[i] =
+            metric_counter("foyer_abuse_refusals_total", labels[i],
+                           "Holds, checkouts and payments that the defence against bots refused.");
 }
 
 /* A job that runs again counts again; that is rare, and nobody decides by it. */
@@ -385,4 +388,45 @@ bool abuse_checkout(struct call *call, struct writer_tx *tx, const struct event 
     if (note_checkout(&claim))
         *ret_err = abuse_store_save(tx->db, booking);
     return *ret_err == ERR_OK;
+}
+
+/* --- The money --- */
+
+enum err abuse_card(struct tickets *tickets, struct writer_tx *tx, struct str provider,
+                    struct str card, struct booking *booking, bool *ret_is_over)
+{
+    int64_t places = 0, cap = 0;
+    *ret_is_over = false;
+    if (!booking->origin.network || card.len == 0)
+        return ERR_OK;
+    booking->origin.card = origin_card(&tickets->abuse_keys, provider, card);
+    enum err err = abuse_store_save(tx->db, booking);
+    if (!err)
+        err = abuse_store_card(tx->db, booking, &places, &cap);
+    *ret_is_over = !err && places + booking->places > cap;
+    if (*ret_is_over)
+        count_refusal(RULE_CARD);
+    return err;
+}
+
+enum err abuse_is_over(struct writer_tx *tx, const struct event *event,
+                       const struct booking *booking, bool *ret_is_over)
+{
+    struct cluster cluster;
+    int64_t places = 0;
+    *ret_is_over = false;
+    if (!booking->origin.network)
+        return ERR_OK;
+    enum err err = booking_store_places(tx->db, booking->account_id, event->id, &places);
+    cluster_begin(&cluster, false);
+    cluster_add_account(&cluster, booking->account_id);
+    cluster_add_device(&cluster, booking->origin.device);
+    cluster_add_device(&cluster, booking->origin.pay_device);
+    cluster_add_card(&cluster, booking->origin.card);
+    if (!err)
+        err = cluster_grow(&cluster, tx->db, event->id, cluster_cap(event));
+    *ret_is_over =
+        !err && (cluster.is_too_large || cluster.places + booking->places > cluster_cap(event) ||
+                 places + booking->places > event->per_account);
+    return err;
 }

@@ -193,6 +193,29 @@ enum err abuse_store_network(struct db *db, uint64_t event_id, uint64_t network,
     return read_network(key_stmt(db, &SQL_NETWORK, event_id, network), ret_network);
 }
 
+#define CARD_PLACES(by_card)                                                                       \
+    "SELECT CAST(COALESCE((SELECT SUM(places - given_back) FROM booking " by_card                  \
+    " WHERE event_id = $1 AND card = $2 AND " COUNTS " AND id <> $3), 0) AS BIGINT), per_card "    \
+    "FROM event WHERE id = $1"
+SQL_PAIR(SQL_CARD_PLACES, CARD_PLACES("INDEXED BY booking_by_card"), CARD_PLACES(""));
+
+enum err abuse_store_card(struct db *db, const struct booking *booking, int64_t *ret_places,
+                          int64_t *ret_cap)
+{
+    struct db_stmt *stmt = key_stmt(db, &SQL_CARD_PLACES, booking->event_id, booking->origin.card);
+    bool has_row;
+    db_bind_i64(stmt, 3, (int64_t)booking->id);
+    enum err err = db_step(stmt, &has_row);
+    if (err)
+        return err;
+    if (!has_row)
+        return ERR_CORRUPT;
+    *ret_places = db_col_i64(stmt, 0);
+    *ret_cap = db_col_i64(stmt, 1);
+    db_done(stmt);
+    return ERR_OK;
+}
+
 #define IS_USED(by_solution)                                                                       \
     "SELECT COUNT(*) FROM booking " by_solution                                                    \
     " WHERE event_id = $1 AND solution = $2 AND solution IS NOT NULL"

@@ -59,6 +59,9 @@ ERR_MUST_USE enum err abuse_store_by_card(struct db *db, uint64_t event_id, uint
                                           const struct counted_sink *sink);
 ERR_MUST_USE enum err abuse_store_network(struct db *db, uint64_t event_id, uint64_t network,
                                           struct network_facts *ret_network);
+/* Places of the card in other bookings than this one, and the event's cap of them. */
+ERR_MUST_USE enum err abuse_store_card(struct db *db, const struct booking *booking,
+                                       int64_t *ret_places, int64_t *ret_cap);
 /* A hold has used this solution before. */
 ERR_MUST_USE enum err abuse_store_is_used(struct db *db, uint64_t event_id, uint64_t solution,
                                           bool *ret_is_used);

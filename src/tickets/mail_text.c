@@ -176,6 +176,9 @@ static struct str reason_sentence(struct str reason)
     } table[] = {
         {"late", "Your payment came after the time was up, when the places had been given on."},
         {"already_paid", "This booking had been paid before."},
+        {"card_limit",
+         "So many places of this event were paid with this card already that it may buy "
+         "no more."},
         {"mismatch", "The payment did not match the price of the booking."},
         {"cancelled", "The booking had been cancelled before the payment came."},
         {"event_cancelled", "The event has been cancelled. We are sorry."},

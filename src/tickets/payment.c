@@ -20,6 +20,7 @@
  *   cancelled                  refunded ("cancelled")
  *   confirmed                  refunded ("already_paid")
  *   amount or currency differ  refunded ("mismatch"), and the booking failed
+ *   a card over its cap        refunded ("card_limit"), and the booking failed
  *
  * Invariants
  *  1. Facts may come in any order and any number of times: a provider's event counts once
@@ -34,6 +35,7 @@
  *     transaction.
  */
 #include "base/rand.h"
+#include "tickets/abuse.h"
 #include "tickets/booking_store.h"
 #include "tickets/payment_internal.h"
 #include "tickets/payment_store.h"
@@ -206,14 +208,18 @@ static enum err give_back(struct tickets *tickets, struct writer_tx *tx,
                                 reason, NULL);
 }
 
+/* An end gave its places to others, and perhaps to the same people: they are counted again. */
 static enum err settle_late(struct tickets *tickets, struct writer_tx *tx,
                             const struct payment *payment, struct booking *booking)
 {
     struct event event;
+    bool is_over = false;
     enum err err = event_load(tx->db, booking->event_id, tx->arena, &event);
+    if (!err && tickets->config->abuse)
+        err = abuse_is_over(tx, &event, booking, &is_over);
     if (err)
         return err;
-    if (event.late_payment == LATE_PAYMENT_RECLAIM)
+    if (event.late_payment == LATE_PAYMENT_RECLAIM && !is_over)
         err = booking_reclaim(tickets, tx, booking, payment->id);
     else
         err = ERR_CONFLICT;
@@ -233,13 +239,29 @@ static enum err settle_open(struct tickets *tickets, struct writer_tx *tx,
     return err ? err : give_back(tickets, tx, payment, "event_cancelled");
 }
 
+/* Money of a card that has bought its share; the booking gets nothing for it. */
+static enum err settle_over(struct tickets *tickets, struct writer_tx *tx,
+                            const struct payment *payment, struct booking *booking)
+{
+    bool is_open = booking->state == BOOKING_HELD || booking->state == BOOKING_PAYMENT_PENDING;
+    enum err err = is_open ? booking_fail(tickets, tx, booking) : ERR_OK;
+    return err ? err : give_back(tickets, tx, payment, "card_limit");
+}
+
 /* The payment has just succeeded: what becomes of its booking. */
-static enum err settle(struct tickets *tickets, struct writer_tx *tx, const struct payment *payment)
+static enum err settle(struct tickets *tickets, struct writer_tx *tx, const struct payment *payment,
+                       struct str card)
 {
     struct booking booking;
+    bool is_over = false;
     enum err err = booking_load(tx->db, payment->event_id, payment->booking_id, &booking);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    bool may_sell = booking.state != BOOKING_CANCELLED && booking.state != BOOKING_CONFIRMED;
+    if (may_sell && tickets->config->abuse)
+        err = abuse_card(tickets, tx, str_from_c(payment->provider), card, &booking, &is_over);
+    if (err || is_over)
+        return err ? err : settle_over(tickets, tx, payment, &booking);
     switch (booking.state) {
     case BOOKING_HELD:
     case BOOKING_PAYMENT_PENDING:
@@ -325,7 +347,31 @@ static enum err on_money(struct tickets *tickets, struct writer_tx *tx, struct p
     err = payment_store_save(tx->db, payment, tx->now_ms);
     if (!err)
         err = payment_journal(tx, "payment.succeeded", payment, NULL);
-    return err ? err : settle(tickets, tx, payment);
+    return err ? err : settle(tickets, tx, payment, event->card);
+}
+
+/* Whether the money must wait until the provider was asked what was paid with. The question is due at
+ * once, and comes again until it is answered, as for every session; where the session is still being
+ * opened, that comes first. */
+static enum err wait_for_card(struct tickets *tickets, struct writer_tx *tx,
+                              struct payment *payment, const struct provider_event *event,
+                              bool *ret_waits)
+{
+    struct booking booking;
+    *ret_waits = false;
+    if (!tickets->config->abuse || !event->is_card_elsewhere ||
+        payment->state == PAYMENT_SUCCEEDED ||
+        (payment->session_ref.len == 0 && payment->state != PAYMENT_CREATING))
+        return ERR_OK;
+    enum err err = booking_load(tx->db, payment->event_id, payment->booking_id, &booking);
+    if (err)
+        return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
+    if (!booking.origin.network)
+        return ERR_OK;
+    *ret_waits = true;
+    payment->next_at = tx->now_ms;
+    err = payment_store_save(tx->db, payment, tx->now_ms);
+    return err ? err : payment_stage_wake(tickets, tx);
 }
 
 /* --- Facts --- */
@@ -410,7 +456,10 @@ enum err payment_apply(struct tickets *tickets, struct writer_tx *tx,
     err = record(tx, &found, is_known ? fact_name(event->fact) : "ignored", &is_new);
     if (err || !is_new || !is_known)
         return err;
-    if (event->fact == FACT_SUCCEEDED)
-        return on_money(tickets, tx, &payment, event);
+    if (event->fact == FACT_SUCCEEDED) {
+        bool waits;
+        err = wait_for_card(tickets, tx, &payment, event, &waits);
+        return err || waits ? err : on_money(tickets, tx, &payment, event);
+    }
     return event->fact == FACT_FAILED ? fail(tickets, tx, &payment, "failed") : ERR_OK;
 }

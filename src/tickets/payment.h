@@ -60,6 +60,8 @@ struct provider_event {
     uint64_t refund_id; /* FACT_REFUND_* */
     int64_t amount;
     char currency[4]; /* upper case */
+    struct str card;  /* what the provider calls the card or account; STR_NONE: it says nothing */
+    bool is_card_elsewhere; /* the status question tells the card, and this does not */
     int64_t signed_at_ms;
 };
 /* In a job's apply: records the provider's event once and moves both machines. A duplicate is

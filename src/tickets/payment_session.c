@@ -28,6 +28,8 @@ static enum err apply_answer(struct tickets *tickets, struct writer_tx *tx,
         .session_ref = answer->session_ref,
         .provider_ref = answer->provider_ref,
         .amount = answer->amount,
+        .card = answer->card,
+        .is_card_elsewhere = answer->is_card_elsewhere,
     };
     memcpy(event.currency, answer->currency, sizeof(event.currency));
     return payment_apply(tickets, tx, &event);

@@ -59,6 +59,8 @@ struct provider_answer {
     enum provider_verdict verdict;
     enum provider_fact fact; /* of the session or the refund */
     struct str session_ref, url, provider_ref, provider_refund_ref;
+    struct str card;        /* as in struct provider_event */
+    bool is_card_elsewhere; /* the same */
     int64_t amount;
     char currency[4];
     struct str message; /* of a refusal, for logs */

@@ -140,6 +140,7 @@ static enum err sandbox_read_answer(enum provider_op op, struct arena *arena, st
     ret_answer->session_ref = id;
     ret_answer->url = provider_json_str(arena, object, "url");
     ret_answer->provider_ref = provider_json_str(arena, object, "payment_ref");
+    ret_answer->card = provider_json_str(arena, object, "card_fingerprint");
     bool is_complete = op != PROVIDER_CREATE || ret_answer->url.len > 0;
     bool has_money_ref = ret_answer->fact != FACT_SUCCEEDED || ret_answer->provider_ref.len > 0;
     return is_complete && has_money_ref ? ERR_OK : ERR_INVALID;
@@ -185,6 +186,7 @@ static enum err sandbox_read_event(struct arena *arena, struct str body,
         .fact = fact_of(event_facts, provider_json_str(arena, object, "type")),
         .session_ref = provider_json_str(arena, data, "session"),
         .provider_ref = provider_json_str(arena, data, "payment_ref"),
+        .card = provider_json_str(arena, data, "card_fingerprint"),
     };
     if (ret_event->event_ref.len == 0)
         return ERR_INVALID;

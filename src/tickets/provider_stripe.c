@@ -16,6 +16,8 @@
 
 #define STRIPE_VERSION "2024-06-20"
 #define FORM_MAX       8192
+/* With the charge, which alone says what was paid with. */
+#define EXPAND_CHARGE "?expand%%5B%%5D=payment_intent.latest_charge"
 
 /* Stripe wants these zero-decimal currencies in hundredths, for compatibility. */
 static int64_t scale_of(struct str currency)
@@ -76,7 +78,8 @@ static struct str op_path(struct arena *arena, enum provider_op op,
     case PROVIDER_CREATE:
         return STR("/v1/checkout/sessions");
     case PROVIDER_ASK:
-        return arena_printf(arena, "/v1/checkout/sessions/%.*s", STR_ARG(order->session_ref));
+        return arena_printf(arena, "/v1/checkout/sessions/%.*s" EXPAND_CHARGE,
+                            STR_ARG(order->session_ref));
     case PROVIDER_CLOSE:
         return arena_printf(arena, "/v1/checkout/sessions/%.*s/expire",
                             STR_ARG(order->session_ref));
@@ -173,6 +176,18 @@ static enum provider_fact refund_fact(struct arena *arena, const struct json_nod
 
 /* --- Answers --- */
 
+/* What was paid with: payment_method_details[type].fingerprint of the charge. Methods without one,
+ * and objects that are not expanded, give STR_NONE. */
+static struct str read_fingerprint(struct arena *arena, const struct json_node *session)
+{
+    const struct json_node *charge = json_get(json_get(session, "payment_intent"), "latest_charge");
+    const struct json_node *details = json_get(charge, "payment_method_details");
+    struct str type = provider_json_str(arena, details, "type");
+    if (type.len == 0)
+        return STR_NONE;
+    return provider_json_str(arena, json_get(details, type.data), "fingerprint");
+}
+
 static enum err read_session(struct arena *arena, const struct json_node *session,
                              struct provider_answer *answer)
 {
@@ -206,6 +221,8 @@ static enum err stripe_read_answer(enum provider_op op, struct arena *arena, str
                    : ERR_INVALID;
     }
     err = read_session(arena, object, ret_answer);
+    ret_answer->card = read_fingerprint(arena, object);
+    ret_answer->is_card_elsewhere = op != PROVIDER_ASK && ret_answer->card.len == 0;
     if (!err && op == PROVIDER_CREATE && ret_answer->url.len == 0)
         err = ERR_INVALID;
     return err;
@@ -256,6 +273,8 @@ static enum err event_of_session(struct arena *arena, struct str type,
         return ERR_OK;
     if (event->provider_ref.len == 0)
         return ERR_INVALID;
+    event->card = read_fingerprint(arena, session);
+    event->is_card_elsewhere = event->card.len == 0;
     return read_money(arena, session, "amount_total", &event->amount, event->currency);
 }
 

@@ -1,10 +1,13 @@
 // The defence against bots: what is counted together, what a challenge is worth, and that honest people get through.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { createHmac } from 'node:crypto';
 import { solve } from './lib/altcha.mjs';
 import { newKey } from './lib/api.mjs';
-import { eventBody, makeEvent, makeManyUsers, makeUser, makeVenue, plan, publish, sale, status } from './lib/seed.mjs';
+import { assertReconciled, eventBody, makeEvent, makeManyUsers, makeUser, makeVenue, plan, publish, sale, status } from './lib/seed.mjs';
+import { FakeStripe, KEY } from './lib/fake-stripe.mjs';
 import { Foyer } from './lib/server.mjs';
+import { until } from './lib/wait.mjs';
 
 const ARGS = ['--trusted-proxies=127.0.0.0/8, 10.1.0.0/16, fd00::/8'];
 const MINUTE = 60 * 1000;
@@ -253,6 +256,111 @@ describe('a network', () => {
             const booking = await granted(answer);
             await granted(checkout(person, booking, how), 202);
         }
+    });
+});
+
+describe('a checkout', () => {
+    test('counts the cluster again: sessions that were apart when they held are not when they pay', async () => {
+        const event = await sale(server, { plan: HALL });
+        const people = await makeManyUsers(server, 8);
+        const bookings = [];
+        for (const [i, person] of people.entries()) bookings.push(await granted(hold(person, event, i + 1, { count: 4, device: await newDevice(), from: `198.51.${i}.1` })));
+        await server.advance(9 * MINUTE);
+        /* Now one machine pays for all of them. */
+        const machine = { device: await newDevice(), from: '203.0.113.200' };
+        const answers = [];
+        for (const [i, person] of people.entries()) answers.push(await checkout(person, bookings[i], machine));
+        assert.deepEqual(answers.map((answer) => answer.status), [202, 202, 202, 422, 422, 422, 422, 422]);
+        await granted(checkout(people[0], bookings[0], machine), 202);
+        /* The control: on their own machines they could. */
+        for (const i of [3, 4]) await granted(checkout(people[i], bookings[i], { from: `198.51.${i}.1` }), 202);
+    });
+
+    test('from a crowded network takes a challenge, too', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { per_network: 4 } });
+        const people = await makeManyUsers(server, 3);
+        const bookings = [];
+        for (const [i, person] of people.entries()) bookings.push(await granted(hold(person, event, i + 1, { from: `198.51.${i}.1` })));
+        const from = '203.0.113.201';
+        await granted(checkout(people[0], bookings[0], { from }), 202);
+        await granted(checkout(people[1], bookings[1], { from }), 202);
+        const { challenge } = await refused(checkout(people[2], bookings[2], { from }), 403, 'challenge-required');
+        await granted(checkout(people[2], bookings[2], { from, solution: solve(challenge) }), 202);
+    });
+});
+
+describe('a card', () => {
+    const pay = async (person, booking, card) => {
+        await granted(checkout(person, booking), 202);
+        const { payment } = await until(async () => {
+            const now = await person.booking(booking.id);
+            return now.payment?.url && now;
+        }, { what: 'a payment URL' });
+        assert.equal((await server.bank.pay(payment.url, 'succeeded', { count: 2 }, card && { card })).status, 200);
+    };
+
+    test('buys its share; beyond it the booking fails, the money goes back and the places are free', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { challenge: 'off', per_network: MANY } });
+        const people = await makeManyUsers(server, 4);
+        const bookings = [];
+        for (const [i, person] of people.entries()) bookings.push(await granted(hold(person, event, i + 1, { count: 5 })));
+        for (const i of [0, 1]) {
+            await pay(people[i], bookings[i], 'gold');
+            await status(people[i], bookings[i].id, 'confirmed');
+        }
+        await pay(people[2], bookings[2], 'gold');
+        const failed = await status(people[2], bookings[2].id, 'refunded');
+        await pay(people[3], bookings[3], 'silver');
+        await status(people[3], bookings[3].id, 'confirmed');
+        const rows = await server.sql(`SELECT r.reason, r.amount FROM refund r JOIN event e ON e.id = r.event_id WHERE r.reason = 'card_limit'`);
+        assert.deepEqual(rows, [['card_limit', String(failed.amount)]]);
+        await granted(hold(people[3], event, 3, { count: 1 }));
+        await assertReconciled(server);
+    });
+
+    test('joins those who pay with it for what they hold next', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { challenge: 'off', per_network: MANY } });
+        const people = await makeManyUsers(server, 3);
+        for (const i of [0, 1]) {
+            const booking = await granted(hold(people[i], event, i + 1, { count: 5 }));
+            await pay(people[i], booking, 'bronze');
+            await status(people[i], booking.id, 'confirmed');
+        }
+        await refused(hold(people[0], event, 5, { count: 3 }), 422, 'limit-exceeded');
+        await granted(hold(people[2], event, 5, { count: 3 }));
+    });
+
+    test('of Stripe is asked for before the money counts', async () => {
+        const stripe = await FakeStripe.start();
+        const secret = 'whsec_abuse_0123456789';
+        const own = await Foyer.start({
+            args: ['--payments=stripe', `--stripe-api=${stripe.url}`], env: { FOYER_STRIPE_KEY: KEY, FOYER_STRIPE_WEBHOOK_SECRET: secret },
+        });
+        const event = await sale(own, { plan: HALL, abuse: { challenge: 'off', per_network: MANY } });
+        const people = await makeManyUsers(own, 3);
+        const outcomes = [];
+        for (const [i, person] of people.entries()) {
+            const booking = await granted(hold(person, event, i + 1, { count: 5 }));
+            await granted(checkout(person, booking), 202);
+            const { payment } = await until(async () => {
+                const now = await person.booking(booking.id);
+                return now.payment?.url && now;
+            }, { what: 'a payment URL' });
+            const session = stripe.pay(payment.url.split('/').pop(), 'fp_one');
+            const body = JSON.stringify(stripe.event('checkout.session.completed', session));
+            const at = Math.floor((await own.now()) / 1000);
+            const mac = createHmac('sha256', secret).update(`${at}.${body}`).digest('hex');
+            const told = await own.anonymous.post('/v1/payments/webhooks/stripe', body, { headers: { 'stripe-signature': `t=${at},v1=${mac}` } });
+            assert.equal(told.status, 200, told.text);
+            outcomes.push((await until(async () => {
+                const now = await person.booking(booking.id);
+                return ['confirmed', 'refunded'].includes(now.status) && now;
+            }, { what: 'an outcome' })).status);
+        }
+        assert.deepEqual(outcomes, ['confirmed', 'confirmed', 'refunded']);
+        await until(() => stripe.refunds.size === 1, { what: 'the refund' });
+        await own.stop();
+        stripe.stop();
     });
 });
 

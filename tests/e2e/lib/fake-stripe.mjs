@@ -10,6 +10,7 @@ export class FakeStripe {
         this.sessions = new Map();
         this.refunds = new Map();
         this.byKey = new Map();
+        this.cards = new Map(); /* session: fingerprint */
         this.fail = null; /* (request) => {status, body} */
         this.count = 0;
     }
@@ -45,8 +46,11 @@ export class FakeStripe {
             return { status: 401, body: { error: { type: 'invalid_request_error', message: 'Invalid API Key provided' } } };
         const key = request.headers['idempotency-key'];
         if (key && this.byKey.has(key)) return { status: 200, body: this.byKey.get(key) };
-        const [, , what, id, verb] = request.path.replace('/checkout/', '/checkout-').split('/');
+        const { pathname, searchParams } = new URL(request.path, this.url);
+        const [, , what, id, verb] = pathname.replace('/checkout/', '/checkout-').split('/');
         const made = this.handle(request.method, what, id, verb, request.form);
+        if (searchParams.get('expand[]') === 'payment_intent.latest_charge' && made?.payment_intent)
+            return { status: 200, body: { ...made, payment_intent: this.intent(made) } };
         if (!made) return { status: 404, body: { error: { type: 'invalid_request_error', message: `No such object: ${id}` } } };
         if (key) this.byKey.set(key, made);
         return { status: 200, body: made };
@@ -97,9 +101,16 @@ export class FakeStripe {
         return refund;
     }
 
-    /* The buyer has paid. */
-    pay(sessionId) {
+    intent(session) {
+        const fingerprint = this.cards.get(session.id) ?? `card of ${session.id}`;
+        const latest_charge = { id: `ch_test_${session.id}`, object: 'charge', payment_method_details: { type: 'card', card: { last4: '4242', fingerprint } } };
+        return { id: session.payment_intent, object: 'payment_intent', latest_charge };
+    }
+
+    /* The buyer has paid; only the charge says with which card. */
+    pay(sessionId, card) {
         const session = this.sessions.get(sessionId);
+        if (card) this.cards.set(sessionId, card);
         return Object.assign(session, { payment_status: 'paid', status: 'complete', url: null, payment_intent: `pi_test_${sessionId}` });
     }
 
