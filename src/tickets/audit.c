@@ -4,6 +4,7 @@
 #include "tickets/audit.h"
 
 #include "store/journal.h"
+#include "tickets/audit_queue.h"
 #include "tickets/audit_store.h"
 
 static void totals_tell(struct audit *audit, const struct audit_totals *totals,
@@ -31,6 +32,7 @@ static void ask(struct audit *audit)
         for (size_t j = 0; j < audit_tables[i].count; j++)
             audit_ask(audit, &audit_tables[i].checks[j]);
     }
+    audit_queue_orders(audit);
     audit_begin(audit, "journal-chain");
     audit_end(audit, journal_verify(db, audit_found, audit, &journal_rows));
     audit_begin(audit, "totals");

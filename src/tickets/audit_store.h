@@ -7,10 +7,12 @@
 
 #define AUDIT_ROW_CHECKS     14
 #define AUDIT_JOURNAL_CHECKS 17
+#define AUDIT_QUEUE_CHECKS   13
+extern struct audit_check audit_queue_checks[AUDIT_QUEUE_CHECKS];
 extern struct audit_check audit_row_checks[AUDIT_ROW_CHECKS];
 extern struct audit_check audit_journal_checks[AUDIT_JOURNAL_CHECKS];
 
-#define AUDIT_TABLES 3
+#define AUDIT_TABLES 4
 struct audit_table {
     struct audit_check *checks;
     size_t count;

@@ -35,6 +35,10 @@ SQL(SQL_ROOMS, TERMS " FROM queue_room r JOIN event e ON e.id = r.event_id"
                      " LEFT JOIN queue_settings s ON s.event_id = r.event_id"
                      " WHERE r.is_over = 0 AND r.event_id > $1 ORDER BY r.event_id LIMIT $2");
 
+SQL(SQL_ALL_ROOMS, TERMS " FROM queue_room r JOIN event e ON e.id = r.event_id"
+                         " LEFT JOIN queue_settings s ON s.event_id = r.event_id"
+                         " WHERE r.event_id > $1 ORDER BY r.event_id LIMIT $2");
+
 static void terms_read(struct db_stmt *stmt, struct queue_terms *ret_terms)
 {
     *ret_terms = (struct queue_terms){
@@ -83,10 +87,9 @@ enum err queue_store_terms(struct db *db, uint64_t event_id, struct queue_terms 
     return ERR_OK;
 }
 
-enum err queue_store_rooms(struct db *db, uint64_t after_event_id, size_t limit,
-                           struct queue_terms *ret_terms, size_t *ret_count)
+static enum err rooms_read(struct db_stmt *stmt, size_t limit, struct queue_terms *ret_terms,
+                           size_t *ret_count)
 {
-    struct db_stmt *stmt = stmt_of(db, &SQL_ROOMS, after_event_id);
     db_bind_i64(stmt, 2, (int64_t)limit);
     size_t count = 0;
     bool has_row;
@@ -95,6 +98,18 @@ enum err queue_store_rooms(struct db *db, uint64_t after_event_id, size_t limit,
         terms_read(stmt, &ret_terms[count++]);
     *ret_count = count;
     return err;
+}
+
+enum err queue_store_rooms(struct db *db, uint64_t after_event_id, size_t limit,
+                           struct queue_terms *ret_terms, size_t *ret_count)
+{
+    return rooms_read(stmt_of(db, &SQL_ROOMS, after_event_id), limit, ret_terms, ret_count);
+}
+
+enum err queue_store_all_rooms(struct db *db, uint64_t after_event_id, size_t limit,
+                               struct queue_terms *ret_terms, size_t *ret_count)
+{
+    return rooms_read(stmt_of(db, &SQL_ALL_ROOMS, after_event_id), limit, ret_terms, ret_count);
 }
 
 SQL(SQL_SECRET, "SELECT seed, commitment, entries_hash FROM queue_room WHERE event_id = $1");

@@ -75,6 +75,10 @@ ERR_MUST_USE enum err queue_store_terms(struct db *db, uint64_t event_id,
 ERR_MUST_USE enum err queue_store_rooms(struct db *db, uint64_t after_event_id, size_t limit,
                                         struct queue_terms *ret_terms, size_t *ret_count);
 
+/* The same of all rooms. */
+ERR_MUST_USE enum err queue_store_all_rooms(struct db *db, uint64_t after_event_id, size_t limit,
+                                            struct queue_terms *ret_terms, size_t *ret_count);
+
 struct queue_secret {
     uint8_t seed[SHA256_SIZE], commitment[SHA256_SIZE], entries_hash[SHA256_SIZE];
     bool is_revealed;

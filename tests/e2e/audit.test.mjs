@@ -9,7 +9,10 @@ import path from 'node:path';
 import { execFile } from 'node:child_process';
 import { REPO, Foyer, run, tempDir } from './lib/server.mjs';
 import { reconcile, rowHash } from './lib/reconcile.mjs';
-import { held } from './lib/seed.mjs';
+import { newKey } from './lib/api.mjs';
+import { drawOf, join, pollUntil, roomedSale, withToken } from './lib/queue.mjs';
+import { held, makeManyUsers } from './lib/seed.mjs';
+import { until } from './lib/wait.mjs';
 import { playSeason } from './lib/season.mjs';
 import { blob, copyData, GUARD_OFF, isPostgres, query, removeData, sqlite, sqliteOnly, storeOf } from './lib/store.mjs';
 
@@ -19,6 +22,7 @@ let notedHead; /* {shard, version, hash} of the concert, as anybody could read i
 before(async () => {
     const own = await Foyer.start({ args: ['--abuse=off'] });
     dir = own.dir;
+    await playQueue(own);
     season = await playSeason(own);
     const head = (await own.anonymous.get(`/v1/events/${season.concert.id}/journal-head`)).json;
     const [[shard]] = await own.sql(`SELECT CAST(shard AS TEXT) FROM journal_head WHERE lower(hex(hash)) = '${head.hash}'`);
@@ -26,6 +30,29 @@ before(async () => {
     await held(season.user, season.concert.id, ['S1-R3-15']);
     await own.stop();
 });
+
+/* A waiting room with all there is: people of before and after the draw, admitted, waiting, left, one who holds and one who has paid. */
+async function playQueue(server) {
+    const event = await roomedSale(server, { admitted_max: 3, quiet_s: 3600, admission_s: 7200 }, { prices: { front: 0, back: 0 }, currency: 'NOK', hold_ttl_s: 3600 });
+    const people = await makeManyUsers(server, 12);
+    for (const api of people.slice(0, 9)) await join(api, event);
+    assert.equal((await people[0].delete(`${event.queuePath}/${people[0].entryId}`)).status, 204);
+    await server.advance(61e3);
+    const { order } = await drawOf(server, event);
+    for (const api of people.slice(9)) await join(api, event);
+    const byId = new Map(people.map((api) => [api.entryId, api]));
+    const [payer, holder] = order.map((id) => byId.get(id));
+    const hold = async (api, seat) => {
+        const { token } = await pollUntil(api, event, 'admitted');
+        const answer = await api.call('POST', '/v1/bookings', { event_id: event.id, seat_ids: [seat] }, { key: newKey(), ...withToken(token) });
+        assert.equal(answer.status, 201, answer.text);
+        return answer.json.id;
+    };
+    assert.equal((await payer.post(`/v1/bookings/${await hold(payer, 'S1-R1-1')}/checkout`)).status, 202);
+    await hold(holder, 'S1-R1-2');
+    await pollUntil(payer, event, 'done');
+    await until(async () => (await server.anonymous.get(event.queuePath)).json.admitted === 3, { what: 'the place that was given on' });
+}
 
 async function copy() {
     const target = path.join(tempDir(), 'data');
@@ -83,13 +110,17 @@ test('on the healthy database neither has a finding, and the audit counts what i
 });
 
 /* Rows that the table below speaks of. */
+const BOOKING = 'event_id, id, account_id, state, created_at, expires_at, amount, currency, seats, areas, places, key_hash, body_hash, ended_at, extended_ms';
 const PAID = "(SELECT MIN(id) FROM booking WHERE state = 3 AND seats = '[[0,5000],[1,5000]]' AND currency = 'EUR')";
 const OPEN = '(SELECT id FROM booking WHERE state = 1 LIMIT 1)';
 const EXPIRED = '(SELECT id FROM booking WHERE state = 4 LIMIT 1)';
 const PAYMENT = `(SELECT MIN(id) FROM payment WHERE booking_id = ${PAID})`;
 const TICKET = `(SELECT MIN(id) FROM ticket WHERE booking_id = ${PAID})`;
 const LATE = "(SELECT MIN(id) FROM refund WHERE reason = 'late')";
-const HELD = "(SELECT MIN(seq) FROM journal WHERE type = 'booking.held')";
+const HELD = "(SELECT MIN(seq) FROM journal WHERE type = 'booking.held' AND data NOT LIKE '%NOK%')";
+/* The first place behind those who are in. */
+const PLACED = '(SELECT MAX(admitted_place) + 1 FROM queue_room)';
+const FOR_EVER = '9223372036854775807';
 const CHAIN = ['journal-chain', 'journal-hash'];
 
 
@@ -99,7 +130,7 @@ const GONE = isPostgres ? ['journal-chain', 'journal-versions'] : ['journal-gap'
 /* name: [what the audit must name, what the reconciliation must name, how it is done: SQL, or {sqlite, postgres}] */
 const CORRUPTIONS = {
     /* Seats */
-    'a seat in two bookings': ['seat-in-two-bookings', 'seat-owned-twice', `INSERT INTO booking SELECT event_id, id + 1, account_id, 1, created_at, expires_at, amount, currency, seats, areas, places,
+    'a seat in two bookings': ['seat-in-two-bookings', 'seat-owned-twice', `INSERT INTO booking (${BOOKING}) SELECT event_id, id + 1, account_id, 1, created_at, expires_at, amount, currency, seats, areas, places,
         key_hash, body_hash, NULL, 0 FROM booking WHERE id = ${PAID}`],
     'two good tickets for one seat': ['seat-in-two-bookings', 'seat-owned-twice', `DROP INDEX ticket_by_seat; INSERT INTO ticket SELECT event_id, id + 1000000, booking_id, seat_no, area_no, price, 0, NULL, NULL, NULL FROM ticket WHERE id = ${TICKET}`],
     'a booked seat without a claim': ['booking-without-claim', 'seats-by-owners', `DELETE FROM seat_claim WHERE booking_id = ${PAID} AND seat_no = 0`],
@@ -116,7 +147,7 @@ const CORRUPTIONS = {
     'an area that is gone': ['area-by-journal', 'area-capacity', 'DELETE FROM event_area WHERE capacity = 7'],
     /* Bookings */
     'a booking that is gone': ['journal-without-booking', 'bookings-by-journal', `DELETE FROM booking WHERE id = ${PAID}`],
-    'a booking that nobody made': ['journal-of-bookings', 'bookings-by-journal', `INSERT INTO booking SELECT event_id, id + 1, account_id, 4, created_at, expires_at, amount, currency, seats, areas, places,
+    'a booking that nobody made': ['journal-of-bookings', 'bookings-by-journal', `INSERT INTO booking (${BOOKING}) SELECT event_id, id + 1, account_id, 4, created_at, expires_at, amount, currency, seats, areas, places,
         key_hash, body_hash, ended_at, 0 FROM booking WHERE id = ${EXPIRED}`],
     'a booking moved on without its journal': ['journal-of-bookings', 'bookings-by-journal', 'UPDATE booking SET state = 4 WHERE state = 1'],
     'a booking of another price': ['booking-amount', 'booking-total', `UPDATE booking SET amount = amount - 1 WHERE id = ${PAID}`],
@@ -180,7 +211,7 @@ const CORRUPTIONS = {
     'an area of no event': ['orphan-of-event', 'orphan', "INSERT INTO event_area VALUES (7, 0, 'x', 'x', 0, 5, 5, 0)"],
     'a claim of no event': ['orphan-of-event', 'orphan', 'INSERT INTO seat_claim VALUES (7, 0, 0, 3)'],
     'a cancellation of no event': ['orphan-of-event', 'orphan', 'INSERT INTO event_cancel VALUES (7, 0)'],
-    'a booking of no event': ['orphan-of-event', 'orphan', "INSERT INTO booking SELECT 7, 8, account_id, 4, created_at, expires_at, amount, currency, seats, areas, places, key_hash, body_hash, ended_at, 0 FROM booking LIMIT 1"],
+    'a booking of no event': ['orphan-of-event', 'orphan', `INSERT INTO booking (${BOOKING}) SELECT 7, 8, account_id, 4, created_at, expires_at, amount, currency, seats, areas, places, key_hash, body_hash, ended_at, 0 FROM booking LIMIT 1`],
     'a payment of no booking': ['orphan-of-booking', 'orphan', `INSERT INTO payment SELECT event_id, id + 1, 8, provider, 5, amount, currency, NULL, NULL, NULL, 0, 0, 0, 0, NULL, created_at, updated_at FROM payment WHERE id = ${PAYMENT}`],
     'a ticket of no booking': ['orphan-of-booking', 'orphan', `INSERT INTO ticket SELECT event_id, id + 1000000, 8, 40, NULL, price, 1, NULL, NULL, NULL FROM ticket WHERE id = ${TICKET}`],
     'a capture of no payment': ['orphan-of-payment', 'orphan', "INSERT INTO capture VALUES ('sandbox', 'sbp_y', 7, 8, 100, 'EUR', 1)"],
@@ -216,13 +247,37 @@ const CORRUPTIONS = {
     'a table that does not outlive a crash': ['schema', null, { postgres: 'ALTER TABLE seat_claim SET UNLOGGED' }],
     'a column that may be empty': ['schema', null, { postgres: 'ALTER TABLE booking ALTER COLUMN amount DROP NOT NULL' }],
     'a function of the audit that says something else': ['schema', null, { postgres: "CREATE OR REPLACE FUNCTION json_int(value jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 1'" }],
+    /* The waiting room */
+    'an account that stands in line twice': ['queue-account-twice', 'queue-twice', `DROP INDEX queue_open; UPDATE queue_entry SET account_id = (SELECT MIN(account_id) FROM queue_entry WHERE state = 2) WHERE state = 2`],
+    'a place of two': ['queue-place-twice', 'queue-twice', 'DROP INDEX queue_place; UPDATE queue_entry SET place = (SELECT MAX(place) FROM queue_entry) WHERE state = 2'],
+    'two who changed places after the draw': ['queue-order', 'queue-draw', `UPDATE queue_entry SET place = 1000 WHERE place = ${PLACED}; UPDATE queue_entry SET place = ${PLACED} WHERE place = ${PLACED} + 1;
+        UPDATE queue_entry SET place = ${PLACED} + 1 WHERE place = 1000`],
+    'another seed than the one of the commitment': ['queue-order', 'queue-draw', 'UPDATE queue_room SET seed = commitment WHERE entry_count > 5'],
+    'another list than the one that was hashed': ['queue-order', 'queue-draw', 'UPDATE queue_room SET entries_hash = commitment WHERE entry_count > 5'],
+    'an entry that was put on the closed list': ['queue-order', 'queue-draw', 'UPDATE queue_entry SET is_early = 1 WHERE place = (SELECT MAX(place) FROM queue_entry)'],
+    'an entry that was taken from the list': ['queue-order', 'queue-draw', `UPDATE queue_entry SET is_early = 0 WHERE place = ${PLACED}`],
+    'another seed with its own commitment': ['queue-order', 'queue-journal', 'UPDATE queue_room SET seed = entries_hash WHERE entry_count > 5'],
+    'someone who waits in front of those who are in': ['queue-place-line', 'queue-line', 'UPDATE queue_room SET admitted_place = places WHERE entry_count > 5'],
+    'someone who was let in by hand': ['queue-entry-log', 'queue-life', `UPDATE queue_entry SET state = 3, admitted_at = joined_at, admitted_until = joined_at, seen_at = joined_at, busy_until = ${FOR_EVER} WHERE place = (SELECT MAX(place) FROM queue_entry)`],
+    'someone whose entry is gone': ['queue-log-of-nothing', 'queue-log', 'DELETE FROM queue_entry WHERE place = (SELECT MAX(place) FROM queue_entry)'],
+    'someone of whom the log knows nothing': ['queue-entry-log', 'queue-life', 'DELETE FROM queue_log WHERE entry_id = (SELECT id FROM queue_entry WHERE place = (SELECT MAX(place) FROM queue_entry))'],
+    'a log with a gap': ['queue-log-gap', 'queue-log', 'DELETE FROM queue_log WHERE kind = 7'],
+    'more people in than the cap': ['queue-cap', 'queue-cap', 'UPDATE queue_log SET amount = 2 WHERE kind = 2'],
+    'an admission that does not count': ['queue-busy', 'queue-holds', 'UPDATE queue_entry SET busy_until = 1 WHERE state = 3'],
+    'an end that counts for ever': ['queue-busy', 'queue-holds', `UPDATE queue_entry SET busy_until = ${FOR_EVER} WHERE state = 5`],
+    'a hold that no admission knows of': ['queue-holds', 'queue-holds', 'UPDATE queue_entry SET holds = 0 WHERE holds = 1'],
+    'a booking under an admission that there is not': ['booking-admission', 'queue-booking', 'UPDATE booking SET admission_id = admission_id + 1 WHERE admission_id IS NOT NULL'],
+    'a booking under somebody else\'s admission': ['booking-admission', 'queue-booking', 'UPDATE booking SET admission_id = (SELECT MAX(id) FROM queue_entry WHERE state = 3 AND holds = 0) WHERE admission_id IS NOT NULL AND state = 1'],
+    'someone who is done and has paid nothing': ['queue-done', 'queue-booking', 'UPDATE booking SET admission_id = NULL WHERE admission_id IS NOT NULL AND state = 3'],
+    'a waiting room without its event': ['queue-orphan', 'orphan', `INSERT INTO queue_room (event_id, seed, commitment, created_at) SELECT 7, seed, commitment, created_at FROM queue_room WHERE entry_count > 5`],
+    'settings of a room that nobody made': ['queue-settings', 'event-by-journal', 'UPDATE queue_settings SET admitted_max = admitted_max + 1'],
     'a table that is gone': ['schema', 'unreadable', 'DROP TABLE capture'],
     /* An index that no longer says what its table says: rows found through it are not all there are. */
     'an index without its entries': ['file', 'file-damaged', { sqlite: indexWithout('ticket_by_seat', 'WHERE state = 0', 'WHERE state = 5') }],
 };
 
 /* Questions that cannot be answered are named, too, but only where it must be so. */
-const UNANSWERED = ['a table that is gone', ...(isPostgres ? [] : ['a booking whose seats are no list', 'a journal row whose numbers and lists are words'])];
+const UNANSWERED = ['a table that is gone', ...(isPostgres ? [] : ['a place of two', 'a booking whose seats are no list', 'a journal row whose numbers and lists are words'])];
 
 /* Why a corruption is not made here; false: it is. */
 const notHere = (sql) => (isPostgres ? sql.sqlite && !sql.postgres && sqliteOnly('its pages') : sql.postgres && !sql.sqlite && 'SQLite has no such thing');

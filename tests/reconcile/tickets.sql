@@ -304,6 +304,52 @@ INSERT INTO finding SELECT 'plan-counts', 'plan ' || p.plan_version || ' of ' ||
 INSERT INTO finding SELECT 'signing-key', 'key ' || id FROM main.signing_key WHERE length(public_key) <> 32 OR length(secret_key) <> 64 OR substr(secret_key, 33) <> public_key;
 INSERT INTO finding SELECT 'signing-key', 'tickets without a key' WHERE EXISTS (SELECT 1 FROM main.ticket) AND NOT EXISTS (SELECT 1 FROM main.signing_key);
 
+-- ---- Waiting rooms: the log replayed, and what it gives held against entries, rooms, bookings ----
+-- The order of the draw is recomputed in tests/e2e/lib/reconcile.mjs, because the shell has no SHA-256.
+CREATE TEMP TABLE person AS SELECT * FROM main.queue_entry NOT INDEXED;
+CREATE INDEX temp.own_person ON person (event_id, id);
+INSERT INTO finding SELECT 'queue-twice', 'account ' || account_id || ' stands ' || count(*) || ' times in line for ' || event_id FROM temp.person WHERE ended_at IS NULL GROUP BY event_id, account_id HAVING count(*) > 1;
+INSERT INTO finding SELECT 'queue-twice', 'place ' || place || ' of ' || event_id || ' belongs to ' || count(*) FROM temp.person WHERE place IS NOT NULL GROUP BY event_id, place HAVING count(*) > 1;
+INSERT INTO finding SELECT 'queue-log', 'the log of ' || event_id || ' has ' || count(*) || ' rows and ends at ' || max(no) FROM main.queue_log GROUP BY event_id HAVING count(*) <> max(no) OR min(no) <> 1;
+INSERT INTO finding SELECT 'queue-log', 'row ' || no || ' of ' || event_id || ' is about nobody' FROM main.queue_log l
+    WHERE (kind BETWEEN 1 AND 5) <> EXISTS (SELECT 1 FROM temp.person p WHERE p.event_id = l.event_id AND p.id = l.entry_id) OR NOT EXISTS (SELECT 1 FROM main.queue_room r WHERE r.event_id = l.event_id);
+CREATE TEMP TABLE walked AS
+    SELECT event_id, entry_id, group_concat(CASE kind WHEN 1 THEN iif(amount = 0, 'early', 'late') WHEN 2 THEN 'in' WHEN 3 THEN 'paid' WHEN 4 THEN 'left' WHEN 5 THEN 'lapsed' END, ' ') AS way,
+        max(iif(kind = 2, at_ms, NULL)) AS in_at FROM (SELECT * FROM main.queue_log WHERE entry_id <> 0 ORDER BY event_id, no) GROUP BY event_id, entry_id;
+CREATE INDEX temp.walked_by_person ON walked (event_id, entry_id);
+INSERT INTO finding SELECT 'queue-life', 'entry ' || p.id || ' of ' || p.event_id || ' is in state ' || p.state || ', its way was ' || coalesce(w.way, 'none')
+    FROM temp.person p LEFT JOIN temp.walked w ON w.event_id = p.event_id AND w.entry_id = p.id
+    WHERE coalesce(p.admitted_at, 0) <> coalesce(w.in_at, 0) OR p.is_early <> (coalesce(w.way, '') LIKE 'early%') OR coalesce(w.way, '') NOT IN (SELECT iif(s.value = 'early', 'early', 'late') || r.value FROM json_each('["early","late"]') s, json_each(
+        CASE p.state WHEN 1 THEN '[""]' WHEN 2 THEN '[""]' WHEN 3 THEN '[" in"]' WHEN 4 THEN '[" in paid"]' WHEN 5 THEN '[" left"," in left"]' WHEN 6 THEN '[" in lapsed"]' ELSE '[]' END) r)
+    OR (p.state = 1 AND p.place IS NOT NULL) OR (p.state = 2 AND p.place IS NULL) OR (p.state > 3) <> (p.ended_at IS NOT NULL);
+INSERT INTO finding SELECT 'queue-line', 'entry ' || p.id || ' of ' || p.event_id || ' with place ' || coalesce(p.place, 'none') || ' does not fit its room'
+    FROM temp.person p LEFT JOIN main.queue_room r ON r.event_id = p.event_id
+    WHERE r.event_id IS NULL OR p.place NOT BETWEEN 1 AND r.places OR (p.place IS NOT NULL AND p.is_early <> (p.place <= r.entry_count)) OR (p.state = 2 AND p.place <= r.admitted_place)
+    OR (p.admitted_at IS NOT NULL AND coalesce(p.place, r.places + 1) > r.admitted_place) OR (p.is_early AND p.joined_at > coalesce(r.closed_at, p.joined_at)) OR (p.place IS NOT NULL AND r.closed_at IS NULL);
+-- As far as the log tells when admissions ended, which for holds that outlast them is too early: so this is the least that were in.
+INSERT INTO finding SELECT 'queue-cap', 'event ' || event_id || ' let ' || inside || ' in under a cap of ' || amount FROM (
+    SELECT l.event_id, l.kind, l.amount, (SELECT count(*) FROM main.queue_log i WHERE i.event_id = l.event_id AND i.no <= l.no AND i.kind = 2)
+        - (SELECT count(*) FROM main.queue_log o JOIN temp.person p ON p.event_id = o.event_id AND p.id = o.entry_id WHERE o.event_id = l.event_id AND o.no <= l.no AND o.kind BETWEEN 3 AND 5 AND p.admitted_at IS NOT NULL) AS inside
+    FROM main.queue_log l WHERE l.kind = 2) WHERE inside > amount;
+INSERT INTO finding SELECT 'queue-holds', 'entry ' || p.id || ' of ' || p.event_id || ' in state ' || p.state || ' says ' || p.holds || ' holds, counted until ' || coalesce(p.busy_until, 'never')
+    FROM temp.person p WHERE p.holds <> (SELECT count(*) FROM main.booking b WHERE b.event_id = p.event_id AND b.admission_id = p.id AND b.state < 3)
+    OR (p.state = 3 OR p.holds > 0) <> (coalesce(p.busy_until, 0) = 9223372036854775807) OR (p.state < 3 AND p.busy_until IS NOT NULL);
+INSERT INTO finding SELECT 'queue-booking', 'booking ' || b.id || ' of ' || b.event_id || ' was not made under admission ' || b.admission_id
+    FROM main.booking b LEFT JOIN temp.person p ON p.event_id = b.event_id AND p.id = b.admission_id
+    WHERE b.admission_id IS NOT NULL AND (p.account_id IS NOT b.account_id OR NOT b.created_at BETWEEN coalesce(p.admitted_at, b.created_at + 1) AND coalesce(p.ended_at, b.created_at));
+INSERT INTO finding SELECT 'queue-booking', 'entry ' || id || ' of ' || event_id || ' is said to have paid' FROM temp.person p
+    WHERE state = 4 AND NOT EXISTS (SELECT 1 FROM main.booking b WHERE b.event_id = p.event_id AND b.admission_id = p.id AND b.state = 3);
+INSERT INTO finding SELECT 'orphan', 'queue_room of ' || event_id FROM main.queue_room WHERE event_id NOT IN (SELECT id FROM main.event);
+INSERT INTO finding SELECT 'orphan', 'queue_settings of ' || event_id FROM main.queue_settings WHERE event_id NOT IN (SELECT id FROM main.event);
+INSERT INTO finding SELECT 'event-by-journal', 'the waiting room of ' || s.event_id || ' is not set as was last told' FROM main.queue_settings s LEFT JOIN event_told t ON t.event = s.event_id
+    WHERE (s.admitted_max, s.admit_per_minute, s.opens_before_s, s.admission_s, s.quiet_s, s.auto_above) IS NOT (t.data ->> '$.queue.admitted_max', t.data ->> '$.queue.admit_per_minute',
+        t.data ->> '$.queue.opens_before_s', t.data ->> '$.queue.admission_s', t.data ->> '$.queue.quiet_s', t.data ->> '$.queue.auto_above');
+-- What was told of the draw when it happened.
+INSERT INTO finding SELECT 'queue-journal', 'the draw of ' || r.event_id || ' is not what was told' FROM main.queue_room r
+    LEFT JOIN told o ON o.event = r.event_id AND o.type = 'queue.opened' LEFT JOIN told c ON c.event = r.event_id AND c.type = 'queue.closed'
+    WHERE (r.entries_hash IS NOT NULL) <> (c.seq IS NOT NULL) OR lower(hex(r.commitment)) IS NOT o.data ->> '$.commitment'
+    OR (c.seq IS NOT NULL AND (lower(hex(r.commitment)), lower(hex(r.entries_hash)), lower(hex(r.seed))) IS NOT (c.data ->> '$.commitment', c.data ->> '$.entries_hash', c.data ->> '$.seed'));
+
 -- ---- Ids: made once, and by each node (bits 13 to 21) in the order of what they name, whatever the clocks did ----
 INSERT INTO finding SELECT 'id-twice', 'id ' || id || ' names ' || group_concat(what, ' and ') FROM (SELECT 'event' AS what, id FROM main.event UNION ALL SELECT 'venue', id FROM main.venue
     UNION ALL SELECT 'booking', id FROM main.booking UNION ALL SELECT 'payment', id FROM main.payment UNION ALL SELECT 'refund', id FROM main.refund UNION ALL SELECT 'ticket', id FROM main.ticket) GROUP BY id HAVING count(*) > 1;

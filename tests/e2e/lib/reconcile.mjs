@@ -4,7 +4,7 @@
  * PostgreSQL are copied into a file first, so that both engines have the same witness.
  */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,6 +41,30 @@ export function rowHash(previous, row) {
     return createHash('sha256')
         .update(Buffer.concat([previous, big(row.shard), big(row.version), big(row.at_ms), Buffer.from([type.length & 0xff]), type, data]))
         .digest();
+}
+
+const ROOMS = 'SELECT CAST(event_id AS TEXT) event, hex(seed) seed, hex(commitment) commitment, hex(entries_hash) hash, closed_at, entry_count count, placed FROM main.queue_room ORDER BY 1';
+const PEOPLE = 'SELECT CAST(event_id AS TEXT) event, CAST(id AS TEXT) id, place, ended_at FROM main.queue_entry WHERE is_early = 1 ORDER BY queue_entry.event_id, queue_entry.id';
+const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
+const digits = (number) => Array.from({ length: 13 }, (_, i) => DIGITS[Number((BigInt(number) >> BigInt(5 * (12 - i))) & 31n)]).join('');
+const sha256 = (...pieces) => pieces.reduce((hash, piece) => hash.update(piece), createHash('sha256')).digest();
+
+/* Draws again: docs/design/onsale.md, "Place". */
+function draws(rooms, people) {
+    const findings = [];
+    const wrong = (room, what) => findings.push({ check: 'queue-draw', finding: `event ${room.event}: ${what}` });
+    for (const room of rooms) {
+        const seed = Buffer.from(room.seed, 'hex');
+        if (sha256(seed).toString('hex') !== room.commitment.toLowerCase()) wrong(room, 'another seed than the one that was committed to');
+        if (!room.hash) continue;
+        const listed = people.filter((one) => one.event === room.event && (one.ended_at === null || one.ended_at > room.closed_at)).map((one) => ({ ...one, text: `que_${digits(one.event)}${digits(one.id)}` }));
+        const hash = sha256(listed.map(({ text }) => `${text}\n`).join(''));
+        if (hash.toString('hex') !== room.hash.toLowerCase() || listed.length !== room.count) wrong(room, 'another list than the one that was closed');
+        const key = sha256(seed, Buffer.from(room.hash, 'hex'));
+        const drawn = listed.map((one) => [createHmac('sha256', key).update(one.text).digest(), one]).sort(([a], [b]) => Buffer.compare(a, b));
+        if (drawn.some(([, one], i) => one.place !== (i < room.placed ? i + 1 : null))) wrong(room, 'the places are not those of the draw');
+    }
+    return findings;
 }
 
 /* heads: [{shard, version, hash}] that somebody noted. */
@@ -91,8 +115,10 @@ async function reconcileFile(database, { bank, isAtRest = true, heads = [], hasG
         print(`SELECT name AS 'check', coalesce(line, 'a row that says nothing') AS finding FROM finding WHERE ${hasGaps ? NO_GAPS : 'TRUE'} LIMIT 1000`),
         print(hasBank && isAtRest ? "SELECT name AS 'check', coalesce(line, 'a row that says nothing') AS finding FROM unsettled LIMIT 1000" : 'SELECT 1 WHERE 0'),
         print(JOURNAL),
+        print(ROOMS),
+        print(PEOPLE),
     ].join('\n');
     const { error, parts } = await shell(database, commands);
     if (error) return [{ check: 'unreadable', finding: error }];
-    return [...list(parts[0]), ...list(parts[1]), ...chains(list(parts[2]), heads)];
+    return [...list(parts[0]), ...list(parts[1]), ...chains(list(parts[2]), heads), ...draws(list(parts[3]), list(parts[4]))];
 }
