@@ -332,8 +332,6 @@ static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struc
     bool is_counted = hold->guard.is_counted;
     booking->admission_id = hold->pass.entry_id;
     booking->expires_at = tx->now_ms + event->hold_ttl_s * 1000;
-    if (!queue_gate_apply(call, tx, hold->model, &hold->pass, ret_err))
-        return false;
     *ret_err = booking_store_sale_send(tx->db, event->id, &sale_stmt);
     if (!*ret_err && is_counted)
         *ret_err = abuse_send(tx, booking, &reads);
@@ -341,11 +339,12 @@ static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struc
         *ret_err = booking_store_sale_read(sale_stmt, &sale);
     if (*ret_err)
         return false;
-    bool is_open = sale_is_open(call, tx, hold, &sale);
-    if (is_counted && !is_open)
+    bool may_go_on = sale_is_open(call, tx, hold, &sale) &&
+                     queue_gate_apply(call, tx, hold->model, &hold->pass, ret_err);
+    if (is_counted && !may_go_on)
         abuse_store_drop(&reads);
-    if (!is_counted || !is_open)
-        return is_open;
+    if (!is_counted || !may_go_on)
+        return may_go_on;
     return abuse_hold(call, tx, event, &hold->guard, &reads, booking, ret_err);
 }
 
