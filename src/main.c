@@ -37,6 +37,7 @@
 #include "tickets/search.h"
 #include "tickets/tickets.h"
 #include "tickets/venue_generate.h"
+#include "tickets/verify_queue.h"
 
 #define BODY_SLACK_BYTES     (64u << 10)
 #define DESCRIPTORS_RESERVED 256 /* databases, pipes, outgoing connections */
@@ -392,6 +393,9 @@ static const struct {
      command_admin},
     {"venue", "generate --seats N [--floor N] --out FILE: write the plan of an arena",
      venue_generate_main},
+    {"verify-queue",
+     "--url URL --event evt_...: check the draw of a waiting room [--entry que_...]",
+     verify_queue_main},
     {"sandbox", "run the sandbox bank on its own", sandbox_main},
     {"thumbnail", "make an image from standard input small; the server's own use", thumbnail_main},
     {"version", "print the version", command_version},

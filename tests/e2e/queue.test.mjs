@@ -1,11 +1,13 @@
 /* T11: the waiting room: states, order and its proof, cap and rate, tokens, holds, restarts. */
 import test, { after, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
-import { Foyer, run } from './lib/server.mjs';
+import fs from 'node:fs';
+import path from 'node:path';
+import { Foyer, run, tempDir } from './lib/server.mjs';
 import { newKey } from './lib/api.mjs';
 import { until } from './lib/wait.mjs';
-import { bought, HOUR, iso, makeManyUsers, makeUser, plan, sale, status } from './lib/seed.mjs';
-import { busy, drawOf, fairnessOf, join, numberOf, poll, pollUntil, roomedSale, withToken } from './lib/queue.mjs';
+import { bought, HOUR, iso, makeManyUsers, plan, sale } from './lib/seed.mjs';
+import { drawOf, fairnessOf, join, numberOf, poll, pollUntil, roomedSale, withToken } from './lib/queue.mjs';
 
 const PLAN = plan({ rows: 2, seats: 40 });
 let seat = 0;
@@ -186,5 +188,121 @@ describe('one room', () => {
         const times = (await server.sql(`SELECT admitted_at FROM queue_entry WHERE admitted_at IS NOT NULL AND event_id = (SELECT MAX(id) FROM event) ORDER BY admitted_at`)).map(([at]) => Number(at));
         assert.ok(times.length >= 10, `${times.length} admissions`);
         for (const [i, at] of times.entries()) assert.ok(times.filter((other) => other > at - 60e3 && other <= at).length <= 6, `admission ${i}`);
+    });
+});
+
+describe('anybody checks the draw', () => {
+    let server;
+    before(async () => (server = await Foyer.start({ args: ['--abuse=off'] })));
+    after(() => server.stop());
+
+    test('foyer verify-queue says the place, online and from files, and names what was forged', async () => {
+        const event = await roomedSale(server, { admitted_max: 1 });
+        const people = await makeManyUsers(server, 12);
+        for (const api of people) await join(api, event);
+        const verify = (...args) => run(['verify-queue', ...args]);
+        const online = (...args) => verify('--url', server.url, '--event', event.id, ...args);
+        const early = await online();
+        assert.equal(early.code, 2, 'before the draw there is no list');
+        await server.advance(61e3);
+        const { fairness, order } = await drawOf(server, event);
+        for (const place of [1, 7, 12]) {
+            const { code, stdout } = await online('--entry', order[place - 1]);
+            assert.equal(code, 0, stdout);
+            assert.match(stdout, new RegExp(`has place ${place}\n`));
+        }
+        const dir = tempDir();
+        const list = (await server.anonymous.get(`${event.queuePath}/entries`)).text;
+        const files = (evidence, text) => {
+            fs.writeFileSync(path.join(dir, 'fairness.json'), typeof evidence === 'string' ? evidence : JSON.stringify(evidence));
+            fs.writeFileSync(path.join(dir, 'entries.txt'), text);
+            return verify('--fairness', path.join(dir, 'fairness.json'), '--entries', path.join(dir, 'entries.txt'), '--entry', order[2]);
+        };
+        const good = await files(fairness, list);
+        assert.deepEqual([good.code, good.stdout.includes('has place 3')], [0, true], good.stdout);
+        const lines = list.split('\n').slice(0, -1);
+        const forgeries = [
+            [{ ...fairness, revealed_seed: fairness.entries_hash }, list, /seed/],
+            [{ ...fairness, commitment: fairness.entries_hash }, list, /seed/],
+            [fairness, `${lines.slice(1).join('\n')}\n`, /hashed/],
+            [fairness, `${[...lines].reverse().join('\n')}\n`, /hashed/],
+            [{ ...fairness, entry_count: 3 }, list, /length/],
+            [{ ...fairness, revealed_seed: null }, list, /revealed/],
+            [{ ...fairness, algorithm: 'other' }, list, /algorithm/],
+            ['[]', list, /JSON/],
+        ];
+        for (const [evidence, text, word] of forgeries) {
+            const { code, stdout } = await files(evidence, text);
+            assert.deepEqual([code, word.test(stdout)], [1, true], stdout);
+        }
+        assert.equal((await verify('--url', server.url)).code, 2);
+    });
+
+    test('guesses at the time left and positions hold against a simulated sale', async () => {
+        const CAP = 5;
+        const STAY_MS = 20e3;
+        const event = await roomedSale(server, { admitted_max: CAP, admit_per_minute: 600 }, { onsale_at: iso((await server.now()) - 1000) });
+        const people = await makeManyUsers(server, 60);
+        for (const api of people) await join(api, event);
+        const inside = [];
+        const let_in = new Map();
+        const guesses = new Map();
+        const isIn = async (api) => (await poll(api, event)).state === 'admitted';
+        let next = 0;
+        /* Everybody stays 20 s: a place is given back every 4 s. */
+        for (let now = 0; next < 45; now += 4e3) {
+            while (inside.length < CAP) {
+                const api = people[next++];
+                await until(() => isIn(api), { what: `person ${next} to be let in` });
+                let_in.set(api, now);
+                inside.push(api);
+            }
+            for (const [i, api] of people.entries()) {
+                if (i < next) continue;
+                const { position, ahead, eta_seconds: eta } = await poll(api, event);
+                assert.deepEqual([position, ahead], [i - next + 1, i - next], 'who really stands before');
+                if (eta !== null && now >= 100e3 && !guesses.has(api)) guesses.set(api, now + eta * 1000);
+                if (now === 0) assert.equal(eta, null, 'nobody has left yet: nothing can be said');
+            }
+            await server.advance(4e3);
+            if (now >= STAY_MS - 4e3) {
+                const first = inside.shift();
+                assert.equal((await first.delete(`${event.queuePath}/${first.entryId}`)).status, 204);
+            }
+        }
+        const checked = [...guesses].filter(([api]) => let_in.has(api));
+        assert.ok(checked.length >= 8, `${checked.length} guesses`);
+        for (const [api, guess] of checked) {
+            const waited = let_in.get(api);
+            assert.ok(Math.abs(guess - waited) <= Math.max(12e3, 0.35 * (waited - 100e3)), `guessed ${guess}, let in at ${waited}`);
+        }
+    });
+});
+
+describe('auto', () => {
+    let server;
+    before(async () => (server = await Foyer.start({ args: ['--abuse=off'] })));
+    after(() => server.stop());
+
+    test('closes its doors when more people are there than it may have, and opens them again', async () => {
+        const event = await roomedSale(server, { auto_above: 4 }, { plan: PLAN, waiting_room: 'auto', onsale_at: iso((await server.now()) - 1000) });
+        const people = await makeManyUsers(server, 6);
+        const seats = (api, token) => api.call('GET', `/v1/events/${event.id}/seats`, undefined, token ? withToken(token) : {});
+        assert.equal((await people[0].get(event.queuePath)).json.state, 'off');
+        refusedAs(await people[0].post(event.queuePath), 409, 'conflict');
+        for (const api of people.slice(0, 4)) assert.equal((await seats(api)).status, 200);
+        for (const api of people.slice(0, 4)) assert.equal((await seats(api)).status, 200, 'who comes again is counted once');
+        assert.equal((await hold(people[0], event, null)).status, 201);
+        await seats(people[4]);
+        await until(async () => (await people[0].get(event.queuePath)).json.state === 'open', { what: 'the doors to close' });
+        refusedAs(await seats(people[0]), 403, 'waiting-room-required');
+        refusedAs(await hold(people[5], event, null), 403, 'waiting-room-required');
+        await join(people[5], event);
+        const { token } = await pollUntil(people[5], event, 'admitted');
+        assert.equal((await seats(people[5], token)).status, 200);
+        assert.equal((await hold(people[5], event, token, ['S1-R2-30'])).status, 201);
+        await server.advance(301e3);
+        await until(async () => (await people[0].get(event.queuePath)).json.state === 'off', { what: 'the doors to open again' });
+        assert.equal((await seats(people[0])).status, 200);
     });
 });
