@@ -22,6 +22,8 @@ static const struct {
     {"browse", scenario_browse, "event pages, search and availability while holds run"},
     {"purchases", scenario_purchases, "whole purchases at the sandbox bank"},
     {"expiry", scenario_expiry, "50,000 holds that end at once while new ones arrive"},
+    {"scalper", scenario_scalper,
+     "a bot of 50 sessions after 500 seats, against the defence and beside honest people"},
     {"idle", scenario_idle, "thousands of idle connections beside a steady mix"},
     {"ws-echo", scenario_ws_echo, "bare WebSockets: opening, idle memory, echo, fan-out"},
     {"demo", scenario_demo, "sells a whole stadium to thousands of simulated buyers"},

@@ -13,7 +13,8 @@ struct scenario_options {
     const char *data; /* demo, search: keep the data here, or NULL */
     int events;       /* search: 0: the scenario's own */
     int minutes;      /* slow-endpoint: how long it is ill; 0: the scenario's own */
-    /* slow-endpoint: the part to run, "15", "35", "half" or "half35"; NULL: all but the last. */
+    /* slow-endpoint: the part to run, "15", "35", "half" or "half35"; NULL: all but the last. scalper:
+     * the part to run, by its name; NULL: all. */
     const char *only;
 };
 
@@ -35,6 +36,7 @@ bool scenario_deliveries(const struct scenario_options *options, struct report *
 bool scenario_chat(const struct scenario_options *options, struct report *report);
 bool scenario_chat_crash(const struct scenario_options *options, struct report *report);
 bool scenario_peer(const struct scenario_options *options, struct report *report);
+bool scenario_scalper(const struct scenario_options *options, struct report *report);
 bool scenario_search(const struct scenario_options *options, struct report *report);
 
 #endif
