@@ -32,7 +32,12 @@
 #define CHURN_WAIT_MS               (60 * 1000LL)  /* doubled for each one more */
 #define CHURN_WAIT_MS_MAX           (15 * 60 * 1000LL)
 #define CHALLENGE_MS                (10 * 60 * 1000LL)
-#define CHALLENGE_NUMBER_MAX        100000 /* hashes that solving takes at most */
+#define CHALLENGE_NUMBER_MAX        100000             /* hashes that solving takes at most */
+#define WARM_BEFORE_MS              (15 * 60 * 1000LL) /* how long before its sale an event is in memory */
+#define WARM_AFTER_MS               (60 * 60 * 1000LL)
+#define WARM_INTERVAL_MS            1000
+#define WARM_PATIENCE_MS            60000 /* how long a node is not ready for want of one */
+#define WARM_EVENTS_MAX             64    /* the earliest sales */
 #define IDEMPOTENCY_MS              (24 * 60 * 60 * 1000LL)
 #define EXPIRY_CHUNK_MAX            64   /* holds freed in one write */
 #define EXPIRY_RETRY_MS             2000 /* after a write that failed for want of disk or memory */

@@ -26,6 +26,7 @@
 #include "tickets/tail.h"
 #include "tickets/ticket_key.h"
 #include "tickets/venue.h"
+#include "tickets/warm.h"
 
 static const struct route_table route_tables[] = {
 #define TABLE(name) {name, &name##_count},
@@ -151,6 +152,8 @@ enum err tickets_start(struct tickets *tickets, struct app *app, unsigned port)
         err = search_start(tickets->search, tickets);
     if (!err)
         err = mailer_start(tickets, &tickets->mailer);
+    if (!err)
+        err = warm_start(tickets, &tickets->warm);
     return err;
 }
 
@@ -173,6 +176,7 @@ void tickets_free(struct tickets *tickets)
     if (!tickets)
         return;
     metrics_forget(tickets);
+    warm_free(tickets->warm);
     live_free(tickets->live);
     tail_free(tickets->tail);
     search_free(tickets->search);

@@ -15,6 +15,7 @@ struct mailer;
 struct search;
 struct tail;
 struct queue_desk;
+struct warm;
 
 struct tickets {
     const struct config *config;
@@ -31,6 +32,7 @@ struct tickets {
     struct search *search;
     struct tail *tail;                /* NULL: no other node writes to this database */
     struct queue_desk *queue;         /* waiting rooms */
+    struct warm *warm;                /* what is kept for sales that are near */
     _Atomic bool has_stalled_cancels; /* see event_cancel.c */
     char base_url[CONFIG_TEXT_MAX];   /* public, without a slash at the end */
     uint8_t ticket_public_key[32], ticket_secret_key[64];
