@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo: sells a stadium out with simulated buyers, kills a server under people who chat, checks everything, then serves the pages until Ctrl-C.
+# The demo: sells a stadium out with simulated buyers, lets people wait for another event, kills a server under people who chat, checks everything, then serves the pages until Ctrl-C.
 # DEMO_EXIT=1: ends after the checks. DEMO_PORT: where the pages are served (8080). DEMO_DATA: a directory that is kept.
 # DEMO_STORE=postgres: on a PostgreSQL server of its own in that directory, which is installed when there is none.
 set -euo pipefail
@@ -43,6 +43,13 @@ if ! build/foyer-bench "${arguments[@]}"; then
     exit 1
 fi
 echo
+echo "demo: sixty people wait for an event that lets eight in at a time"
+if ! node bench/demo_onsale.mjs "$data"; then
+    echo
+    echo "demo: FAILED, see above"
+    exit 1
+fi
+echo
 echo "demo: six people with two devices each write to a group while the server is killed"
 if ! node bench/demo_chat.mjs "$data" || ! build/foyer audit --data "$data"; then
     echo
@@ -50,7 +57,7 @@ if ! node bench/demo_chat.mjs "$data" || ! build/foyer audit --data "$data"; the
     exit 1
 fi
 echo
-echo "demo: passed. The stadium is sold out, no seat twice, the bank's ledger reconciles, each message is on each device once, the audit is clean."
+echo "demo: passed. The stadium is sold out, no seat twice, nobody was let in before their turn, the bank's ledger reconciles, each message is on each device once, the audit is clean."
 if [ "${DEMO_EXIT:-0}" = 1 ]; then
     echo "      The pages: make demo serves them at http://127.0.0.1:$port/ (DEMO_PORT), or build/foyer serve on data of your own."
     exit 0
