@@ -165,10 +165,15 @@ static void work_admissions(struct queue_desk *queue, const struct queue_terms *
                             struct queue_room *room, int64_t now_ms)
 {
     struct queue_counts counts;
+    int64_t busy = 0;
     earn_credit(room, terms, now_ms);
     for (int i = 0; i < QUEUE_CHUNKS_MAX && room->admit_credit >= 1; i++) {
         queue_room_counts(room, &counts);
-        if (counts.waiting == 0 || counts.admitted >= terms->settings.admitted_max)
+        if (counts.waiting == 0)
+            return;
+        /* The job counts again; a full house is not worth one. */
+        if (queue_store_busy(queue->db, terms->event_id, now_ms, &busy) != ERR_OK ||
+            busy >= terms->settings.admitted_max)
             return;
         struct room_job job = {.queue = queue, .event_id = terms->event_id};
         job.most = (size_t)room->admit_credit;
