@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import fs from 'node:fs';
 import path from 'node:path';
 import { Foyer, tempDir } from '../lib/server.mjs';
-import { bought, makeEvent, makeUser, makeVenue, PASSWORD, plan, publish, seatStates, ticketsOf, unique } from '../lib/seed.mjs';
+import { bought, makeEvent, makeManyUsers, makeUser, makeVenue, PASSWORD, plan, publish, seatStates, ticketsOf, unique } from '../lib/seed.mjs';
 import { svgToPgm } from '../lib/paper.mjs';
 import { until } from '../lib/wait.mjs';
 import { sellEvent, shot, startBrowser, visitor, WIDTHS } from './lib.mjs';
@@ -137,6 +137,28 @@ for (const width of WIDTHS) {
         await until(async () => (await found.locator('[data-ticket="revoked"]').count()) === 3, { what: 'all tickets given back' });
         const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Bookings as CSV' }).click()]);
         assert.match(fs.readFileSync(await download.path(), 'utf8'), new RegExp(buyer.email));
+    });
+
+    test(`the waiting room is watched, and its cap raised, at ${width} px`, async (t) => {
+        const sale = await event({ waiting_room: 'on', queue: { admitted_max: 1 } });
+        const who = await desk(width);
+        t.after(() => who.close());
+        const { page } = who;
+        for (const person of await makeManyUsers(server, 3))
+            assert.equal((await person.post(`/v1/events/${sale.id}/queue`)).status, 201);
+        await manage(who, sale, 'room');
+        await page.locator('[data-room="open"]').waitFor();
+        await figure(who, 'admitted', /^1$/);
+        await figure(who, 'waiting', /^2$/);
+        await page.getByLabel('People admitted at once').fill('0');
+        await page.getByRole('button', { name: 'Change', exact: true }).click();
+        await page.locator('.has-error', { hasText: 'People admitted at once' }).locator('.field-error').waitFor();
+        await page.getByLabel('People admitted at once').fill('2');
+        await page.getByRole('button', { name: 'Change', exact: true }).click();
+        await figure(who, 'admitted', /^2$/);
+        await figure(who, 'waiting', /^1$/);
+        await figure(who, 'cap', /^2$/);
+        await shot(who, 'desk-a-room');
     });
 
     test(`settings are saved, and refused by field, at ${width} px`, async (t) => {

@@ -2,12 +2,14 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Problem } from "../api/client";
+import { getRoom } from "../api/endpoints";
 import { formatMoment } from "../lib/dates";
 import { Link } from "../lib/router";
 import { handledAsLogin } from "../lib/session";
+import type { Room } from "../queue/types";
 import { Failure, Notice, Spinner } from "../ui/basics";
 import { errorOf, number, TextField, useSubmit } from "../ui/forms";
-import { changeEvent, getRoom, type Room } from "./api";
+import { changeEvent } from "./api";
 import type { DeskProps } from "./EventManagePage";
 import { useEvery } from "./useEvery";
 
@@ -49,7 +51,9 @@ export function RoomDesk({ event, onChange }: DeskProps): JSX.Element {
       <RoomFigures room={room} event={event} />
       {room.state === "off" ? (
         <p>
-          <Link href={`/organizer/events/${event.id}/settings`}>Switch it on in the settings.</Link>
+          <Link href={`/organizer/events/${event.id}/settings`}>
+            A draft’s settings switch it on.
+          </Link>
         </p>
       ) : (
         <Valves event={event} onChange={onChange} />
@@ -108,7 +112,7 @@ function Valves({ event, onChange }: DeskProps): JSX.Element | null {
       .filter(([, value]) => value === null)
       .map(([name]) => ({ field: `queue.${name}`, message: "must be a number" }));
     if (fields.length > 0) return setErrors({ general: null, fields });
-    await changeEvent(event.id, { queue: { ...event.queue, ...queue } });
+    await changeEvent(event.id, { queue });
     setSaved(true);
     onChange();
   });

@@ -1,56 +1,55 @@
 // Taking seats off sale and putting them back: chosen on the map one by one, by a rectangle, by row or by section.
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { getSeatBits, getSeatmap } from "../api/endpoints";
-import { BLOCKED, decodeSeatBits, FREE } from "../lib/seatbits";
+import { getSeatmap } from "../api/endpoints";
+import type { SeatmapJson } from "../api/types";
+import { modelOf } from "../event/SeatPicker";
+import { useBoard, type LiveBoard } from "../event/useBoard";
+import { BLOCKED, FREE } from "../lib/seatbits";
 import { handledAsLogin } from "../lib/session";
 import type { MapController } from "../map/controller";
-import { buildModel, seatText, type SeatModel } from "../map/model";
+import { seatText, type SeatModel } from "../map/model";
 import { SeatMap } from "../map/SeatMap";
+import { useBoardPulse } from "../map/useBoardPulse";
 import { Failure, Notice, Spinner, useLoad } from "../ui/basics";
 import { changeMany, type BlockProgress } from "./blocks";
 import type { DeskProps } from "./EventManagePage";
 import { Rectangle } from "./Rectangle";
-import { useEvery } from "./useEvery";
 
-const STATES_MS = 4000;
 const NONE: ReadonlySet<number> = new Set();
+const PULSE_MS = 250;
 
-export function SeatsDesk({ event }: DeskProps): JSX.Element {
-  const map = useLoad(`map ${event.id}`, async () => {
-    const [seatmap, bits] = await Promise.all([getSeatmap(event.id), getSeatBits(event.id)]);
-    return { model: buildModel(seatmap), bits };
-  });
+export function SeatsDesk({ event, onChange }: DeskProps): JSX.Element {
+  const map = useLoad(`map ${event.id}`, () => getSeatmap(event.id));
   if (map.error) return <Failure error={map.error} onRetry={map.reload} />;
   if (!map.data) return <Spinner label="Loading the map" />;
-  if (map.data.model.count === 0)
+  if (!map.data.sections.some(({ rows }) => rows.length > 0))
     return <Notice kind="info">This event has areas only: there is no seat to block.</Notice>;
-  return <Blocks event={event} {...map.data} />;
-}
-
-function useStates(event: string, model: SeatModel, bits: Uint8Array) {
-  const states = useMemo(() => {
-    const first = new Uint8Array(model.count);
-    decodeSeatBits(bits, model.count, first);
-    return first;
-  }, [model]);
-  const [version, setVersion] = useState(0);
-  const refresh = async (): Promise<void> => {
-    const fresh = await getSeatBits(event);
-    if (decodeSeatBits(fresh, model.count, states)) setVersion((value) => value + 1);
+  const again = (): void => {
+    onChange();
+    map.reload();
   };
-  useEvery(event, STATES_MS, refresh);
-  return { states, version, refresh };
+  return <Live event={event} seatmap={map.data} onGone={again} />;
 }
 
-interface BlocksProps {
+interface LiveProps {
   event: DeskProps["event"];
-  model: SeatModel;
-  bits: Uint8Array;
+  seatmap: SeatmapJson;
+  onGone(): void;
 }
 
-function Blocks({ event, model, bits }: BlocksProps): JSX.Element {
-  const { states, version, refresh } = useStates(event.id, model, bits);
+function Live({ event, seatmap, onGone }: LiveProps): JSX.Element {
+  const model = useMemo(() => modelOf(event, seatmap), [event.id, seatmap]);
+  const live = useBoard(event.id, model, seatmap.version, async () => onGone());
+  if (live.isKnown) return <Blocks event={event} live={live} />;
+  if (live.error) return <Failure error={live.error} onRetry={live.refresh} />;
+  return <Spinner label="Loading the seats" />;
+}
+
+function Blocks({ event, live }: { event: DeskProps["event"]; live: LiveBoard }): JSX.Element {
+  const { board } = live;
+  const { model, states } = board;
+  useBoardPulse(board, PULSE_MS);
   const [selected, setSelected] = useState<ReadonlySet<number>>(NONE);
   const [isDrawing, setDrawing] = useState(false);
   const [said, setSaid] = useState("");
@@ -58,12 +57,16 @@ function Blocks({ event, model, bits }: BlocksProps): JSX.Element {
   const may = (seat: number): boolean => states[seat] === FREE || states[seat] === BLOCKED;
 
   /** A seat that somebody took is no longer chosen. */
-  useEffect(() => {
-    setSelected((old) => {
-      const kept = [...old].filter(may);
-      return kept.length === old.size ? old : new Set(kept);
-    });
-  }, [version]);
+  useEffect(
+    () =>
+      board.subscribe(() =>
+        setSelected((old) => {
+          const kept = [...old].filter(may);
+          return kept.length === old.size ? old : new Set(kept);
+        }),
+      ),
+    [board],
+  );
 
   const toggle = (seat: number): void => {
     if (!may(seat)) return setSaid(`${seatText(model, seat)} is held or booked.`);
@@ -90,11 +93,10 @@ function Blocks({ event, model, bits }: BlocksProps): JSX.Element {
       </p>
       <div class="desk-map">
         <SeatMap
-          model={model}
-          states={states}
-          statesVersion={version}
+          board={board}
           selected={selected}
           conflicts={NONE}
+          mine={NONE}
           only={-1}
           currency={event.currency}
           onToggle={toggle}
@@ -124,7 +126,7 @@ function Blocks({ event, model, bits }: BlocksProps): JSX.Element {
         selected={selected}
         onDone={async () => {
           setSelected(NONE);
-          await refresh();
+          await live.refresh();
         }}
       />
     </section>

@@ -44,14 +44,6 @@ export interface DeskBooking {
   tickets: DeskTicket[];
 }
 
-export interface Room {
-  state: "off" | "closed" | "pre" | "open" | "over";
-  opens_at: string | null;
-  sale_at: string | null;
-  waiting: number;
-  admitted: number;
-}
-
 /** What an event says of its sale; what a server does not know yet is not there. */
 export interface EventRules extends EventView {
   waiting_room?: "off" | "on" | "auto";
@@ -93,6 +85,3 @@ export const changeBlocks = (event: string, method: "POST" | "DELETE", seats: st
 
 export const changeEvent = (event: string, body: unknown) =>
   call<EventRules>("PATCH", `/v1/events/${id(event)}`, { body });
-
-export const getRoom = (event: string) =>
-  get<Room>(`/v1/events/${id(event)}/queue`, { fresh: true });
