@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "process.h"
 
 #define LOAD_EVENTS_MAX 512
 #define LOAD_BYTES_MAX  (16u << 20)
@@ -109,6 +110,17 @@ void load_retarget(struct load_conn *conn, unsigned port)
     conn->port = port;
 }
 
+void load_close(struct load_conn *conn)
+{
+    assert(conn->under_way == 0);
+    conn_close(conn);
+}
+
+bool load_is_open(const struct load_conn *conn)
+{
+    return conn->fd >= 0;
+}
+
 /* --- Timers and sources --- */
 
 static void timer_push(struct load_conn *conn, int64_t delay_ms, uint64_t kind)
@@ -182,6 +194,13 @@ static void conn_watch(struct load_conn *conn, int op)
 
 static bool conn_open(struct load_conn *conn)
 {
+    if (conn->source) {
+        conn->fd = process_connect(conn->source, conn->port);
+        conn->wants_write = true;
+        if (conn->fd >= 0)
+            conn_watch(conn, EPOLL_CTL_ADD);
+        return conn->fd >= 0;
+    }
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)conn->port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int one = 1;

@@ -27,6 +27,7 @@ struct load_conn {
     void *actor;
     void (*on_answer)(struct load_conn *conn, const struct load_answer *answer);
     void (*on_timer)(struct load_conn *conn);
+    uint32_t source; /* 0: the usual address; else one of its own, see process_connect */
     /* The engine's own. */
     int fd;
     unsigned port;
@@ -62,6 +63,9 @@ size_t load_conn_count(const struct load *load);
 void load_send(struct load_conn *conn, const struct load_request *request);
 /* Moves an idle connection to another port of 127.0.0.1. */
 void load_retarget(struct load_conn *conn, unsigned port);
+/* Nothing must be under way. The next request opens it anew. */
+void load_close(struct load_conn *conn);
+bool load_is_open(const struct load_conn *conn);
 /* on_timer after delay_ms. */
 void load_timer(struct load_conn *conn, int64_t delay_ms);
 void load_add_source(struct load *load, struct load_source *source);

@@ -1,9 +1,9 @@
 /*
- * peer: ours on SQLite, ours on PostgreSQL, and the textbook design (bench/peers: a Redis guard, a PostgreSQL
- * transaction a request, an outbox row) under the same load in one run: two-seat holds of spread seats as fast
- * as they are answered, at rates that the textbook carries, and with four of five requests on a few hot seats.
- * The load generator, the HTTP layer, the PostgreSQL server and what is durable are the same for all.
- * Needs BENCH_STORE; without Redis ours run alone.
+ * peer: ours on SQLite, ours on PostgreSQL, and the textbook design (bench/peers: a Redis guard, a
+ * PostgreSQL transaction a request, an outbox row) under the same load in one run: two-seat holds
+ * of spread seats as fast as they are answered, at rates that the textbook carries, and with four
+ * of five requests on a few hot seats. The load generator, the HTTP layer, the PostgreSQL server
+ * and what is durable are the same for all. Needs BENCH_STORE; without Redis ours run alone.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,10 +12,12 @@ struct peer_child {
 
 /* Both programs are there. */
 bool peer_child_is_there(void);
-/* Starts Redis, in the stage's directory, and writes the stage's sessions and events down for it. */
+/* Starts Redis, in the stage's directory, and writes the stage's sessions and events down for
+ * it. */
 ERR_MUST_USE enum err peer_child_start(struct peer_child *peer, const struct stage *stage);
-/* Starts foyer-textbook on the stage's PostgreSQL database with that many workers, which pipeline their
- * statements or not; its port is the stage's from now on. The one before is stopped. */
+/* Starts foyer-textbook on the stage's PostgreSQL database with that many workers, which
+ * pipeline their statements or not; its port is the stage's from now on. The one before is
+ * stopped. */
 ERR_MUST_USE enum err peer_child_serve(struct peer_child *peer, struct stage *stage,
                                        unsigned workers, bool is_plain);
 /* Stops both. False when the server did not end well. */

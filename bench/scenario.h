@@ -11,10 +11,11 @@ struct scenario_options {
     int rate;         /* arrivals a second; 0: the scenario's own */
     const char *plan; /* demo: seating plan to sell, or NULL */
     const char *data; /* demo, search: keep the data here, or NULL */
-    int events;       /* search: 0: the scenario's own */
-    int minutes;      /* slow-endpoint: how long it is ill; 0: the scenario's own */
+    int events;       /* search; onsale: seats; 0: the scenario's own */
+    int minutes;      /* slow-endpoint: how long it is ill; soak; 0: the scenario's own */
     /* slow-endpoint: the part to run, "15", "35", "half" or "half35"; NULL: all but the last. scalper:
-     * the part to run, by its name; NULL: all. */
+     * the part to run, by its name; NULL: all. onsale: "open", without the waiting room; "brief",
+     * without the last two parts. */
     const char *only;
 };
 
@@ -35,6 +36,8 @@ bool scenario_ingest(const struct scenario_options *options, struct report *repo
 bool scenario_deliveries(const struct scenario_options *options, struct report *report);
 bool scenario_chat(const struct scenario_options *options, struct report *report);
 bool scenario_chat_crash(const struct scenario_options *options, struct report *report);
+bool scenario_onsale(const struct scenario_options *options, struct report *report);
+bool scenario_soak(const struct scenario_options *options, struct report *report);
 bool scenario_peer(const struct scenario_options *options, struct report *report);
 bool scenario_scalper(const struct scenario_options *options, struct report *report);
 bool scenario_search(const struct scenario_options *options, struct report *report);

@@ -5,6 +5,7 @@
 # NAME@postgres is NAME on a PostgreSQL server that is made for it, with the floor there; PostgreSQL is installed when there is none.
 # failover makes its own servers, and needs the packages of tests/e2e.
 # slow-endpoint is shortened: without flags an endpoint is ill for ten minutes, twice, and the run takes half an hour.
+# onsale is P6 with fewer people: without flags 150,000 come. soak, which is not run by itself, takes an hour (--minutes).
 # peer compares holds with the textbook design on Redis and PostgreSQL; Redis is installed when it is not there, without it ours run alone.
 # chat is compared with Mosquitto, which is installed when it is not there; without it, it runs alone.
 # chat-crash@postgres takes 95,000 connections and four minutes; BENCH_FLAGS="--connections 20000" makes it smaller.
@@ -14,6 +15,7 @@ cd "$(dirname "$0")/.." || exit 2
 # A line for each: the name, then flags for it alone.
 scenarios="holds
 peer@postgres
+onsale --buyers 25000 --events 20000 --seconds 10
 steady
 refused
 availability

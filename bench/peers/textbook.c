@@ -1,13 +1,15 @@
 /*
- * The textbook way to sell seats, to compare with: a Redis guard in front, a PostgreSQL transaction a request,
- * an outbox row in it. The HTTP layer is ours (src/net: the same server, loops and router), so that what is
- * compared lies behind it. A pool of worker threads takes requests from a queue, each with connections of its
- * own. What a careful team keeps in memory is in memory: sessions, the events' names, the price.
+ * The textbook way to sell seats, to compare with: a Redis guard in front, a PostgreSQL
+ * transaction a request, an outbox row in it. The HTTP layer is ours (src/net: the same server,
+ * loops and router), so that what is compared lies behind it. A pool of worker threads takes
+ * requests from a queue, each with connections of its own. What a careful team keeps in memory is
+ * in memory: sessions, the events' names, the price.
  *
- * foyer-textbook --postgres URL --redis SOCKET --sessions FILE --events FILE [--workers N] [--plain]
+ * foyer-textbook --postgres URL --redis SOCKET --sessions FILE --events FILE [--workers N]
+ * [--plain]
  *
- * --sessions has a bearer token a line; who comes n-th is account n. --events has an event's id a line. Prints
- * "ready http://127.0.0.1:PORT". POST /v1/bookings takes and gives what ours does.
+ * --sessions has a bearer token a line; who comes n-th is account n. --events has an event's id a
+ * line. Prints "ready http://127.0.0.1:PORT". POST /v1/bookings takes and gives what ours does.
  */
 #include "textbook.h"
 
@@ -125,7 +127,8 @@ static bool is_plain(struct str text)
     return text.len > 0 && text.len <= 64;
 }
 
-/* Seats in one order for everybody: transactions that want the same ones wait, and never for each other. */
+/* Seats in one order for everybody: transactions that want the same ones wait, and never for
+ * each other. */
 static bool put_seat(struct hold *hold, struct str seat)
 {
     size_t at = hold->seat_count++;

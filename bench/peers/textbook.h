@@ -1,6 +1,6 @@
 /*
- * What the worker threads of the textbook baseline share; see textbook.c. A worker has one connection to
- * PostgreSQL and one to Redis, and blocks on them.
+ * What the worker threads of the textbook baseline share; see textbook.c. A worker has one
+ * connection to PostgreSQL and one to Redis, and blocks on them.
  */
 #ifndef PEERS_TEXTBOOK_H
 #define PEERS_TEXTBOOK_H

@@ -1,13 +1,14 @@
 /*
  * A hold in the textbook design:
  *
- *   Redis       SET guard:EVENT:SEAT OWNER NX GET EX 600, all seats in one round trip. Who finds another
- *               owner gives back what it has set, and refuses.
- *   PostgreSQL  BEGIN, the event's terms and the account's places, an earlier booking of this key: one round
- *               trip. The booking, its claims (their primary key judges), the outbox row, COMMIT: another one.
+ *   Redis       SET guard:EVENT:SEAT OWNER NX GET EX 600, all seats in one round trip. Who finds
+ *               another owner gives back what it has set, and refuses.
+ *   PostgreSQL  BEGIN, the event's terms and the account's places, an earlier booking of this key:
+ *               one round trip. The booking, its claims (their primary key judges), the outbox row,
+ *               COMMIT: another one.
  *
- * Statements are prepared, and each of the two trips is one of libpq's pipelines; plain, every statement is a
- * trip of its own, as most drivers send them.
+ * Statements are prepared, and each of the two trips is one of libpq's pipelines; plain, every
+ * statement is a trip of its own, as most drivers send them.
  */
 #include "textbook.h"
 
