@@ -29,6 +29,7 @@ static const struct {
     {"scalper", scenario_scalper,
      "a bot of 50 sessions after 500 seats, against the defence and beside honest people"},
     {"idle", scenario_idle, "thousands of idle connections beside a steady mix"},
+    {"live", scenario_live, "the live map: 10,000 listeners of one event while holds go on"},
     {"ws-echo", scenario_ws_echo, "bare WebSockets: opening, idle memory, echo, fan-out"},
     {"demo", scenario_demo, "sells a whole stadium to thousands of simulated buyers"},
     {"ingest", scenario_ingest, "webhooks: durable messages per second beside the bare writer"},

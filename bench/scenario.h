@@ -27,6 +27,7 @@ bool scenario_availability(const struct scenario_options *options, struct report
 bool scenario_browse(const struct scenario_options *options, struct report *report);
 bool scenario_purchases(const struct scenario_options *options, struct report *report);
 bool scenario_expiry(const struct scenario_options *options, struct report *report);
+bool scenario_live(const struct scenario_options *options, struct report *report);
 bool scenario_idle(const struct scenario_options *options, struct report *report);
 bool scenario_ws_echo(const struct scenario_options *options, struct report *report);
 bool scenario_demo(const struct scenario_options *options, struct report *report);

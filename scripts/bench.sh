@@ -23,6 +23,7 @@ browse
 purchases
 expiry
 idle
+live
 ingest
 deliveries
 replay-all

@@ -85,6 +85,25 @@ COUNTER(count_network_full, refused[LIVE_NETWORK_FULL])
 COUNTER(count_too_fast, refused[LIVE_TOO_FAST])
 #undef COUNTER
 
+/* Of the hub. */
+#define SOCKETS(name, field)                                                                       \
+    static int64_t name(void *ctx)                                                                 \
+    {                                                                                              \
+        const struct live *live = ctx;                                                             \
+        struct websocket_stats stats;                                                              \
+        websocket_stats(live->hub, &stats);                                                        \
+        return (int64_t)stats.field;                                                               \
+    }
+SOCKETS(count_bytes, bytes_out)
+SOCKETS(count_writes, writes)
+SOCKETS(closed_gone, closed[WEBSOCKET_END_GONE])
+SOCKETS(closed_full, closed[WEBSOCKET_END_FULL])
+SOCKETS(closed_slow, closed[WEBSOCKET_END_SLOW_READER])
+SOCKETS(closed_talking, closed[WEBSOCKET_END_PROTOCOL])
+SOCKETS(closed_by_service, closed[WEBSOCKET_END_SERVICE])
+SOCKETS(closed_stop, closed[WEBSOCKET_END_STOP])
+#undef SOCKETS
+
 static int64_t count_listeners(void *ctx)
 {
     struct live *live = ctx;
@@ -117,6 +136,14 @@ static void show(struct live *live)
         {"foyer_live_gone_total", NULL, "Live maps ended because there was another map or none.",
          count_gone},
         {"foyer_live_loads_total", NULL, "Events read again for their live maps.", count_loads},
+        {"foyer_live_bytes_total", NULL, "Bytes sent to listeners.", count_bytes},
+        {"foyer_live_writes_total", NULL, "System calls that sent them.", count_writes},
+        {"foyer_live_closed_total", "end=\"gone\"", "Listeners that left.", closed_gone},
+        {"foyer_live_closed_total", "end=\"full\"", "Listeners that left.", closed_full},
+        {"foyer_live_closed_total", "end=\"slow_reader\"", "Listeners that left.", closed_slow},
+        {"foyer_live_closed_total", "end=\"protocol\"", "Listeners that left.", closed_talking},
+        {"foyer_live_closed_total", "end=\"service\"", "Listeners that left.", closed_by_service},
+        {"foyer_live_closed_total", "end=\"stop\"", "Listeners that left.", closed_stop},
         {"foyer_live_refused_total", "why=\"full\"", "Listeners refused.", count_full},
         {"foyer_live_refused_total", "why=\"event_full\"", "Listeners refused.", count_event_full},
         {"foyer_live_refused_total", "why=\"network_full\"", "Listeners refused.",
