@@ -342,7 +342,7 @@ static bool note_checkout(const struct claim *claim)
         origin->pay_device = guard->device;
         is_news = true;
     }
-    if (guard->network != origin->network) {
+    if (guard->network && guard->network != origin->network) {
         origin->pay_network = guard->network;
         is_news = true;
     }
@@ -357,7 +357,8 @@ static bool note_checkout(const struct claim *claim)
 static bool network_may(const struct claim *claim, enum err *ret_err)
 {
     struct network_facts network;
-    if (claim->guard->network == claim->booking->origin.network)
+    bool is_known = claim->guard->network == claim->booking->origin.network;
+    if (is_known || !claim->guard->network)
         return true;
     *ret_err =
         abuse_store_network(claim->tx->db, claim->event->id, claim->guard->network, &network);
@@ -372,8 +373,12 @@ bool abuse_checkout(struct call *call, struct writer_tx *tx, const struct event 
     struct claim claim = {call, tx, event, guard, booking, guard->verdict};
     struct cluster cluster;
     *ret_err = ERR_OK;
-    if (!guard->is_counted || !booking->origin.network)
+    if (!booking->origin.network)
         return true;
+    if (!app_config(call->app)->abuse) {
+        *ret_err = abuse_forget(tx, booking);
+        return *ret_err == ERR_OK;
+    }
     cluster_begin(&cluster, false);
     cluster_skip_booking(&cluster, booking->id);
     cluster_add_account(&cluster, booking->account_id);
@@ -391,6 +396,27 @@ bool abuse_checkout(struct call *call, struct writer_tx *tx, const struct event 
 }
 
 /* --- The money --- */
+
+enum err abuse_forget(struct writer_tx *tx, struct booking *booking)
+{
+    if (!booking->origin.network)
+        return ERR_OK;
+    booking->origin = (struct booking_origin){.solution = booking->origin.solution};
+    return abuse_store_save(tx->db, booking);
+}
+
+/* Whether the places would be too many for this network, whoever has solved what. */
+static enum err network_is_over(struct writer_tx *tx, const struct event *event,
+                                const struct booking *booking, uint64_t network, bool *ret_is_over)
+{
+    struct network_facts facts;
+    if (!network)
+        return ERR_OK;
+    enum err err = abuse_store_network(tx->db, event->id, network, &facts);
+    if (!err && facts.places + booking->places > event->abuse.per_network * NETWORK_SOLVED_FACTOR)
+        *ret_is_over = true;
+    return err;
+}
 
 enum err abuse_card(struct tickets *tickets, struct writer_tx *tx, struct str provider,
                     struct str card, struct booking *booking, bool *ret_is_over)
@@ -428,5 +454,9 @@ enum err abuse_is_over(struct writer_tx *tx, const struct event *event,
     *ret_is_over =
         !err && (cluster.is_too_large || cluster.places + booking->places > cluster_cap(event) ||
                  places + booking->places > event->per_account);
+    if (!err)
+        err = network_is_over(tx, event, booking, booking->origin.network, ret_is_over);
+    if (!err && booking->origin.pay_network)
+        err = network_is_over(tx, event, booking, booking->origin.pay_network, ret_is_over);
     return err;
 }

@@ -52,11 +52,14 @@ void abuse_mark(const struct abuse_guard *guard, struct booking *booking);
  * where the checkout comes from. False: a refusal was answered, or *ret_err is set. */
 bool abuse_checkout(struct call *call, struct writer_tx *tx, const struct event *event,
                     const struct abuse_guard *guard, struct booking *booking, enum err *ret_err);
+/* The defence is off, and the booking goes on without being counted: then it counts for nobody from now
+ * on, as those that are made meanwhile. */
+ERR_MUST_USE enum err abuse_forget(struct writer_tx *tx, struct booking *booking);
 /* Money for the booking came from this card, as the provider calls it: notes it, and says whether the
  * card has bought its share of the event without this. */
 ERR_MUST_USE enum err abuse_card(struct tickets *tickets, struct writer_tx *tx, struct str provider,
                                  struct str card, struct booking *booking, bool *ret_is_over);
-/* Whether account or cluster have what they may have without this booking, whose hold has ended. */
+/* Whether account, cluster or network have what they may have without this booking, whose hold has ended. */
 ERR_MUST_USE enum err abuse_is_over(struct writer_tx *tx, const struct event *event,
                                     const struct booking *booking, bool *ret_is_over);
 

@@ -229,13 +229,14 @@ enum err abuse_store_is_used(struct db *db, uint64_t event_id, uint64_t solution
     return err;
 }
 
-SQL(SQL_SAVE, "UPDATE booking SET solution = $3, pay_device = $4, pay_network = $5, card = $6 "
-              "WHERE event_id = $1 AND id = $2");
+SQL(SQL_SAVE, "UPDATE booking SET solution = $3, pay_device = $4, pay_network = $5, card = $6, "
+              "device = $7, network = $8 WHERE event_id = $1 AND id = $2");
 
 enum err abuse_store_save(struct db *db, const struct booking *booking)
 {
-    const uint64_t numbers[] = {booking->origin.solution, booking->origin.pay_device,
-                                booking->origin.pay_network, booking->origin.card};
+    const struct booking_origin *origin = &booking->origin;
+    const uint64_t numbers[] = {origin->solution, origin->pay_device, origin->pay_network,
+                                origin->card,     origin->device,     origin->network};
     struct db_stmt *stmt = key_stmt(db, &SQL_SAVE, booking->event_id, booking->id);
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         if (numbers[i])

@@ -65,7 +65,7 @@ ERR_MUST_USE enum err abuse_store_card(struct db *db, const struct booking *book
 /* A hold has used this solution before. */
 ERR_MUST_USE enum err abuse_store_is_used(struct db *db, uint64_t event_id, uint64_t solution,
                                           bool *ret_is_used);
-/* Writes solution, pay_device, pay_network and card of the booking's origin. */
+/* Writes the booking's origin. */
 ERR_MUST_USE enum err abuse_store_save(struct db *db, const struct booking *booking);
 
 #endif

@@ -57,7 +57,13 @@
     "AS TEXT) OR l.data ->> 'waiting_room' IS DISTINCT FROM e.waiting_room OR l.data ->> "         \
     "'late_payment' IS DISTINCT FROM CASE e.late_payment WHEN 0 THEN 'reclaim' WHEN 1 THEN "       \
     "'refund' END OR l.data ->> 'refund_until_s' IS DISTINCT FROM CAST(e.refund_until_s AS "       \
-    "TEXT)" TIME("starts_at") TIME("onsale_at") " LIMIT $1"
+    "TEXT) OR (l.data -> 'abuse' IS NOT NULL AND (l.data -> 'abuse' ->> 'per_device' IS DISTINCT " \
+    "FROM CAST(e.per_device AS TEXT) OR l.data -> 'abuse' ->> 'per_card' IS DISTINCT FROM "        \
+    "CAST(e.per_card AS TEXT) OR l.data -> 'abuse' ->> 'per_network' IS DISTINCT FROM "            \
+    "CAST(e.per_network AS TEXT) OR l.data -> 'abuse' ->> 'open_holds' IS DISTINCT FROM "          \
+    "CAST(e.open_holds AS TEXT) OR l.data -> 'abuse' ->> 'challenge' IS DISTINCT FROM CASE "       \
+    "e.challenge WHEN 0 THEN 'off' WHEN 1 THEN 'auto' WHEN 2 THEN 'on' END))" TIME("starts_at")    \
+        TIME("onsale_at") " LIMIT $1"
 
 #define CAPTURE_BY_JOURNAL(is_row_before)                                                          \
     ", fact (event, id, amount, currency, at_ms, n) AS (SELECT event, payment, amount, data ->> "  \

@@ -142,6 +142,7 @@ const struct audit_table audit_tables[AUDIT_TABLES] = {
     {checks, sizeof(checks) / sizeof(checks[0])},
     {audit_row_checks, AUDIT_ROW_CHECKS},
     {audit_journal_checks, AUDIT_JOURNAL_CHECKS},
+    {audit_abuse_checks, AUDIT_ABUSE_CHECKS},
     {audit_queue_checks, AUDIT_QUEUE_CHECKS},
 };
 

@@ -12,7 +12,10 @@ extern struct audit_check audit_queue_checks[AUDIT_QUEUE_CHECKS];
 extern struct audit_check audit_row_checks[AUDIT_ROW_CHECKS];
 extern struct audit_check audit_journal_checks[AUDIT_JOURNAL_CHECKS];
 
-#define AUDIT_TABLES 4
+#define AUDIT_ABUSE_CHECKS 5
+extern struct audit_check audit_abuse_checks[AUDIT_ABUSE_CHECKS];
+
+#define AUDIT_TABLES 5
 struct audit_table {
     struct audit_check *checks;
     size_t count;

@@ -215,8 +215,9 @@ static enum err settle_late(struct tickets *tickets, struct writer_tx *tx,
     struct event event;
     bool is_over = false;
     enum err err = event_load(tx->db, booking->event_id, tx->arena, &event);
-    if (!err && tickets->config->abuse)
-        err = abuse_is_over(tx, &event, booking, &is_over);
+    if (!err)
+        err = tickets->config->abuse ? abuse_is_over(tx, &event, booking, &is_over)
+                                     : abuse_forget(tx, booking);
     if (err)
         return err;
     if (event.late_payment == LATE_PAYMENT_RECLAIM && !is_over)

@@ -75,6 +75,26 @@ INSERT INTO finding SELECT 'hold-length', 'booking ' || b.id || ' of ' || b.even
 INSERT INTO finding SELECT 'too-many-places', 'booking ' || b.id || ' of ' || b.event_id || ' has ' || b.places || ' places'
     FROM main.booking b JOIN main.event e ON e.id = b.event_id WHERE b.places > min(6, e.per_booking) OR b.places < 1;
 
+-- ---- Caps against bots: nobody has more than the event's highest cap let them have. A booking without a network was not counted. ----
+INSERT INTO finding SELECT 'given-back', 'booking ' || b.id || ' of ' || b.event_id || ' counts ' || b.given_back || ' as given back'
+    FROM main.booking b WHERE b.given_back <> (SELECT count(*) FROM main.ticket t INDEXED BY ticket_by_booking WHERE t.event_id = b.event_id AND t.booking_id = b.id AND t.state = 1);
+CREATE TEMP TABLE cap AS
+    SELECT e.id AS event, e.per_account AS account,
+        max(e.per_device, e.per_card, coalesce((SELECT max(max(data ->> '$.abuse.per_device', data ->> '$.abuse.per_card')) FROM told WHERE event = e.id AND type LIKE 'event.%'), 0)) AS device,
+        max(e.per_card, coalesce((SELECT max(data ->> '$.abuse.per_card') FROM told WHERE event = e.id AND type LIKE 'event.%'), 0)) AS card,
+        4 * max(e.per_network, coalesce((SELECT max(data ->> '$.abuse.per_network') FROM told WHERE event = e.id AND type LIKE 'event.%'), 0)) AS network
+    FROM main.event e;
+CREATE TEMP TABLE counted AS
+    SELECT 'account' AS kind, event_id AS event, id, account_id AS name, places - given_back AS places FROM main.booking WHERE network NOTNULL AND +state BETWEEN 1 AND 3
+    UNION SELECT 'device', event_id, id, device, places - given_back FROM main.booking WHERE network NOTNULL AND device NOTNULL AND +state BETWEEN 2 AND 3
+    UNION SELECT 'device', event_id, id, pay_device, places - given_back FROM main.booking WHERE network NOTNULL AND pay_device NOTNULL AND +state BETWEEN 2 AND 3
+    UNION SELECT 'network', event_id, id, network, places - given_back FROM main.booking WHERE network NOTNULL AND +state BETWEEN 1 AND 3
+    UNION SELECT 'network', event_id, id, pay_network, places - given_back FROM main.booking WHERE network NOTNULL AND pay_network NOTNULL AND +state BETWEEN 1 AND 3
+    UNION SELECT 'card', event_id, id, card, places - given_back FROM main.booking WHERE card NOTNULL AND +state = 3;
+INSERT INTO finding SELECT 'cap-of-' || n.kind, n.kind || ' ' || n.name || ' has ' || sum(n.places) || ' places of ' || n.event
+    FROM counted n JOIN cap c ON c.event = n.event GROUP BY n.kind, n.event, n.name
+    HAVING sum(n.places) > CASE n.kind WHEN 'account' THEN c.account WHEN 'device' THEN c.device WHEN 'card' THEN c.card ELSE c.network END;
+
 -- ---- Prices: a place costs what its category cost ----
 CREATE TEMP TABLE place AS
     SELECT b.event_id AS event, b.id AS booking, s.value ->> '$[0]' AS seat, NULL AS area, 1 AS quantity, s.value ->> '$[1]' AS price
@@ -270,6 +290,8 @@ INSERT INTO finding SELECT 'event-by-journal', 'event ' || e.id || ' is not what
     WHERE (e.name, e.description, e.category, e.currency, e.hold_ttl_s, e.per_booking, e.per_account, e.waiting_room, e.refund_until_s) IS NOT
         (t.data ->> '$.name', t.data ->> '$.description', t.data ->> '$.category', t.data ->> '$.currency', t.data ->> '$.hold_ttl_s', t.data ->> '$.limits.per_booking',
          t.data ->> '$.limits.per_account', t.data ->> '$.waiting_room', t.data ->> '$.refund_until_s')
+    OR t.data ->> '$.abuse' IS NOT NULL AND (e.per_device, e.per_card, e.per_network, e.open_holds, (SELECT value FROM json_each('["off","auto","on"]') WHERE key = e.challenge)) IS NOT
+        (t.data ->> '$.abuse.per_device', t.data ->> '$.abuse.per_card', t.data ->> '$.abuse.per_network', t.data ->> '$.abuse.open_holds', t.data ->> '$.abuse.challenge')
     OR (SELECT value FROM json_each('["draft","published","cancelled"]') WHERE key = e.status) IS NOT t.data ->> '$.status'
     OR (SELECT value FROM json_each('["reclaim","refund"]') WHERE key = e.late_payment) IS NOT t.data ->> '$.late_payment'
     OR strftime('%Y-%m-%dT%H:%M:%S', e.starts_at / 1000, 'unixepoch') || printf('.%03dZ', e.starts_at % 1000) IS NOT t.data ->> '$.starts_at'
