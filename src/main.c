@@ -34,6 +34,7 @@
 #include "tickets/bridge.h"
 #include "tickets/bridge_types.h"
 #include "tickets/live.h"
+#include "tickets/rehearse.h"
 #include "tickets/search.h"
 #include "tickets/tickets.h"
 #include "tickets/venue_generate.h"
@@ -396,6 +397,8 @@ static const struct {
     {"verify-queue",
      "--url URL --event evt_...: check the draw of a waiting room [--entry que_...]",
      verify_queue_main},
+    {"rehearse", "--event evt_…: play an event's sale through beside the real one",
+     command_rehearse},
     {"sandbox", "run the sandbox bank on its own", sandbox_main},
     {"thumbnail", "make an image from standard input small; the server's own use", thumbnail_main},
     {"version", "print the version", command_version},
