@@ -139,10 +139,8 @@ static struct audit_check checks[] = {
 };
 
 const struct audit_table audit_tables[AUDIT_TABLES] = {
-    {checks, sizeof(checks) / sizeof(checks[0])},
-    {audit_row_checks, AUDIT_ROW_CHECKS},
-    {audit_journal_checks, AUDIT_JOURNAL_CHECKS},
-    {audit_abuse_checks, AUDIT_ABUSE_CHECKS},
+    {checks, sizeof(checks) / sizeof(checks[0])}, {audit_row_checks, AUDIT_ROW_CHECKS},
+    {audit_journal_checks, AUDIT_JOURNAL_CHECKS}, {audit_abuse_checks, AUDIT_ABUSE_CHECKS},
     {audit_queue_checks, AUDIT_QUEUE_CHECKS},
 };
 
