@@ -114,8 +114,10 @@ enum err live_floor(const struct live_floor *floor, struct live_crowd_part *ret_
                             .listener = process_listen(&port),
                             .fds = calloc(floor->listeners, sizeof(int))};
     struct live_crowd_board *board = process_share(sizeof(*board));
-    if (server.listener < 0 || !server.fds || !board || pipe(go) || pipe(done))
+    if (server.listener < 0 || !server.fds || !board || pipe(go) || pipe(done)) {
+        free(server.fds);
         return ERR_IO;
+    }
     pid_t pid = fork();
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);

@@ -220,7 +220,7 @@ static void make_plan(struct onsale_plan *plan, const struct scenario_options *o
     if ((size_t)plan->cap > plan->people / 3)
         plan->cap = (int)(plan->people / 3);
     plan->sales_per_s = SALES_PER_S < plan->rate / 10 ? SALES_PER_S : plan->rate / 10;
-    plan->admit_per_minute = (int)(60 * (plan->cap / 10 + plan->sales_per_s));
+    plan->admit_per_minute = (int)(60 * (0.1 * plan->cap + plan->sales_per_s));
     plan->early = plan->seats < EARLY_MAX ? plan->seats : EARLY_MAX;
     plan->hold_ttl_s = HOLD_TTL_S;
     plan->join_s = (int)(plan->people / 2500) + 1;

@@ -395,6 +395,7 @@ bool scenario_peer(const struct scenario_options *options, struct report *report
     char *kept = server && server[0] ? strdup(server) : NULL;
     if (!peer || !kept) {
         fprintf(stderr, "peer: BENCH_STORE must name a PostgreSQL server\n");
+        free(kept);
         free(peer);
         return false;
     }

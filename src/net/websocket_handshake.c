@@ -205,6 +205,7 @@ static struct str accept_text(struct arena *arena, struct str key)
 {
     uint8_t digest[SHA_DIGEST_LENGTH];
     char text[KEY_TEXT_SIZE + sizeof(ACCEPT_GUID)];
+    assert(key.len == KEY_TEXT_SIZE); /* checked before */
     memcpy(text, key.data, KEY_TEXT_SIZE);
     memcpy(text + KEY_TEXT_SIZE, ACCEPT_GUID, sizeof(ACCEPT_GUID));
     (void)SHA1((const unsigned char *)text, KEY_TEXT_SIZE + sizeof(ACCEPT_GUID) - 1, digest);
