@@ -22,6 +22,7 @@ static const struct {
      "a sale that goes on for an hour: latency, memory, log and descriptors"},
     {"steady", scenario_steady, "latency of holds at a steady rate"},
     {"refused", scenario_refused, "refused holds on taken seats beside a bare HTTP server"},
+    {"best", scenario_best, "best available seats of 50,000, beside one pass over them"},
     {"availability", scenario_availability, "availability and seat states beside the same"},
     {"browse", scenario_browse, "event pages, search and availability while holds run"},
     {"purchases", scenario_purchases, "whole purchases at the sandbox bank"},

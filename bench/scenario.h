@@ -41,6 +41,7 @@ bool scenario_onsale(const struct scenario_options *options, struct report *repo
 bool scenario_soak(const struct scenario_options *options, struct report *report);
 bool scenario_peer(const struct scenario_options *options, struct report *report);
 bool scenario_scalper(const struct scenario_options *options, struct report *report);
+bool scenario_best(const struct scenario_options *options, struct report *report);
 bool scenario_search(const struct scenario_options *options, struct report *report);
 
 #endif
