@@ -45,6 +45,7 @@ export function smallPlan() {
     return { name: 'Lantern Hall', size: { width: 1200, height: 800 }, categories, zones };
 }
 
+/** `more`: other fields of the event. */
 export async function sellEvent(server, { name = 'Lanterns at Midnight', onsaleInMs = -HOUR, ...more } = {}) {
     const venue = { name: 'Lantern Hall', city: 'Lisbon', country: 'PT', lat: 38.72, lon: -9.14 };
     const prices = { Front: 8950, Back: 4500, Standing: 2500 };
@@ -107,9 +108,8 @@ export async function openEvent({ page }, event) {
     await page.locator('canvas[data-view]').waitFor();
 }
 
-/** Clicks (or taps) a seat on the canvas. Where it is, the list beside the map says. */
-export async function clickSeat(who, section, row, number) {
-    const { page, isPhone } = who;
+/** The button of a seat in the list beside the map. */
+export async function findSeat({ page }, section, row, number) {
     const list = page.locator('details.seat-list');
     if (!(await list.evaluate((element) => element.open))) await list.locator('summary').click();
     const choose = async (label, name) => {
@@ -120,15 +120,29 @@ export async function clickSeat(who, section, row, number) {
     };
     await choose('Section', section);
     await choose('Row', `Row ${row}`);
-    const button = list.locator('button.seat-button').filter({ hasText: new RegExp(`^${number}$`) });
+    return list.locator('button.seat-button').filter({ hasText: new RegExp(`^${number}$`) });
+}
+
+/** Where a seat is drawn on the canvas, in pixels of it. The list says where it is in the plan. */
+export async function seatOnCanvas(who, section, row, number) {
+    const { page } = who;
+    const button = await findSeat(who, section, row, number);
     const seat = await button.evaluate(({ dataset }) => ({ x: Number(dataset.x), y: Number(dataset.y) }));
     const canvas = page.locator('canvas.map-canvas');
     await page.locator('canvas.map-canvas[data-moving="false"]').waitFor();
-    await canvas.evaluate((element) => element.scrollIntoView({ block: 'start' }));
     const [scale, offsetX, offsetY] = (await canvas.getAttribute('data-view')).split(' ').map(Number);
+    return { x: seat.x * scale + offsetX, y: seat.y * scale + offsetY };
+}
+
+/** Clicks (or taps) a seat on the canvas. */
+export async function clickSeat(who, section, row, number) {
+    const { page, isPhone } = who;
+    const seat = await seatOnCanvas(who, section, row, number);
+    const canvas = page.locator('canvas.map-canvas');
+    await canvas.evaluate((element) => element.scrollIntoView({ block: 'start' }));
     const box = await canvas.boundingBox();
-    const x = box.x + seat.x * scale + offsetX;
-    const y = box.y + seat.y * scale + offsetY;
+    const x = box.x + seat.x;
+    const y = box.y + seat.y;
     if (isPhone) await page.touchscreen.tap(x, y);
     else await page.mouse.click(x, y);
 }

@@ -157,8 +157,8 @@ export function noGroupText(count: number, largest: number): string {
   if (largest === 0) return "There are no such seats left.";
   if (count === 1) return "There is no such seat left.";
   return largest === 1
-    ? `There are no ${count} seats together any more, only single ones.`
-    : `There are no ${count} seats together any more. The largest group has ${largest}.`;
+    ? `${count} seats together can’t be had any more, only single ones.`
+    : `${count} seats together can’t be had any more; ${largest} can.`;
 }
 
 interface ChoiceProps {

@@ -86,7 +86,9 @@ interface SaleProps extends DetailsProps {
 }
 
 function Sale({ event, queue, onQueue, onFree, onReload }: SaleProps): JSX.Element {
-  const opensInMs = useOpening(event);
+  const opening = useOpening(event);
+  // Whom the waiting room lets in, for them the sale is open, whatever the clock here says.
+  const opensInMs = queue?.phase === "admitted" ? 0 : opening;
   const generation = useGeneration(event);
   if (queue && !queue.view.room && !queue.view.entry) {
     if (queue.view.error)

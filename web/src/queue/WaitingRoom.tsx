@@ -52,7 +52,7 @@ function Body({ event, queue }: WaitingRoomProps): JSX.Element {
   switch (phase) {
     case "closed":
       return (
-        <Head title="The waiting room opens in" until={room?.opens_at ?? null} queue={queue}>
+        <Head title="The waiting room opens in" until={room?.opens_at ?? null}>
           <p>
             Come in any time before the sale, which begins {momentOf(room, event)}. Being early gives
             no advantage: everybody who is in the room then gets a place by lot.
@@ -127,7 +127,7 @@ function Door({ room, event, queue }: WaitingRoomProps & { room: Room | null }):
 
 function Pre({ entry, queue }: { entry: QueueEntry; queue: Queue }): JSX.Element {
   return (
-    <Head title="You’re in. The sale opens in" until={entry.sale_at} queue={queue}>
+    <Head title="You’re in. The sale opens in" until={entry.sale_at}>
       <p>
         Then everybody here gets a place by lot. You may close this page and come back: your place
         belongs to your account.
@@ -182,20 +182,13 @@ function usePeak(ahead: number | null): number {
 interface HeadProps {
   title: string;
   until: string | null;
-  queue: Queue;
   children: ComponentChildren;
 }
 
-/** A heading with a clock that runs down, and asks when it is at its end. */
-function Head({ title, until, queue, children }: HeadProps): JSX.Element {
+/** A heading with a clock that runs down. What comes then is asked for as the server says, lest all ask at once. */
+function Head({ title, until, children }: HeadProps): JSX.Element {
   const left = useRemaining(until);
   const isOver = until !== null && left === 0;
-  useEffect(() => {
-    if (!isOver) return;
-    void queue.refresh();
-    const timer = setInterval(() => void queue.refresh(), 2000);
-    return () => clearInterval(timer);
-  }, [isOver]);
   return (
     <>
       <h2>{isOver ? "One moment…" : title}</h2>

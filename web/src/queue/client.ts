@@ -25,6 +25,7 @@ export interface RoomView {
 
 export const POLL_MIN_MS = 500;
 export const POLL_MAX_MS = 60_000;
+export const SPREAD_MS = 3000;
 const ROOM_POLL_MS = 10_000;
 const FAILING_MS = 3000;
 const FAILING_MAX_MS = 30_000;
@@ -34,28 +35,20 @@ type Timer = ReturnType<typeof setTimeout>;
 const clamp = (ms: number): number => Math.min(POLL_MAX_MS, Math.max(POLL_MIN_MS, ms));
 
 /** Milliseconds until the room should be asked for again by somebody without a place; null: never. */
-export function roomPollMs(room: Room, nowMs: number): number | null {
+export function roomPollMs(room: Room, nowMs: number, random: number): number | null {
   switch (room.state) {
     case "over":
       return null;
     case "closed": {
+      // Many look at the same clock: they come over some seconds.
       const opensInMs = Date.parse(room.opens_at ?? "") - nowMs;
-      return Number.isNaN(opensInMs) ? POLL_MAX_MS : clamp(opensInMs + 300);
+      return Number.isNaN(opensInMs) ? POLL_MAX_MS : clamp(opensInMs) + random * SPREAD_MS;
     }
     case "off":
       return POLL_MAX_MS;
     default:
       return ROOM_POLL_MS;
   }
-}
-
-/** The same for somebody in the room: as the server says, but not past the moment at which the sale opens. */
-export function entryPollMs(entry: QueueEntry, nowMs: number): number | null {
-  if (!isEntryOpen(entry)) return null;
-  const saidMs = clamp(entry.poll_after_ms);
-  const saleInMs = Date.parse(entry.sale_at) - nowMs;
-  if (entry.state !== "pre" || !(saleInMs > 0)) return saidMs;
-  return clamp(Math.min(saidMs, saleInMs + 500));
 }
 
 export class RoomClient {
@@ -157,7 +150,7 @@ export class RoomClient {
       this.take(fresh);
       this.show({ error: null });
       // How it ended stays to be read; the room says whether one may come again.
-      return isEntryOpen(fresh) ? entryPollMs(fresh, this.now()) : this.askRoom(signal);
+      return isEntryOpen(fresh) ? clamp(fresh.poll_after_ms) : this.askRoom(signal);
     } catch (error) {
       // Another account, or a place that is no longer known: the room says what there is.
       if (!(error instanceof Problem && error.status === 404)) throw error;
@@ -174,8 +167,8 @@ export class RoomClient {
     this.show({ room, isOffline: false, error: null });
     if (room.entry && (isEntryOpen(room.entry) || !ended)) this.take(room.entry);
     return isEntryOpen(room.entry)
-      ? entryPollMs(room.entry, this.now())
-      : roomPollMs(room, this.now());
+      ? clamp(room.entry.poll_after_ms)
+      : roomPollMs(room, this.now(), this.random());
   }
 
   private fail(error: unknown): number | null {
