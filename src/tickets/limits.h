@@ -138,6 +138,7 @@
 #define QUEUE_TICK_MS         200     /* how often rooms are looked after */
 #define QUEUE_CHUNK_MAX       256     /* rows of one write */
 #define QUEUE_CHUNKS_MAX      64      /* writes of one room in one look */
+#define QUEUE_PLACE_CHUNKS    8       /* the same of places: the first ones are let in meanwhile */
 #define QUEUE_FOLLOW_ROWS     2000    /* of the log in one read */
 #define QUEUE_STALE_MS        2000    /* memory that is older accepts no token */
 #define QUEUE_TOKEN_MS        60000   /* how long a token is good */

@@ -84,6 +84,18 @@ static enum err place_apply(struct writer_job *base, struct writer_tx *tx)
     return waiting_place(job->queue->tickets, tx, &terms, order->ids + placed, job->count);
 }
 
+/* The order follows from what is public by now: everybody may be told of their place before all rows
+ * have theirs. Whoever is admitted has one, because that is asked of rows. */
+static void show_places(struct queue_desk *queue, const struct queue_terms *terms)
+{
+    const struct queue_order *order = &queue->order;
+    struct queue_room *room = queue_rooms_get(queue->rooms, terms->event_id);
+    for (size_t i = 0; room && i < order->count; i += QUEUE_CHUNK_MAX) {
+        size_t count = order->count - i < QUEUE_CHUNK_MAX ? order->count - i : QUEUE_CHUNK_MAX;
+        queue_room_place(room, (int64_t)i + 1, order->ids + i, count, clock_now_ms());
+    }
+}
+
 /* True: there are more places to write. */
 static bool work_places(struct queue_desk *queue, const struct queue_terms *terms)
 {
@@ -95,12 +107,14 @@ static bool work_places(struct queue_desk *queue, const struct queue_terms *term
         queue_order_release(&queue->order);
         return false;
     }
+    if (!is_known && terms->is_revealed)
+        show_places(queue, terms);
     if (!terms->is_revealed) { /* the order follows from the seed: read again then */
         enum err err = run(&job, reveal_apply);
         queue_order_release(&queue->order);
         return err == ERR_OK;
     }
-    for (int i = 0; i < QUEUE_CHUNKS_MAX; i++) {
+    for (int i = 0; i < QUEUE_PLACE_CHUNKS; i++) {
         if (run(&job, place_apply) != ERR_OK || job.count < QUEUE_CHUNK_MAX) {
             queue_order_release(&queue->order);
             return false;
