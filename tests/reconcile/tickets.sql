@@ -77,7 +77,7 @@ INSERT INTO finding SELECT 'too-many-places', 'booking ' || b.id || ' of ' || b.
 
 -- ---- Caps against bots: nobody has more than the event's highest cap let them have. A booking without a network was not counted. ----
 INSERT INTO finding SELECT 'given-back', 'booking ' || b.id || ' of ' || b.event_id || ' counts ' || b.given_back || ' as given back'
-    FROM main.booking b WHERE b.given_back <> (SELECT count(*) FROM main.ticket t INDEXED BY ticket_by_booking WHERE t.event_id = b.event_id AND t.booking_id = b.id AND t.state = 1);
+    FROM main.booking b WHERE b.given_back <> (SELECT count(*) FROM temp.ticket t WHERE t.event_id = b.event_id AND t.booking_id = b.id AND t.state = 1);
 CREATE TEMP TABLE cap AS
     SELECT e.id AS event, e.per_account AS account,
         max(e.per_device, e.per_card, coalesce((SELECT max(max(data ->> '$.abuse.per_device', data ->> '$.abuse.per_card')) FROM told WHERE event = e.id AND type LIKE 'event.%'), 0)) AS device,
