@@ -1,0 +1,318 @@
+/*
+ * Races about admissions, forced in every order, in one group and in two (race.h).
+ *
+ *   race                                  test                              control: the guard, and what is found without it
+ *   ------------------------------------  --------------------------------  ------------------------------------------------
+ *   two stewards for the last place       stewards_meet                     the count: queue-cap (an_admission_that_counts_nobody)
+ *   lapse / hold                          a_lapse_meets_a_hold              holds: queue-holds, booking-admission
+ *                                                                             (a_lapse_that_is_blind_to_the_hold)
+ *   leaving / hold                        leaving_meets_a_hold              "
+ *   one account joins twice               joins_meet                        queue_open: queue-account-twice (a_join_that_looks_for_nobody)
+ *   join / closing of the list            a_join_meets_the_closing          closed_at: queue-place-line
+ */
+#include "race.h"
+
+#include "tickets/queue_internal.h"
+
+#define FAN   3
+#define OTHER 4
+
+static int64_t number(struct fixture *fixture, const char *text)
+{
+    static struct sql sql;
+    struct db *db;
+    int64_t value = -1;
+    sql.text = text;
+    assert_int_equal(db_open(tickets_database_path(fixture->tickets), DB_ADMIN, &db), ERR_OK);
+    assert_int_equal(db_get_i64(db_stmt(db, &sql), &value), ERR_OK);
+    db_close(db);
+    return value;
+}
+
+static void set_up(struct fixture *fixture, int cap)
+{
+    char sql[512];
+    snprintf(
+        sql, sizeof(sql),
+        "DELETE FROM queue_log; DELETE FROM queue_entry; DELETE FROM queue_room; DELETE FROM "
+        "queue_settings; UPDATE booking SET admission_id = NULL; UPDATE event SET waiting_room "
+        "= 'on'; INSERT INTO queue_settings VALUES (%d, %d, 600, 3600, 900, 120, 1000);",
+        FIXTURE_EVENT, cap);
+    fixture_sql(fixture, sql);
+}
+
+/* --- Steps --- */
+
+struct joining {
+    uint64_t account_id;
+    uint64_t entry_id;
+    bool is_new;
+};
+
+static enum err join_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    struct joining *joining = ctx;
+    struct queue_join join = {.event_id = FIXTURE_EVENT, .account_id = joining->account_id};
+    enum queue_refusal refusal = QUEUE_TAKEN_IN;
+    enum err err = waiting_enter(fixture->tickets, tx, &join, &refusal);
+    joining->entry_id = join.entry.id;
+    joining->is_new = join.is_new;
+    return !err && refusal != QUEUE_TAKEN_IN ? ERR_DENIED : err;
+}
+
+static enum err admit_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    return waiting_admit(fixture->tickets, tx, FIXTURE_EVENT, 10, ctx);
+}
+
+/* Lets the next one in whatever the count is. */
+static enum err blind_admit_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    (void)ctx;
+    size_t count;
+    enum err err = db_script(tx->db, STR("UPDATE queue_entry SET busy_until = 1 WHERE state = 3"));
+    return err ? err : waiting_admit(fixture->tickets, tx, FIXTURE_EVENT, 1, &count);
+}
+
+struct ending {
+    uint64_t entry_id;
+    bool is_blind; /* to holds */
+};
+
+static enum err lapse_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    struct ending *ending = ctx;
+    enum err err = ERR_OK;
+    if (ending->is_blind)
+        err = db_script(tx->db, STR("UPDATE queue_entry SET holds = 0"));
+    return err ? err
+               : waiting_lapse(fixture->tickets, tx, FIXTURE_EVENT, &ending->entry_id, 1,
+                               tx->now_ms + 1);
+}
+
+static enum err leave_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    struct ending *ending = ctx;
+    struct queue_entry entry;
+    enum err err = queue_store_entry(tx->db, FIXTURE_EVENT, ending->entry_id, &entry);
+    return err ? err : waiting_leave(fixture->tickets, tx, &entry);
+}
+
+struct holding {
+    uint64_t entry_id;
+    struct booking booking;
+};
+
+/* As the gate and the hold do it. */
+static enum err hold_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    struct holding *holding = ctx;
+    struct queue_entry entry;
+    struct hold_conflicts conflicts;
+    enum err err = queue_store_entry(tx->db, FIXTURE_EVENT, holding->entry_id, &entry);
+    if (err || entry.state != QUEUE_ADMITTED)
+        return err ? err : ERR_DENIED;
+    holding->booking = (struct booking){.event_id = FIXTURE_EVENT,
+                                        .account_id = FAN,
+                                        .state = BOOKING_HELD,
+                                        .created_at = tx->now_ms,
+                                        .expires_at = tx->now_ms + 60000,
+                                        .amount = FIXTURE_PRICE,
+                                        .currency = "EUR",
+                                        .seat_count = 1,
+                                        .seats = {{0, FIXTURE_PRICE}},
+                                        .places = 1,
+                                        .admission_id = holding->entry_id};
+    return booking_hold(fixture->tickets, tx, &holding->booking, &conflicts);
+}
+
+static enum err cancel_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    struct holding *holding = ctx;
+    struct booking booking;
+    enum err err = booking_load(tx->db, FIXTURE_EVENT, holding->booking.id, &booking);
+    if (err || booking.state != BOOKING_HELD)
+        return err ? err : ERR_CONFLICT;
+    return booking_cancel(fixture->tickets, tx, &booking);
+}
+
+static uint64_t joined(struct fixture *fixture, uint64_t account_id)
+{
+    struct joining joining = {.account_id = account_id};
+    assert_int_equal(fixture_write(fixture, join_fn, &joining), ERR_OK);
+    return joining.entry_id;
+}
+
+static uint64_t admitted(struct fixture *fixture, uint64_t account_id)
+{
+    size_t count = 0;
+    uint64_t entry_id = joined(fixture, account_id);
+    assert_int_equal(fixture_write(fixture, admit_fn, &count), ERR_OK);
+    assert_int_equal(count, 1);
+    return entry_id;
+}
+
+static void release(struct fixture *fixture, struct holding *holding)
+{
+    if (holding->booking.id)
+        assert_int_equal(fixture_write(fixture, cancel_fn, holding), ERR_OK);
+    holding->booking.id = 0;
+}
+
+/* --- Races --- */
+
+static void stewards_meet(void **state)
+{
+    struct fixture *fixture = *state;
+    for_each_meeting(meeting)
+    {
+        size_t first = 0, second = 0;
+        set_up(fixture, 3);
+        for (uint64_t account_id = 1; account_id <= 5; account_id++)
+            (void)joined(fixture, account_id);
+        struct step one = {.fn = admit_fn, .ctx = &first}, two = {.fn = admit_fn, .ctx = &second};
+        meet(fixture, meeting, &one, &two);
+        assert_int_equal(first + second, 3);
+        assert_int_equal(number(fixture, "SELECT COUNT(*) FROM queue_entry WHERE state = 3"), 3);
+        assert_int_equal(number(fixture, "SELECT MAX(place) FROM queue_entry WHERE state = 3"), 3);
+        assert_clean(fixture);
+    }
+}
+
+static void an_admission_that_counts_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    set_up(fixture, 1);
+    for (uint64_t account_id = 1; account_id <= 3; account_id++)
+        (void)joined(fixture, account_id);
+    struct step one = {.fn = blind_admit_fn}, two = {.fn = blind_admit_fn};
+    meet(fixture, &meetings[0], &one, &two);
+    assert_found(fixture, "queue-cap");
+}
+
+static void a_lapse_meets_a_hold(void **state)
+{
+    struct fixture *fixture = *state;
+    for_each_meeting(meeting)
+    {
+        set_up(fixture, 2);
+        struct holding holding = {.entry_id = admitted(fixture, FAN)};
+        struct ending ending = {.entry_id = holding.entry_id};
+        struct step hold = {.fn = hold_fn, .ctx = &holding};
+        struct step lapse = {.fn = lapse_fn, .ctx = &ending};
+        meet(fixture, meeting, &hold, &lapse);
+        assert_int_equal(lapse.outcome, ERR_OK);
+        assert_int_equal(hold.outcome, meeting->is_second_first ? ERR_DENIED : ERR_OK);
+        bool is_in = number(fixture, "SELECT state FROM queue_entry") == QUEUE_ADMITTED;
+        assert_int_equal(is_in, hold.outcome == ERR_OK);
+        assert_clean(fixture);
+        if (hold.outcome == ERR_OK)
+            release(fixture, &holding);
+        assert_clean(fixture);
+    }
+}
+
+static void a_lapse_that_is_blind_to_the_hold(void **state)
+{
+    struct fixture *fixture = *state;
+    set_up(fixture, 2);
+    struct holding holding = {.entry_id = admitted(fixture, FAN)};
+    struct ending ending = {.entry_id = holding.entry_id, .is_blind = true};
+    struct step hold = {.fn = hold_fn, .ctx = &holding};
+    struct step lapse = {.fn = lapse_fn, .ctx = &ending};
+    meet(fixture, &meetings[0], &hold, &lapse);
+    assert_found(fixture, "queue-holds");
+}
+
+static void leaving_meets_a_hold(void **state)
+{
+    struct fixture *fixture = *state;
+    for_each_meeting(meeting)
+    {
+        set_up(fixture, 2);
+        struct holding holding = {.entry_id = admitted(fixture, FAN)};
+        struct ending ending = {.entry_id = holding.entry_id};
+        struct step hold = {.fn = hold_fn, .ctx = &holding};
+        struct step leave = {.fn = leave_fn, .ctx = &ending};
+        meet(fixture, meeting, &hold, &leave);
+        assert_int_equal(hold.outcome, meeting->is_second_first ? ERR_DENIED : ERR_OK);
+        assert_int_equal(leave.outcome, meeting->is_second_first ? ERR_OK : ERR_CONFLICT);
+        assert_clean(fixture);
+        if (hold.outcome == ERR_OK)
+            release(fixture, &holding);
+    }
+}
+
+static void joins_meet(void **state)
+{
+    struct fixture *fixture = *state;
+    for_each_meeting(meeting)
+    {
+        set_up(fixture, 2);
+        struct joining first = {.account_id = FAN}, second = {.account_id = FAN};
+        struct step one = {.fn = join_fn, .ctx = &first}, two = {.fn = join_fn, .ctx = &second};
+        meet(fixture, meeting, &one, &two);
+        assert_int_equal(first.entry_id, second.entry_id);
+        assert_true(first.is_new != second.is_new);
+        assert_clean(fixture);
+    }
+}
+
+static void a_join_that_looks_for_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    set_up(fixture, 2);
+    (void)joined(fixture, FAN);
+    (void)joined(fixture, OTHER);
+    fixture_sql(fixture, "DROP INDEX queue_open; UPDATE queue_entry SET account_id = 3");
+    assert_found(fixture, "queue-account-twice");
+}
+
+static enum err close_fn(struct fixture *fixture, struct writer_tx *tx, void *ctx)
+{
+    struct queue_terms terms;
+    (void)ctx;
+    enum err err = queue_store_terms(tx->db, FIXTURE_EVENT, &terms);
+    return err ? err : waiting_close(fixture->tickets, tx, &terms);
+}
+
+/* Before the sale the list grows; a join that comes when it has begun is behind it, whoever closes. */
+static void a_join_meets_the_closing(void **state)
+{
+    struct fixture *fixture = *state;
+    for_each_meeting(meeting)
+    {
+        set_up(fixture, 2);
+        fixture_sql(fixture, "UPDATE event SET onsale_at = starts_at - 1");
+        fixture_sql(fixture, "UPDATE queue_settings SET opens_before_s = 30000000");
+        uint64_t early = joined(fixture, OTHER);
+        fixture_sql(fixture, "UPDATE event SET onsale_at = 1000");
+        struct joining joining = {.account_id = FAN};
+        struct step join = {.fn = join_fn, .ctx = &joining}, close = {.fn = close_fn};
+        meet(fixture, meeting, &join, &close);
+        assert_int_equal(join.outcome, ERR_OK);
+        assert_int_equal(close.outcome, ERR_OK);
+        assert_int_equal(number(fixture, "SELECT entry_count FROM queue_room"), 1);
+        assert_int_equal(number(fixture, "SELECT place FROM queue_entry WHERE state = 2"), 2);
+        assert_int_equal(number(fixture, "SELECT id FROM queue_entry WHERE state = 1"), early);
+        assert_int_equal(number(fixture, "SELECT COUNT(*) FROM queue_log WHERE kind = 6"), 1);
+        assert_clean(fixture);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(stewards_meet),
+        TEST(an_admission_that_counts_nobody),
+        TEST(a_lapse_meets_a_hold),
+        TEST(a_lapse_that_is_blind_to_the_hold),
+        TEST(leaving_meets_a_hold),
+        TEST(joins_meet),
+        TEST(a_join_that_looks_for_nobody),
+        TEST(a_join_meets_the_closing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
