@@ -23,7 +23,7 @@ static struct {
     {.type = STR("payment.failed")},    {.type = STR("payment.mismatch")},
     {.type = STR("refund.requested")},  {.type = STR("refund.succeeded")},
     {.type = STR("refund.failed")},     {.type = STR("ticket.used")},
-    {.type = STR("tickets.revoked")},
+    {.type = STR("tickets.revoked")},   {.type = STR("ticket.scanned")},
 };
 static const size_t kind_count = sizeof(kinds) / sizeof(kinds[0]);
 
