@@ -154,6 +154,7 @@ static struct window search_gap(const struct search *search, uint32_t gap, uint3
                                 const struct group *group)
 {
     struct window best = {0};
+    assert(group->size > 0);
     for (uint32_t before = 0; before + group->size <= length; before++) {
         uint32_t after = length - before - group->size;
         struct window window = {.first = gap + before, .is_there = true};

@@ -5,6 +5,7 @@
  */
 #include "tickets/challenge.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/rand.h"
@@ -23,6 +24,7 @@ static struct str key_of(const struct abuse_keys *keys)
 static void hex_text(const void *bytes, size_t size, char *ret_text)
 {
     struct buf text = {.data = ret_text, .cap = 2 * size, .max = 2 * size};
+    assert(ret_text);
     hex_append(&text, bytes, size);
     ret_text[text.len] = '\0';
 }
