@@ -163,7 +163,7 @@ for (const width of WIDTHS) {
 
     test(`settings are saved, and refused by field, at ${width} px`, async (t) => {
         const venue = await makeVenue(server.admin, plan());
-        const draft = await makeEvent(server, server.admin, venue.id);
+        const draft = await makeEvent(server, server.admin, venue.id, { waiting_room: 'auto', late_payment: 'refund' });
         const who = await desk(width);
         t.after(() => who.close());
         const { page } = who;
@@ -171,7 +171,7 @@ for (const width of WIDTHS) {
         await page.getByLabel('Hold lasts (minutes)').fill('900');
         await page.getByLabel('Places per account').fill('many');
         await page.getByRole('button', { name: 'Save' }).click();
-        await page.getByText('must be a number').waitFor();
+        await page.getByText('must be a number').first().waitFor();
         await page.getByLabel('Places per account').fill('8');
         await page.getByRole('button', { name: 'Save' }).click();
         await page.locator('.has-error', { hasText: 'Hold lasts' }).locator('.field-error').waitFor();
@@ -182,6 +182,7 @@ for (const width of WIDTHS) {
         await page.getByText('Saved').waitFor();
         const { json } = await server.admin.get(`/v1/events/${draft.id}`);
         assert.deepEqual([json.hold_ttl_s, json.limits.per_account, json.refund_until_s], [900, 8, 48 * 3600]);
+        for (const same of ['waiting_room', 'late_payment', 'orphan_rule', 'queue', 'abuse']) assert.deepEqual(json[same], draft[same], `${same} was not touched`);
         await publish(server.admin, draft.id);
         await page.reload();
         await page.getByText('settled since the publication').waitFor();
@@ -190,6 +191,8 @@ for (const width of WIDTHS) {
         await page.getByRole('button', { name: 'Save' }).click();
         await page.getByText('Saved').waitFor();
         assert.equal((await server.admin.get(`/v1/events/${draft.id}`)).json.orphan_rule, true);
+        await page.reload();
+        assert.equal(await page.getByLabel('Single seats').inputValue(), 'on');
     });
 
     test(`the door lets in by typing, once, and works without the network, at ${width} px`, async (t) => {

@@ -132,6 +132,32 @@ interface FieldsProps {
 /** Who bought under a rule keeps it: the server changes these in drafts only. */
 const isSettled = (event: EventRules): boolean => event.status !== "draft";
 
+interface ChoiceProps {
+  name: string;
+  label: string;
+  value: string;
+  options: [string, string][];
+  isDisabled?: boolean;
+  error: string | undefined;
+}
+
+/** `value` is what it begins with. */
+function Choice({ name, label, value, options, isDisabled, error }: ChoiceProps): JSX.Element {
+  return (
+    <Field name={name} label={label} error={error}>
+      {(attributes) => (
+        <select {...attributes} disabled={isDisabled}>
+          {options.map(([option, text]) => (
+            <option key={option} value={option} selected={option === value}>
+              {text}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
 function SaleFields({ event, errors }: FieldsProps): JSX.Element {
   const hours = (event.refund_until_s ?? 0) / SECONDS["refund_until_s"]!;
   return (
@@ -144,7 +170,7 @@ function SaleFields({ event, errors }: FieldsProps): JSX.Element {
           label="Hold lasts (minutes)"
           inputMode="decimal"
           defaultValue={String((event.hold_ttl_s ?? 600) / 60)}
-          error={errorOf(errors, "hold_ttl_s")}
+          error={errorOf(errors, "hold_ttl_s") && "must be 0.5 to 60 minutes"}
         />
         <TextField
           name="limits.per_booking"
@@ -172,31 +198,28 @@ function SaleFields({ event, errors }: FieldsProps): JSX.Element {
           hint="Empty: only you refund"
           error={errorOf(errors, "refund_until_s")}
         />
-        <Field
+        <Choice
           name="late_payment"
           label="When money comes too late"
+          isDisabled={isSettled(event)}
+          value={event.late_payment ?? "reclaim"}
           error={errorOf(errors, "late_payment")}
-        >
-          {(attributes) => (
-            <select
-              {...attributes}
-              disabled={isSettled(event)}
-              defaultValue={event.late_payment ?? "reclaim"}
-            >
-              <option value="reclaim">Confirm if the seats are still free</option>
-              <option value="refund">Always refund</option>
-            </select>
-          )}
-        </Field>
+          options={[
+            ["reclaim", "Confirm if the seats are still free"],
+            ["refund", "Always refund"],
+          ]}
+        />
         {event.orphan_rule !== undefined && (
-          <Field name="orphan_rule" label="Single seats" error={errorOf(errors, "orphan_rule")}>
-            {(attributes) => (
-              <select {...attributes} defaultValue={event.orphan_rule ? "on" : "off"}>
-                <option value="off">May be left over</option>
-                <option value="on">May not be left alone on the map</option>
-              </select>
-            )}
-          </Field>
+          <Choice
+          name="orphan_rule"
+          label="Single seats"
+          value={event.orphan_rule ? "on" : "off"}
+          error={errorOf(errors, "orphan_rule")}
+          options={[
+            ["off", "May be left over"],
+            ["on", "May not be left alone on the map"],
+          ]}
+        />
         )}
       </div>
     </fieldset>
@@ -223,19 +246,18 @@ function RoomFields({ event, errors }: FieldsProps): JSX.Element {
     <fieldset>
       <legend>Waiting room</legend>
       <div class="form-grid">
-        <Field name="waiting_room" label="Waiting room" error={errorOf(errors, "waiting_room")}>
-          {(attributes) => (
-            <select
-              {...attributes}
-              disabled={isSettled(event)}
-              defaultValue={event.waiting_room ?? "off"}
-            >
-              <option value="off">Off: everybody goes straight in</option>
-              <option value="on">On: it opens before the sale</option>
-              <option value="auto">Auto: when too many come at once</option>
-            </select>
-          )}
-        </Field>
+        <Choice
+          name="waiting_room"
+          label="Waiting room"
+          isDisabled={isSettled(event)}
+          value={event.waiting_room ?? "off"}
+          error={errorOf(errors, "waiting_room")}
+          options={[
+            ["off", "Off: everybody goes straight in"],
+            ["on", "On: it opens before the sale"],
+            ["auto", "Auto: when too many come at once"],
+          ]}
+        />
         {event.queue && numbers("queue", QUEUE, event, errors)}
       </div>
     </fieldset>
@@ -248,15 +270,17 @@ function AbuseFields({ event, errors }: FieldsProps): JSX.Element {
       <legend>Defence against bots</legend>
       <div class="form-grid">
         {numbers("abuse", ABUSE, event, errors)}
-        <Field name="abuse.challenge" label="Challenge" error={errorOf(errors, "abuse.challenge")}>
-          {(attributes) => (
-            <select {...attributes} defaultValue={String(event.abuse?.["challenge"] ?? "auto")}>
-              <option value="off">Never</option>
-              <option value="auto">For suspicious crowds</option>
-              <option value="on">For every hold</option>
-            </select>
-          )}
-        </Field>
+        <Choice
+          name="abuse.challenge"
+          label="Challenge"
+          value={String(event.abuse?.["challenge"] ?? "auto")}
+          error={errorOf(errors, "abuse.challenge")}
+          options={[
+            ["off", "Never"],
+            ["auto", "For suspicious crowds"],
+            ["on", "For every hold"],
+          ]}
+        />
       </div>
     </fieldset>
   );
