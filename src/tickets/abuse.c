@@ -263,6 +263,17 @@ static enum crowd crowd_of(const struct claim *claim, const struct network_facts
     return network->unsolved + places > cap ? CROWD_UNSOLVED : CROWD_NONE;
 }
 
+/* Many people may call from one address: a campus, a phone company. Nobody of them is turned away
+ * whose wish is small, and whose wish is large does not get it for being many. False: answered. */
+static bool share_may(const struct claim *claim, enum crowd crowd, const struct cluster *cluster)
+{
+    if (crowd == CROWD_NONE || cluster->places + claim->booking->places <= CROWD_PLACES)
+        return true;
+    refuse(claim->call, RULE_NETWORK,
+           "Many people of your network buy places of this event. There are four for each.");
+    return false;
+}
+
 /* Judges the network and whether a challenge is due. False: answered. */
 static bool crowd_may(const struct claim *claim, enum crowd crowd, bool is_suspicious)
 {
@@ -302,7 +313,7 @@ static bool judge_hold(const struct claim *claim, const struct account_facts *ac
     enum crowd crowd = crowd_of(claim, network);
     bool is_suspicious = cluster->accounts.count >= CLUSTER_ACCOUNTS_SUSPICIOUS ||
                          churn_ends(account) >= CHURN_ENDS_MAX;
-    if (!crowd_may(claim, crowd, is_suspicious))
+    if (!share_may(claim, crowd, cluster) || !crowd_may(claim, crowd, is_suspicious))
         return false;
     if (claim->verdict == CHALLENGE_SOLVED)
         claim->booking->origin.solution = claim->guard->solution;

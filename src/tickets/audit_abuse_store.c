@@ -54,5 +54,5 @@ struct audit_check audit_abuse_checks[AUDIT_ABUSE_CHECKS] = {
             ", part (event, name, places) AS (SELECT event_id, card, places - given_back "
             "FROM booking WHERE card IS NOT NULL AND +state = 3) " OVER("card", "MAX(c.card)"))},
     {"cap-of-network", ASK_OF(CAPS, BY_EITHER("network", "pay_network", "1, 2, 3")
-                                        OVER("network", "MAX(c.network) * 4"))},
+                                        OVER("network", "MAX(c.network) * 20"))},
 };

@@ -24,7 +24,8 @@
 /* Defence against bots, see abuse.h. */
 #define CLUSTER_BOOKINGS_MAX        128 /* a cluster of more is over any cap */
 #define CLUSTER_ACCOUNTS_SUSPICIOUS 3   /* accounts that a device or card joins */
-#define NETWORK_SOLVED_FACTOR       4 /* more places of a network for those who solve challenges */
+#define NETWORK_SOLVED_FACTOR       20 /* more places of a network for those who solve challenges */
+#define CROWD_PLACES                4  /* of each cluster there, holds and bookings together */
 #define SUSPICIOUS_TTL_MS           (120 * 1000LL)
 #define CHURN_WINDOW_MS             (30 * 60 * 1000LL)
 #define CHURN_ENDS_MAX              3              /* holds that may end unpaid within it */

@@ -209,7 +209,7 @@ describe('a network', () => {
         const event = await sale(server, { plan: HALL, abuse: { per_network: 2, challenge: 'off' } });
         const people = await makeManyUsers(server, 12);
         let row = 0;
-        /* Eight places for those who have solved nothing are four times two: nobody can solve here, so two is all. */
+        /* Nobody can solve a challenge here, so two places are all. */
         await granted(hold(people[0], event, ++row, { from: '192.0.2.1' }));
         await refused(hold(people[1], event, ++row, { from: '192.0.2.200' }), 422, 'limit-exceeded');
         await refused(hold(people[1], event, row, { from: '198.51.100.7, 192.0.2.200, 10.1.2.3' }), 422, 'limit-exceeded');
@@ -230,19 +230,26 @@ describe('a network', () => {
         await own.stop();
     });
 
-    test('that is crowded asks for challenges, and lets four times as much pass for them', async () => {
-        const event = await sale(server, { plan: HALL, abuse: { per_network: 6 } });
-        const people = await makeManyUsers(server, 14);
+    test('that is crowded asks for challenges, and gives four places to each who solves one, up to twenty times as many in all', async () => {
+        const event = await sale(server, { plan: HALL, abuse: { per_network: 2 } });
+        const people = await makeManyUsers(server, 13);
         const from = '192.0.2.77';
-        for (let i = 0; i < 3; i++) await granted(hold(people[i], event, i + 1, { from }));
-        for (let i = 3; i < 12; i++) {
-            const { challenge } = await refused(hold(people[i], event, i + 1, { from }), 403, 'challenge-required');
-            const booking = await granted(hold(people[i], event, i + 1, { from, solution: solve(challenge) }));
+        const solved = async (person, row, count) => {
+            const { json } = await person.get(`/v1/events/${event.id}/challenge`);
+            return hold(person, event, row, { from, count, solution: solve(json) });
+        };
+        await granted(hold(people[0], event, 1, { from }));
+        await refused(hold(people[1], event, 2, { from }), 403, 'challenge-required');
+        const greedy = await refused(solved(people[1], 2, 5), 422, 'limit-exceeded');
+        assert.match(greedy.detail, /four for each/);
+        await granted(hold(people[1], event, 2, { from: '192.0.3.77' })); /* where there is no crowd */
+        for (let i = 2; i < 11; i++) {
+            const booking = await granted(solved(people[i], i + 1, 4));
             assert.equal(ttlOf(booking), 120 * 1000);
         }
-        const { json } = await people[12].get(`/v1/events/${event.id}/challenge`);
-        await refused(hold(people[12], event, 13, { from, solution: solve(json) }), 422, 'limit-exceeded');
-        await granted(hold(people[12], event, 13, { from: '192.0.3.77' }));
+        await refused(solved(people[11], 12, 4), 422, 'limit-exceeded');
+        await granted(solved(people[11], 12, 2)); /* forty in all */
+        await refused(solved(people[12], 13, 1), 422, 'limit-exceeded');
     });
 
     test('of families behind one address: all get their places', async () => {

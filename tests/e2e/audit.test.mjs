@@ -160,7 +160,7 @@ const CORRUPTIONS = {
     'an account with more than its cap': ['cap-of-account', 'cap-of-account', `UPDATE booking SET network = 1, places = 120 WHERE id = ${PAID}`],
     'a device with more than its cap': ['cap-of-device', 'cap-of-device', `UPDATE booking SET network = 1, device = 2, places = 120 WHERE id = ${PAID}`],
     'a device that paid for more than its cap': ['cap-of-device', 'cap-of-device', `UPDATE booking SET network = 1, pay_device = 2, places = 120 WHERE id = ${PAID}`],
-    'a network with more than its cap': ['cap-of-network', 'cap-of-network', `UPDATE booking SET network = 1, places = 250 WHERE id = ${PAID}`],
+    'a network with more than its cap': ['cap-of-network', 'cap-of-network', `UPDATE booking SET network = 1, places = 1000 WHERE id = ${PAID}`],
     'a card with more than its cap': ['cap-of-card', 'cap-of-card', `UPDATE booking SET network = 1, card = 2, places = 120 WHERE id = ${PAID}`],
     'places given back that nobody gave back': ['given-back', 'given-back', `UPDATE booking SET given_back = given_back + 1 WHERE id = ${PAID}`],
     'an event with another cap than was told': ['event-by-journal', 'event-by-journal', 'UPDATE event SET per_device = per_device + 1'],

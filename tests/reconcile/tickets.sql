@@ -82,7 +82,7 @@ CREATE TEMP TABLE cap AS
     SELECT e.id AS event, e.per_account AS account,
         max(e.per_device, e.per_card, coalesce((SELECT max(max(data ->> '$.abuse.per_device', data ->> '$.abuse.per_card')) FROM told WHERE event = e.id AND type LIKE 'event.%'), 0)) AS device,
         max(e.per_card, coalesce((SELECT max(data ->> '$.abuse.per_card') FROM told WHERE event = e.id AND type LIKE 'event.%'), 0)) AS card,
-        4 * max(e.per_network, coalesce((SELECT max(data ->> '$.abuse.per_network') FROM told WHERE event = e.id AND type LIKE 'event.%'), 0)) AS network
+        20 * max(e.per_network, coalesce((SELECT max(data ->> '$.abuse.per_network') FROM told WHERE event = e.id AND type LIKE 'event.%'), 0)) AS network
     FROM main.event e;
 CREATE TEMP TABLE counted AS
     SELECT 'account' AS kind, event_id AS event, id, account_id AS name, places - given_back AS places FROM main.booking WHERE network NOTNULL AND +state BETWEEN 1 AND 3
