@@ -45,6 +45,7 @@ struct clerk {
     enum step step;
     unsigned at; /* the hold it is busy with */
     unsigned polls, challenges, tries;
+    unsigned places, most; /* of the hold that is asked for; most 0: as many as wanted */
     char key[64];
     char solution[SOLUTION_SIZE]; /* "": none */
     char pay_path[160];
@@ -163,11 +164,26 @@ static void send_hold(struct load_conn *conn)
     char body[256];
     unsigned left = patron->wanted - patron->bought - patron_held(patron);
     unsigned places = left < patron->per_hold ? left : patron->per_hold;
+    if (clerk->most && places > clerk->most)
+        places = clerk->most;
+    clerk->places = places;
     int len = snprintf(body, sizeof(body),
                        "{\"event_id\":\"%s\",\"best_available\":{\"count\":%u,\"may_split\":true}}",
                        clerk->counter->shop->event, places);
     clerk->step = STEP_HOLD;
     ask(conn, "POST", "/v1/bookings", str_from(body, (size_t)len));
+}
+
+/* Another request, which needs a key of its own. */
+static void next_wish(struct load_conn *conn)
+{
+    struct clerk *clerk = conn->actor;
+    clerk->solution[0] = '\0';
+    clerk->challenges = 0;
+    clerk->tries = 0;
+    snprintf(clerk->key, sizeof(clerk->key), "patron-%zu-%llu", clerk->patron->account,
+             (unsigned long long)clerk->counter->keys++);
+    send_hold(conn);
 }
 
 static void begin_hold(struct load_conn *conn)
@@ -179,12 +195,7 @@ static void begin_hold(struct load_conn *conn)
         next_patron(conn);
         return;
     }
-    clerk->solution[0] = '\0';
-    clerk->challenges = 0;
-    clerk->tries = 0;
-    snprintf(clerk->key, sizeof(clerk->key), "patron-%zu-%llu", patron->account,
-             (unsigned long long)clerk->counter->keys++);
-    send_hold(conn);
+    next_wish(conn);
 }
 
 static void give_up(struct load_conn *conn)
@@ -248,8 +259,13 @@ static void on_hold(struct load_conn *conn, const struct load_answer *answer)
         }
         unexpected(conn, answer);
         break;
-    case 422:
+    case 422: /* would fewer do? */
         patron->refused++;
+        if (clerk->places > 1) {
+            clerk->most = clerk->places - 1;
+            next_wish(conn);
+            return;
+        }
         break;
     case 429:
         patron->slowed++;
@@ -459,6 +475,7 @@ static void next_patron(struct load_conn *conn)
         return;
     clerk->patron = counter->patrons[counter->next++];
     clerk->at = 0;
+    clerk->most = 0;
     begin_task(conn);
 }
 

@@ -114,6 +114,7 @@ static void dress_bot(struct person *person, unsigned index, const struct part *
     };
 }
 
+/* Most want two; nobody more than four. */
 static unsigned places_wanted(void)
 {
     static const unsigned wishes[] = {1, 2, 2, 2, 2, 2, 3, 4, 4, 4};
