@@ -22,6 +22,7 @@ availability
 browse
 purchases
 expiry
+scalper
 idle
 live
 ingest
