@@ -44,31 +44,56 @@ static void release_user(struct live *live, struct hearing *hearing, uint64_t ne
     (void)pthread_mutex_unlock(&live->lock);
 }
 
+/* Out of the full table, with the table's reference: one that is only kept for who may come again. NULL: none. */
+static struct hearing *take_deserted_locked(struct live *live)
+{
+    size_t position = 0;
+    uint64_t event_id = 0;
+    uintptr_t value = 0;
+    while (map_each(&live->hearings, &position, &event_id, &value)) {
+        if (((struct hearing *)value)->users > 0)
+            continue;
+        (void)map_remove(&live->hearings, event_id);
+        return (struct hearing *)value;
+    }
+    return NULL;
+}
+
+/* The new one into the table. */
+static enum live_refusal enter_table_locked(struct live *live, struct hearing *made,
+                                            struct hearing **ret_dropped)
+{
+    if (live->hearings.count >= LIVE_VIEWS_MAX)
+        *ret_dropped = take_deserted_locked(live);
+    if (live->hearings.count >= LIVE_VIEWS_MAX)
+        return LIVE_FULL;
+    if (map_put(&live->hearings, made->event_id, (uintptr_t)made) != ERR_OK)
+        return LIVE_NO_MEMORY;
+    (void)hearing_ref(made);
+    (void)pthread_cond_signal(&live->wakeup);
+    return LIVE_ACCEPTED;
+}
+
 /* The event's hearing with a reference, one user more. made: to be used when there is none yet; then it is the
  * table's. */
 static enum live_refusal reserve(struct live *live, uint64_t event_id, uint64_t network,
                                  struct hearing *made, struct hearing **ret_hearing)
 {
     enum live_refusal refusal = LIVE_ACCEPTED;
+    struct hearing *dropped = NULL;
     uintptr_t value = 0;
     *ret_hearing = NULL;
     (void)pthread_mutex_lock(&live->lock);
     struct hearing *hearing =
         map_get(&live->hearings, event_id, &value) ? (struct hearing *)value : made;
-    if (hearing && hearing == made) {
-        refusal = live->hearings.count >= LIVE_VIEWS_MAX                          ? LIVE_FULL
-                  : map_put(&live->hearings, event_id, (uintptr_t)made) == ERR_OK ? LIVE_ACCEPTED
-                                                                                  : LIVE_NO_MEMORY;
-        if (refusal == LIVE_ACCEPTED) {
-            (void)hearing_ref(made);
-            (void)pthread_cond_signal(&live->wakeup);
-        }
-    }
+    if (hearing && hearing == made)
+        refusal = enter_table_locked(live, made, &dropped);
     if (hearing && refusal == LIVE_ACCEPTED)
         refusal = reserve_locked(live, hearing, network);
     if (hearing && refusal == LIVE_ACCEPTED)
         *ret_hearing = hearing_ref(hearing);
     (void)pthread_mutex_unlock(&live->lock);
+    hearing_unref(dropped);
     return refusal;
 }
 

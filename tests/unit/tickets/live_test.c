@@ -145,6 +145,12 @@ static void test_of_events(void **state)
     stage->model.event.id = 1; /* those that are there take more */
     assert_int_equal(ask(stage, "192.0.2.1"), LIVE_ACCEPTED);
     assert_int_equal(stage->live->hearings.count, LIVE_VIEWS_MAX);
+    leave_one(stage); /* of 1, where another one stays */
+    stage->model.event.id = EVENTS;
+    assert_int_equal(ask(stage, "192.0.2.1"), LIVE_FULL);
+    leave_one(stage); /* whoever was alone makes room: his event is only remembered */
+    assert_int_equal(ask(stage, "192.0.2.1"), LIVE_ACCEPTED);
+    assert_int_equal(stage->live->hearings.count, LIVE_VIEWS_MAX);
 }
 
 static void test_before_the_start(void **state)
