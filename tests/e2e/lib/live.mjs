@@ -136,8 +136,13 @@ export class Listener {
 
 /* The truth of this moment, from the database by way of the API: {version, seats, areas}. */
 export async function mapOf(api, eventId) {
-    const seats = await api.get(`/v1/events/${eventId}/seats`);
-    const availability = await api.get(`/v1/events/${eventId}/availability`);
+    /* A stalled machine may be too busy for a large map. */
+    const get = (path) => until(async () => {
+        const answer = await api.get(path);
+        return answer.status !== 503 && answer;
+    }, { what: path });
+    const seats = await get(`/v1/events/${eventId}/seats`);
+    const availability = await get(`/v1/events/${eventId}/availability`);
     return {
         version: seats.json.version,
         seats: seats.json.seats.map(({ status }) => STATES.indexOf(status)),
