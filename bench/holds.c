@@ -6,6 +6,8 @@
  * rate (open loop, --rate, 25,000 a second): how long people wait. If they wait too long at that
  * rate, lower ones are tried until one is carried. Afterwards the audit must be clean and every
  * answer 201.
+ *
+ * --only defence: the same with the defence against bots on, for people who are all different.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +30,8 @@
 #define OPEN_CONNECTIONS  512
 #define FLOOR_MS          1500
 #define P99_MAX_MS        50.0
+/* More than an event has pairs: each has one open hold of it. */
+#define DEFENCE_BUYERS 30000
 
 struct holds {
     struct stage stage;
@@ -193,6 +197,9 @@ bool scenario_holds(const struct scenario_options *options, struct report *repor
         return false;
     holds->stage.event_count = HOLDS_EVENTS;
     holds->stage.buyer_count = (size_t)options->buyers;
+    holds->stage.has_defence = options->only && strcmp(options->only, "defence") == 0;
+    if (holds->stage.has_defence && holds->stage.buyer_count == 0)
+        holds->stage.buyer_count = DEFENCE_BUYERS;
     enum err err = floors_run(holds);
     if (!err)
         err = stage_open(&holds->stage);

@@ -13,7 +13,7 @@ struct scenario_options {
     const char *data; /* demo, search: keep the data here, or NULL */
     int events;       /* search; onsale: seats; 0: the scenario's own */
     int minutes;      /* slow-endpoint: how long it is ill; soak; 0: the scenario's own */
-    /* slow-endpoint: the part to run, "15", "35", "half" or "half35"; NULL: all but the last. scalper:
+    /* holds: "defence", see there. slow-endpoint: the part to run, "15", "35", "half" or "half35"; NULL: all but the last. scalper:
      * the part to run, by its name; NULL: all. onsale: "open", without the waiting room; "brief",
      * without the last two parts. */
     const char *only;

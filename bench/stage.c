@@ -37,9 +37,10 @@ static enum err stage_events(struct stage *stage)
 
 enum err stage_open(struct stage *stage)
 {
-    const char *arguments[STAGE_ARGS_MAX] = {"--abuse=off", "--log-level=warn"};
-    for (size_t i = 0; stage->arguments && stage->arguments[i] && i < STAGE_ARGS_MAX - 3; i++)
-        arguments[2 + i] = stage->arguments[i];
+    const char *arguments[STAGE_ARGS_MAX] = {stage->has_defence ? "--abuse=on" : "--abuse=off",
+                                             "--log-level=warn", "--trusted-proxies=127.0.0.0/8"};
+    for (size_t i = 0; stage->arguments && stage->arguments[i] && i < STAGE_ARGS_MAX - 4; i++)
+        arguments[3 + i] = stage->arguments[i];
     enum err err = seed_buyers(
         &stage->child, stage->buyer_count ? stage->buyer_count : STAGE_BUYERS, &stage->buyers);
     if (!err)
@@ -102,9 +103,12 @@ void pairs_request(struct pairs *pairs, unsigned event, unsigned pair,
     seed_seat_id(&stage->arena, pair * 2 + 1, second);
     uint64_t number = pairs->keys++;
     pairs->token = stage->buyers.tokens[number % stage->buyers.count];
+    size_t buyer = (size_t)(number % stage->buyers.count);
     int headers_len = snprintf(pairs->headers, sizeof(pairs->headers),
-                               "Authorization: Bearer %s\r\nIdempotency-Key: %s-%llu\r\n",
-                               pairs->token, pairs->key_name, (unsigned long long)number);
+                               "Authorization: Bearer %s\r\nIdempotency-Key: %s-%llu\r\n"
+                               "X-Forwarded-For: 100.%zu.%zu.1\r\n",
+                               pairs->token, pairs->key_name, (unsigned long long)number,
+                               buyer / 256 % 256, buyer % 256);
     int body_len = snprintf(pairs->body, sizeof(pairs->body),
                             "{\"event_id\":\"%s\",\"seat_ids\":[\"%s\",\"%s\"]}",
                             stage->events[event], first, second);

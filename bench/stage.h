@@ -17,6 +17,7 @@ struct stage {
     unsigned event_count;
     size_t buyer_count;           /* 0: 5,000 */
     const char *const *arguments; /* more for `foyer serve`, NULL-terminated; or NULL */
+    bool has_defence; /* against bots; each buyer comes from a network of their own then */
     /* Made. */
     struct child child;
     struct seed_buyers buyers;

@@ -7,6 +7,7 @@ import { newKey } from './lib/api.mjs';
 import { assertReconciled, eventBody, makeEvent, makeManyUsers, makeUser, makeVenue, plan, publish, sale, status } from './lib/seed.mjs';
 import { FakeStripe, KEY } from './lib/fake-stripe.mjs';
 import { Foyer } from './lib/server.mjs';
+import { isPostgres, storeOf } from './lib/store.mjs';
 import { until } from './lib/wait.mjs';
 
 const ARGS = ['--trusted-proxies=127.0.0.0/8, 10.1.0.0/16, fd00::/8'];
@@ -420,6 +421,30 @@ describe('a challenge', () => {
         assert.match((await refused(hold(fan, event, 1, { solution }), 403, 'challenge-required')).detail, /too late/);
         await own.stop();
     });
+});
+
+test('two nodes count as one', { skip: !isPostgres && 'two nodes need PostgreSQL' }, async () => {
+    const event = await sale(server, { plan: HALL, abuse: { challenge: 'on', open_holds: 10 } });
+    const second = await Foyer.start({ store: storeOf(server.dir), args: ARGS });
+    try {
+        const solutionFor = async (person) => solve((await person.get(`/v1/events/${event.id}/challenge`)).json);
+        for (let i = 0; i < 4; i++) {
+            const [a, b, c] = await makeManyUsers(server, 3);
+            const there = second.as(b.token);
+            const device = await newDevice();
+            await granted(hold(c, event, 1 + i, { count: 6, device, from: `198.51.${i}.1`, solution: await solutionFor(c) }));
+            const [one, two] = [await solutionFor(a), await solutionFor(there)];
+            const answers = await Promise.all([
+                hold(a, event, 6 + i, { count: 4, device, solution: one, from: `198.51.${i}.1` }), hold(there, event, 11 + i, { count: 4, device, solution: two, from: `198.51.${i}.1` }),
+            ]);
+            assert.deepEqual(answers.map((answer) => answer.status).sort(), [201, 422], answers.map((answer) => answer.text).join());
+            /* A solution that one node took is used up on the other. */
+            const [loser, used] = answers[0].status === 201 ? [second.as(a.token), one] : [server.as(b.token), two];
+            await refused(hold(loser, event, 16 + i, { count: 1, solution: used }), 403, 'challenge-required');
+        }
+    } finally {
+        await second.stop();
+    }
 });
 
 test('who sells the event is no bot', async () => {
