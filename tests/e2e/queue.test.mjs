@@ -254,28 +254,31 @@ describe('anybody checks the draw', () => {
             while (inside.length < CAP) {
                 const api = people[next++];
                 await until(() => isIn(api), { what: `person ${next} to be let in` });
-                let_in.set(api, now);
+                let_in.set(api, await server.now());
                 inside.push(api);
             }
             for (const [i, api] of people.entries()) {
                 if (i < next) continue;
                 const { position, ahead, eta_seconds: eta } = await poll(api, event);
                 assert.deepEqual([position, ahead], [i - next + 1, i - next], 'who really stands before');
-                if (eta !== null && now >= 100e3 && !guesses.has(api)) guesses.set(api, now + eta * 1000);
+                if (eta !== null && now >= 100e3 && !guesses.has(api)) guesses.set(api, { at: await server.now(), eta: eta * 1000 });
                 if (now === 0) assert.equal(eta, null, 'nobody has left yet: nothing can be said');
             }
-            await server.advance(4e3);
             if (now >= STAY_MS - 4e3) {
                 const first = inside.shift();
                 assert.equal((await first.delete(`${event.queuePath}/${first.entryId}`)).status, 204);
             }
+            await server.advance(4e3); /* with several nodes a place is given on two seconds after */
         }
         const checked = [...guesses].filter(([api]) => let_in.has(api));
         assert.ok(checked.length >= 8, `${checked.length} guesses`);
-        for (const [api, guess] of checked) {
-            const waited = let_in.get(api);
-            assert.ok(Math.abs(guess - waited) <= Math.max(12e3, 0.35 * (waited - 100e3)), `guessed ${guess}, let in at ${waited}`);
+        /* By the server's own time, which a slow machine stretches: so half as much again, or 20 s. */
+        for (const [api, { at, eta }] of checked) {
+            const waited = let_in.get(api) - at;
+            assert.ok(Math.abs(eta - waited) <= Math.max(20e3, 0.5 * waited), `guessed ${eta} ms, it was ${waited}`);
         }
+        const last = Math.max(...checked.map(([api, { at }]) => let_in.get(api) - at));
+        assert.ok(last > 45e3, `${last} ms: long enough that no constant fits all`);
     });
 });
 
