@@ -225,7 +225,8 @@ test('best available: together, in one row; where there is no such group the pag
     await shot(who, 'best-none');
     await form.getByRole('button', { name: 'Hold 3 seats' }).click();
     await page.waitForURL(/\/bookings\/bkg_/);
-    const rows = await page.locator('.places tbody .places-more').allTextContents();
+    await page.locator('.places-more').nth(2).waitFor();
+    const rows = await page.locator('.places-more').allTextContents();
     const [row] = /^Row \d/.exec(rows[0]);
     assert.deepEqual(rows.map((text) => text.replace(/ · [^·]*$/, '')), [1, 2, 3].map((seat) => `${row} · Seat ${seat}`));
 

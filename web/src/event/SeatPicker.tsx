@@ -1,5 +1,5 @@
 // Choosing places: map, legend, areas, list, the form for the best ones, and the bar that holds them.
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { EventView, SeatmapJson } from "../api/types";
 import { formatClock } from "../lib/dates";
@@ -154,8 +154,16 @@ function Picker(props: SeatPickerProps & { live: LiveBoard }): JSX.Element {
           onCancel={holding.dismiss}
         />
       )}
-      {holding.notice && <Refused notice={holding.notice} onAgain={holding.again} />}
-      {holding.error !== null && <Failure error={holding.error} onRetry={holding.again} />}
+      {holding.notice && (
+        <InSight>
+          <Refused notice={holding.notice} onAgain={holding.again} />
+        </InSight>
+      )}
+      {holding.error !== null && (
+        <InSight>
+          <Failure error={holding.error} onRetry={holding.again} />
+        </InSight>
+      )}
       {closed && <Notice kind="info">{closed}</Notice>}
       <SelectionBar
         model={model}
@@ -226,6 +234,17 @@ function OpenHolds({ mine }: { mine: Mine }): JSX.Element | null {
         );
       })}
     </>
+  );
+}
+
+/** The button that was pressed sticks to the window: what comes of it may be far below on a phone. */
+function InSight({ children }: { children: ComponentChildren }): JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => box.current?.scrollIntoView({ block: "nearest", behavior: "smooth" }), []);
+  return (
+    <div ref={box} class="picker-wide">
+      {children}
+    </div>
   );
 }
 
