@@ -22,27 +22,28 @@
 #include "process.h"
 #include "scenario.h"
 
-#define PEOPLE         150000
-#define SEATS          50000
-#define RATE           8000
-#define MEASURE_S      20
-#define EARLY_MAX      20000
-#define RAMP_S         15
-#define EXPIRY_MS      6000 /* from half a second before */
-#define EXPIRY_LEAD_MS 500
-#define LADDER_STEPS   8
-#define LADDER_FACTOR  1.25
-#define LADDER_S       4
-#define SETTLE_S       60
-#define SELLOUT_S      300
-#define STANDS_S       100 /* nothing more is sold: longer than a hold and its callbacks take */
-#define SALES_PER_S    250 /* that are tried for, while the others go for the hot seats */
-#define ABANDON_SHARE  0.05
-#define HOLD_TTL_S     60
-#define TICK_MS        100
-#define P99_MAX_MS     20.0
-#define STALL_MAX_MS   100.0
-#define CARRIED_SHARE  0.97
+#define PEOPLE          150000
+#define SEATS           50000
+#define RATE            8000
+#define MEASURE_S       20
+#define EARLY_MAX       20000
+#define RAMP_S          15
+#define PEOPLE_A_SECOND 15000 /* who ask for their place at once when it opens */
+#define EXPIRY_MS       6000  /* from half a second before */
+#define EXPIRY_LEAD_MS  500
+#define LADDER_STEPS    8
+#define LADDER_FACTOR   1.25
+#define LADDER_S        4
+#define SETTLE_S        60
+#define SELLOUT_S       300
+#define STANDS_S        100 /* nothing more is sold: longer than a hold and its callbacks take */
+#define SALES_PER_S     250 /* that are tried for, while the others go for the hot seats */
+#define ABANDON_SHARE   0.05
+#define HOLD_TTL_S      60
+#define TICK_MS         100
+#define P99_MAX_MS      20.0
+#define STALL_MAX_MS    100.0
+#define CARRIED_SHARE   0.97
 
 enum part {
     PART_BEFORE,
@@ -151,6 +152,11 @@ static void report_aims(struct onsale_run *run, const struct ladder *ladder, dou
     report_aim(report, (struct report_aim){.what = "p99 of a hold at the rate, ms",
                                            .value = report_value(report, "hold_p99_ms"),
                                            .at_most = P99_MAX_MS});
+    report_aim(report, (struct report_aim){.what = "attempts answered a second, of the rate",
+                                           .value = report_value(report, "rate_answered"),
+                                           .floor = run->plan.rate,
+                                           .is_ratio = true,
+                                           .at_least = CARRIED_SHARE});
     report_aim(report, (struct report_aim){.what = "slowest hold of the mass expiry, ms",
                                            .value = report_value(report, "expiry_max_ms"),
                                            .floor = report_value(report, "hold_max_ms"),
@@ -220,11 +226,11 @@ static void make_plan(struct onsale_plan *plan, const struct scenario_options *o
     if ((size_t)plan->cap > plan->people / 3)
         plan->cap = (int)(plan->people / 3);
     plan->sales_per_s = SALES_PER_S < plan->rate / 10 ? SALES_PER_S : plan->rate / 10;
-    plan->admit_per_minute = (int)(60 * (0.1 * plan->cap + plan->sales_per_s));
+    plan->admit_per_minute = (int)(60 * (plan->cap / 10.0 + plan->sales_per_s));
     plan->early = plan->seats < EARLY_MAX ? plan->seats : EARLY_MAX;
     plan->hold_ttl_s = HOLD_TTL_S;
     plan->join_s = (int)(plan->people / 2500) + 1;
-    plan->ramp_s = RAMP_S;
+    plan->ramp_s = RAMP_S + (int)(plan->people / PEOPLE_A_SECOND);
     plan->arrive_s = 0;
     plan->steady_s = options->seconds ? options->seconds : MEASURE_S;
     plan->fresh_share = plan->sales_per_s / plan->rate;

@@ -8,7 +8,7 @@ packages="build-essential cmake ninja-build ccache pkg-config libh2o-evloop-dev 
 libcurl4-openssl-dev libc-ares-dev libsodium-dev libssl-dev libjansson-dev libqrencode-dev libhpdf-dev libpng-dev libjpeg62-turbo-dev libwebp-dev libseccomp-dev
 libinih-dev zlib1g-dev libpq-dev curl"
 test_packages="libcmocka-dev faketime openssl chromium fonts-dejavu-core poppler-utils zbar-tools"
-ci_packages="clang clang-tidy clang-format libclang-rt-14-dev"
+ci_packages="clang clang-tidy clang-format libclang-rt-14-dev libhiredis-dev"
 
 # Debian 12 has 15. Any newer one will do, from wherever it came.
 postgres_wanted=15
