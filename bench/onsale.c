@@ -22,28 +22,29 @@
 #include "process.h"
 #include "scenario.h"
 
-#define PEOPLE          150000
-#define SEATS           50000
-#define RATE            8000
-#define MEASURE_S       20
-#define EARLY_MAX       20000
-#define RAMP_S          15
-#define PEOPLE_A_SECOND 15000 /* who ask for their place at once when it opens */
-#define EXPIRY_MS       6000  /* from half a second before */
-#define EXPIRY_LEAD_MS  500
-#define LADDER_STEPS    8
-#define LADDER_FACTOR   1.25
-#define LADDER_S        4
-#define SETTLE_S        60
-#define SELLOUT_S       300
-#define STANDS_S        100 /* nothing more is sold: longer than a hold and its callbacks take */
-#define SALES_PER_S     250 /* that are tried for, while the others go for the hot seats */
-#define ABANDON_SHARE   0.05
-#define HOLD_TTL_S      60
-#define TICK_MS         100
-#define P99_MAX_MS      20.0
-#define STALL_MAX_MS    100.0
-#define CARRIED_SHARE   0.97
+#define PEOPLE           150000
+#define SEATS            50000
+#define RATE             8000
+#define MEASURE_S        20
+#define EARLY_MAX        20000
+#define RAMP_S           15
+#define PEOPLE_A_SECOND  15000 /* who ask for their place at once when it opens */
+#define EXPIRY_MS        6000  /* from half a second before */
+#define EXPIRY_LEAD_MS   500
+#define LADDER_STEPS     8
+#define LADDER_FACTOR    1.25
+#define LADDER_S         4
+#define SETTLE_S         60
+#define SELLOUT_S        300
+#define STANDS_S         100 /* nothing more is sold: longer than a hold and its callbacks take */
+#define SALES_PER_S      250 /* that are tried for, while the others go for the hot seats */
+#define ABANDON_SHARE    0.05
+#define HOLD_TTL_S       60
+#define TICK_MS          100
+#define P99_MAX_MS       20.0
+#define STALL_MAX_MS     100.0
+#define ONE_SECOND_SHARE 0.95 /* on a slow machine some are taken late, and end late */
+#define CARRIED_SHARE    0.97
 
 enum part {
     PART_BEFORE,
@@ -117,9 +118,9 @@ static double sell_out(struct onsale_run *run)
 /* A slow machine takes longer for them than their part of the sale. */
 static void wait_for_others(struct onsale_run *run)
 {
-    int64_t ended = -1, until_ns = clock_mono_ns() + SETTLE_S * 1000000000LL;
-    while (!run->has_failed && ended < (int64_t)run->plan.early && clock_mono_ns() < until_ns) {
-        run->has_failed = onsale_others(run, &ended) != ERR_OK;
+    int64_t open = 1, until_ns = clock_mono_ns() + SETTLE_S * 1000000000LL;
+    while (!run->has_failed && open > 0 && clock_mono_ns() < until_ns) {
+        run->has_failed = onsale_others_open(run, &open) != ERR_OK;
         onsale_nap(TICK_MS);
     }
 }
@@ -157,13 +158,21 @@ static void report_aims(struct onsale_run *run, const struct ladder *ladder, dou
                                            .floor = run->plan.rate,
                                            .is_ratio = true,
                                            .at_least = CARRIED_SHARE});
+    if (run->plan.early > 0)
+        report_aim(report, (struct report_aim){.what = "holds that ended in one second, of all",
+                                               .value = report_value(report, "ended_in_one_second"),
+                                               .floor = (double)run->plan.early,
+                                               .is_ratio = true,
+                                               .at_least = ONE_SECOND_SHARE});
     report_aim(report, (struct report_aim){.what = "slowest hold of the mass expiry, ms",
                                            .value = report_value(report, "expiry_max_ms"),
                                            .floor = report_value(report, "hold_max_ms"),
                                            .at_most = STALL_MAX_MS});
-    report_aim(report, (struct report_aim){.what = "attempts a second carried with p99 <= 20 ms",
-                                           .value = ladder->rate,
-                                           .at_least = run->plan.rate});
+    if (!run->plan.is_brief)
+        report_aim(report,
+                   (struct report_aim){.what = "attempts a second carried with p99 <= 20 ms",
+                                       .value = ladder->rate,
+                                       .at_least = run->plan.rate});
     report_aim(report, (struct report_aim){.what = "most people inside at once, of the cap",
                                            .value = report_value(report, "admitted_max"),
                                            .floor = run->plan.cap,

@@ -13,6 +13,7 @@ SQL(SQL_STAYS,
     "SELECT admitted_at, ended_at FROM queue_entry WHERE event_id = $1 AND admitted_at IS "
     "NOT NULL");
 SQL(SQL_SOLD, "SELECT id, seats FROM booking WHERE event_id = $1 AND state = 3 ORDER BY id");
+SQL(SQL_OTHERS_OPEN, "SELECT COUNT(*) FROM booking WHERE event_id <> $1 AND state < 3");
 SQL(SQL_OTHERS,
     "SELECT COUNT(*) FROM booking WHERE event_id <> $1 AND state = 4 AND expires_at >= $2 "
     "AND expires_at < $2 + 1000");
@@ -183,7 +184,12 @@ static void compare_sold(const struct onsale_run *run, const struct onsale_sold 
     }
 }
 
-enum err onsale_others(struct onsale_run *run, int64_t *ret_ended)
+enum err onsale_others_open(struct onsale_run *run, int64_t *ret_open)
+{
+    return count_of(run->db, &SQL_OTHERS_OPEN, run->event_id, ret_open);
+}
+
+static enum err others_ended(struct onsale_run *run, int64_t *ret_ended)
 {
     struct db_stmt *stmt = db_stmt(run->db, &SQL_OTHERS);
     db_bind_i64(stmt, 1, (int64_t)run->event_id);
@@ -205,7 +211,9 @@ enum err onsale_check(struct onsale_run *run, struct onsale_findings *ret_findin
             err = rows_most(run, &findings.admitted_max);
     }
     if (!err)
-        err = onsale_others(run, &findings.others_ended);
+        err = others_ended(run, &findings.others_ended);
+    if (!err)
+        err = onsale_others_open(run, &findings.others_open);
     if (err)
         fprintf(stderr, "onsale: the rows: %s %s\n", err_name(err), db_message(run->db));
     free(rows);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "load.h"
 #include "onsale_run.h"
+#include "tickets/limits.h"
 
 #define EARLY_CONNS    48
 #define BATCH_MS       800 /* of a second: answers that come late must still be of it */
@@ -76,7 +77,7 @@ static enum err run_batch(struct early *early, struct load *load)
 {
     const struct early_holds *given = early->given;
     int64_t second_ms = (clock_now_ms() / 1000 + 2) * 1000;
-    if (second_ms >= given->until_ms)
+    if (second_ms >= given->until_ms || second_ms > given->ends_at_ms - HOLD_TTL_S_MIN * 1000LL)
         return ERR_TIMEOUT;
     enum err err = seed_event(given->port, given->venue, "Another night", "{\"Standard\":4500}",
                               (int)((given->ends_at_ms - second_ms) / 1000), early->event);

@@ -108,5 +108,5 @@ void onsale_report_proof(struct onsale_run *run, const struct onsale_findings *f
     bool is_bounded = rows_max <= run->plan.cap && seen_max <= run->plan.cap;
     report->ok = report->ok && (is_bounded || run->plan.is_open) &&
                  findings->seats_sold_twice == 0 && findings->sales_unknown == 0 &&
-                 findings->others_ended == (int64_t)run->plan.early;
+                 findings->others_open == 0;
 }

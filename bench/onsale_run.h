@@ -77,8 +77,8 @@ ERR_MUST_USE enum err early_holds_take(const struct early_holds *early);
 
 /* Looks at the rows: who is admitted and waits, what is sold. */
 ERR_MUST_USE enum err onsale_sample(struct onsale_run *run);
-/* How many of the other nights' holds have ended that were to end in that second. */
-ERR_MUST_USE enum err onsale_others(struct onsale_run *run, int64_t *ret_ended);
+/* How many of the other nights' holds have not ended. */
+ERR_MUST_USE enum err onsale_others_open(struct onsale_run *run, int64_t *ret_open);
 /* Most people at once who were surely inside, by what they saw. */
 int64_t onsale_stays_max(const struct onsale_run *run);
 
@@ -88,6 +88,7 @@ struct onsale_findings {
     int64_t seats_sold_twice; /* more than once */
     int64_t sales_unknown; /* people saw them confirmed, with these seats; the rows do not say so */
     int64_t others_ended;  /* of other nights, in the one second */
+    int64_t others_open;   /* of them, not ended at all */
 };
 ERR_MUST_USE enum err onsale_check(struct onsale_run *run, struct onsale_findings *ret_findings);
 
