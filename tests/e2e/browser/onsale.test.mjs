@@ -258,7 +258,7 @@ for (const width of WIDTHS) {
         await openEvent(who, event);
         await clickSeat(who, 'Block 4', '1', '6');
         await page.getByRole('button', { name: 'Hold seats' }).click();
-        await page.getByRole('heading', { name: 'A quick check before we hold your places' }).waitFor();
+        await page.getByRole('heading', { name: 'A quick check before we go on' }).waitFor();
         await page.locator('altcha-widget .altcha[data-state="verifying"]').waitFor();
         await shot(who, 'challenge');
         release();

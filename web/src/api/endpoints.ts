@@ -121,8 +121,11 @@ export const hold = (wish: HoldWish, key: string, solution?: string) =>
   });
 export const getBooking = (booking: string) =>
   get<Booking>(`/v1/bookings/${id(booking)}`, { fresh: true });
-export const checkout = (booking: string, key: string) =>
-  call<Booking>("POST", `/v1/bookings/${id(booking)}/checkout`, { key });
+export const checkout = (booking: string, key: string, solution?: string) =>
+  call<Booking>("POST", `/v1/bookings/${id(booking)}/checkout`, {
+    key,
+    headers: solution === undefined ? {} : { "foyer-challenge": solution },
+  });
 export const cancelBooking = (booking: string) =>
   call<unknown>("DELETE", `/v1/bookings/${id(booking)}`);
 export const refundBooking = (booking: string, key: string) =>

@@ -5,6 +5,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { newKey } from "../api/client";
 import { checkout } from "../api/endpoints";
 import type { Booking } from "../api/types";
+import { Challenge } from "../event/Challenge";
+import { readRefusal } from "../event/refusals";
 import { formatMoney } from "../lib/money";
 import { handledAsLogin } from "../lib/session";
 import { Failure, Notice } from "../ui/basics";
@@ -19,6 +21,7 @@ export interface PayProps {
 export function Pay({ booking, onChange }: PayProps): JSX.Element {
   const [leaving, setLeaving] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const [challenge, setChallenge] = useState<Record<string, unknown> | null>(null);
   const key = useRef(newKey());
   const url = booking.payment?.url ?? null;
   const isPending = booking.status === "payment_pending";
@@ -36,14 +39,17 @@ export function Pay({ booking, onChange }: PayProps): JSX.Element {
     return () => window.removeEventListener("pageshow", returned);
   }, []);
 
-  const pay = async (): Promise<void> => {
+  const pay = async (solution?: string): Promise<void> => {
     setError(null);
+    setChallenge(null);
     setLeaving(true);
     if (isPending) return;
     try {
-      onChange({ ...booking, ...(await checkout(booking.id, key.current)) });
+      onChange({ ...booking, ...(await checkout(booking.id, key.current, solution)) });
     } catch (problem) {
       setLeaving(false);
+      const refusal = readRefusal(problem);
+      if (refusal.kind === "challenge") return setChallenge(refusal.challenge);
       if (!handledAsLogin(problem)) setError(problem);
     }
   };
@@ -61,12 +67,20 @@ export function Pay({ booking, onChange }: PayProps): JSX.Element {
           </p>
         </Notice>
       )}
-      {error !== null && <Failure error={error} onRetry={pay} />}
+      {error !== null && <Failure error={error} onRetry={() => void pay()} />}
+      {challenge && (
+        <Challenge
+          event={booking.event_id}
+          challenge={challenge}
+          onSolved={pay}
+          onCancel={() => setChallenge(null)}
+        />
+      )}
       <button
         type="button"
         class="button button-main button-wide"
         disabled={preparing}
-        onClick={pay}
+        onClick={() => void pay()}
       >
         {preparing ? "Opening the bank’s page…" : isPending ? "Go to the bank’s page" : price}
       </button>

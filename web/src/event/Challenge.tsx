@@ -61,7 +61,7 @@ export function Challenge({ event, challenge, onSolved, onCancel }: ChallengePro
   return (
     <section class="challenge" aria-labelledby="challenge-title">
       <h3 id="challenge-title" ref={title} tabIndex={-1}>
-        A quick check before we hold your places
+        A quick check before we go on
       </h3>
       <p>
         This sale is busy, and we want seats to go to people. Your browser solves a small puzzle by
