@@ -354,6 +354,7 @@ static void a_refund_that_is_blind_to_the_first(void **state)
     assert_clean(served->fixture);
     fixture_sql(served->fixture,
                 "UPDATE ticket SET state = 0, refund_id = NULL; UPDATE payment SET refunded = 0;"
+                "UPDATE booking SET given_back = 0;"
                 "INSERT INTO seat_claim SELECT event_id, seat_no, booking_id, 2 FROM ticket");
     (void)asker_main(second);
     assert_int_equal(second->answer.status, 202);
