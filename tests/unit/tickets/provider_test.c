@@ -123,7 +123,8 @@ static void stripe_asks_closes_and_refunds(void **state)
     struct rig *rig = *state;
     build(rig, &provider_stripe, PROVIDER_ASK);
     assert_string_equal(rig->call.method, "GET");
-    assert_string_equal(rig->call.url, "https://api.example/v1/checkout/sessions/cs_1");
+    assert_string_equal(rig->call.url, "https://api.example/v1/checkout/sessions/cs_1"
+                                       "?expand%5B%5D=payment_intent.latest_charge");
     build(rig, &provider_stripe, PROVIDER_CLOSE);
     assert_string_equal(rig->call.method, "POST");
     assert_string_equal(rig->call.url, "https://api.example/v1/checkout/sessions/cs_1/expire");
