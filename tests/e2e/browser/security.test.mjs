@@ -60,6 +60,7 @@ for (const width of WIDTHS) {
         await page.getByText('is wrong; is the clock of your device right?').waitFor();
         await page.getByLabel('Code from your app').fill(codeAt(secret, now));
         await page.getByRole('button', { name: 'Turn it on' }).click();
+        await page.getByTestId('recovery-codes').waitFor();
         const codes = await page.getByTestId('recovery-codes').getByRole('listitem').allTextContents();
         assert.equal(codes.length, 10);
         await shot(who, 'security-2-codes');
