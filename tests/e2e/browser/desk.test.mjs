@@ -56,8 +56,8 @@ for (const width of WIDTHS) {
         await bought(server, fan, sale.id, seats(4, 2, 1, 2));
         await who.page.locator('.sales-chart[data-places="8"]').waitFor();
         await who.page.getByText('The same as a table').click();
-        const sold = await who.page.locator('.chart-numbers tbody td:nth-child(2)').allTextContents();
-        assert.equal(sold.reduce((sum, places) => sum + Number(places), 0), 8);
+        const sold = async () => (await who.page.locator('.chart-numbers tbody td:nth-child(2)').allTextContents()).reduce((sum, places) => sum + Number(places), 0);
+        await until(async () => (await sold()) === 8, { what: 'eight places in the table' });
         await who.page.locator('tr', { hasText: 'Standing' }).locator('td', { hasText: /^3$/ }).waitFor();
         await shot(who, 'desk-1-sales');
         await who.page.getByRole('button', { name: 'All', exact: true }).click();
@@ -123,8 +123,8 @@ for (const width of WIDTHS) {
         await page.getByLabel('Email begins with').fill(buyer.email.slice(0, 8));
         await page.getByRole('button', { name: 'Search' }).click();
         const found = page.locator(`[data-booking="${booking.id}"]`);
+        await until(async () => (await page.locator('.desk-booking').count()) === 1, { what: 'one booking alone' });
         await found.locator('summary').click();
-        assert.equal(await page.locator('.desk-booking').count(), 1);
         await found.getByLabel('Block 1, 4-5').check();
         await found.getByRole('button', { name: /^Refund 1 ticket…/ }).click();
         await found.getByText('Give €89.50 for 1 ticket back to Bo Buyer?').waitFor();
@@ -243,7 +243,7 @@ for (const width of WIDTHS) {
         await context.setOffline(false);
         await page.locator('[data-conflict]').waitFor();
         await page.locator('[data-conflict]', { hasText: 'at South' }).waitFor();
-        assert.equal(await page.locator('[data-figure="pending"]').count(), 0);
+        await until(async () => (await page.locator('[data-figure="pending"]').count()) === 0, { what: 'nothing to be pending' });
         const used = await server.admin.post('/v1/check-ins', { code: tickets[1].code, gate: 'South' });
         assert.deepEqual([used.status, used.json.gate], [409, 'North']);
         await shot(who, 'desk-8-conflict');
