@@ -115,7 +115,8 @@ const LOSSES = {
         () => `${event.id} S1-R1-3, owned by ${records.sold.id}`,
     ],
     'a booking that nobody was told of': [
-        inServer(() => `INSERT INTO booking SELECT event_id, id + 1, account_id, state, created_at, expires_at, amount, currency,
+        inServer(() => `INSERT INTO booking (event_id, id, account_id, state, created_at, expires_at, amount, currency, seats, areas, places, key_hash, body_hash, ended_at, extended_ms)
+            SELECT event_id, id + 1, account_id, state, created_at, expires_at, amount, currency,
             seats, areas, places, zeroblob(16), body_hash, ended_at, extended_ms FROM booking WHERE ${rowOf(records.held)}`),
         () => 'is there, but nobody was ever told of it',
     ],
