@@ -109,6 +109,7 @@ static void listener_free(struct listener *listener)
 static void note_seen(struct listener *listener, struct str last_id)
 {
     struct hearing *hearing = listener->hearing;
+    assert(hearing);
     if (last_id.len == 0)
         return;
     (void)pthread_mutex_lock(&hearing->lock);
