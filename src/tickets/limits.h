@@ -143,6 +143,8 @@
 #define QUEUE_PLACE_CHUNKS    8       /* the same of places: the first ones are let in meanwhile */
 #define QUEUE_FOLLOW_ROWS     2000    /* of the log in one read */
 #define QUEUE_STALE_MS        2000    /* memory that is older accepts no token */
+#define QUEUE_POLLS_PER_S     5000    /* questions of those who wait in one room, all together */
+#define QUEUE_POLLS_FRONT     200     /* as far from the front people ask every second */
 #define QUEUE_TOKEN_MS        60000   /* how long a token is good */
 #define QUEUE_SEEN_PART       4       /* seen_at is written that often in quiet_s */
 #define QUEUE_SEEN_MAX        65536   /* people to be noted as seen, of one room */

@@ -6,10 +6,10 @@
 #include "app/identity.h"
 #include "app/problem.h"
 #include "base/clock.h"
-#include "base/rand.h"
 #include "tickets/event_call.h"
 #include "tickets/queue_internal.h"
 #include "tickets/queue_order.h"
+#include "tickets/queue_poll.h"
 
 #include <inttypes.h>
 
@@ -41,38 +41,6 @@ static const char *state_name(enum queue_state state)
     static const char *const names[] = {"pre",  "pre",  "waiting", "admitted",
                                         "done", "left", "lapsed"};
     return names[state];
-}
-
-static int64_t clamp(int64_t value, int64_t min, int64_t max)
-{
-    return value < min ? min : value > max ? max : value;
-}
-
-/* When to ask again: seldom from far behind, often near the front, never so seldom that an admission
- * or a token ends unnoticed; and not all at the same moment. */
-static int64_t poll_after(const struct event *event, const struct queue_sight *sight,
-                          int64_t now_ms)
-{
-    int64_t most_ms = clamp(event->queue.quiet_s * 1000 / 3, 5000, 30000);
-    int64_t to_sale_ms = event->onsale_at - now_ms;
-    int64_t after_ms = 0;
-    switch (sight->state) {
-    case QUEUE_PRE:
-        if (to_sale_ms > 60000)
-            return clamp(to_sale_ms / 2, 0, 60000) + (int64_t)rand_below(5000);
-        return (to_sale_ms > 0 ? to_sale_ms : 0) + 1000 + (int64_t)rand_below(2000);
-    case QUEUE_WAITING:
-        if (sight->eta_seconds >= 0)
-            after_ms = sight->eta_seconds * 100;
-        else
-            after_ms = sight->ahead * 10;
-        after_ms = clamp(after_ms, 1000, most_ms);
-        return after_ms - (int64_t)rand_below((uint64_t)after_ms / 4);
-    case QUEUE_ADMITTED:
-        return clamp(most_ms, 0, QUEUE_TOKEN_MS / 3);
-    default:
-        return QUEUE_TOKEN_MS;
-    }
 }
 
 static void put_i64_or_null(struct json_writer *writer, const char *name, int64_t value)
@@ -108,6 +76,7 @@ static void write_entry(struct json_writer *writer, const struct queue_desk *que
                         const struct event *event, const struct queue_sight *sight)
 {
     int64_t now_ms = clock_now_ms();
+    struct queue_poll poll = {&event->queue, sight, event->onsale_at, now_ms};
     json_open_object(writer);
     json_put_id2(writer, "id", "que", event->id, sight->id);
     json_put_id(writer, "event_id", "evt", event->id);
@@ -115,7 +84,7 @@ static void write_entry(struct json_writer *writer, const struct queue_desk *que
     put_i64_or_null(writer, "position", sight->ahead < 0 ? -1 : sight->ahead + 1);
     put_i64_or_null(writer, "ahead", sight->ahead);
     put_i64_or_null(writer, "eta_seconds", sight->eta_seconds);
-    json_put_i64(writer, "poll_after_ms", poll_after(event, sight, now_ms));
+    json_put_i64(writer, "poll_after_ms", queue_poll_after(&poll));
     json_put_time(writer, "sale_at", event->onsale_at);
     write_admission(writer, queue, event, sight, now_ms);
     json_close_object(writer);
@@ -136,9 +105,15 @@ static enum err reply_entry(struct call *call, int status, const struct event *e
     return ERR_OK;
 }
 
-static struct queue_sight sight_of(const struct queue_entry *entry)
+/* Of an entry as its row is, and as many people as memory has. */
+static struct queue_sight sight_of(struct call *call, const struct queue_entry *entry)
 {
-    return (struct queue_sight){.id = entry->id,
+    struct queue_counts counts = {0};
+    struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, entry->event_id);
+    if (room)
+        queue_room_counts(room, &counts);
+    return (struct queue_sight){.people = counts.pre + counts.waiting,
+                                .id = entry->id,
                                 .account_id = entry->account_id,
                                 .state = entry->state,
                                 .admitted_until = entry->admitted_until,
@@ -228,13 +203,13 @@ static bool read_path(struct call *call, uint64_t *ret_event_id, uint64_t *ret_e
 }
 
 /* The entry from its row: another node's that has just come, or of a room that is over. */
-static enum err sight_read(struct db *db, uint64_t event_id, uint64_t entry_id,
+static enum err sight_read(struct call *call, struct db *db, uint64_t event_id, uint64_t entry_id,
                            struct queue_sight *ret_sight)
 {
     struct queue_entry entry;
     enum err err = queue_store_entry(db, event_id, entry_id, &entry);
     if (!err)
-        *ret_sight = sight_of(&entry);
+        *ret_sight = sight_of(call, &entry);
     return err;
 }
 
@@ -251,7 +226,7 @@ static enum err entry_any(struct call *call, struct db *db)
     struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, event_id);
     struct queue_pace pace = pace_of(&model->event);
     if (!room || !queue_room_see(room, entry_id, &pace, true, &sight)) {
-        err = db ? sight_read(db, event_id, entry_id, &sight) : ERR_AGAIN;
+        err = db ? sight_read(call, db, event_id, entry_id, &sight) : ERR_AGAIN;
         if (err && err != ERR_NOT_FOUND)
             return err;
     }
@@ -365,7 +340,7 @@ static enum err join_apply(struct call *call, struct writer_tx *tx)
         return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;
     if (refusal != QUEUE_TAKEN_IN)
         return reply_refusal(call, &join->terms, refusal);
-    struct queue_sight sight = sight_of(&join->entry);
+    struct queue_sight sight = sight_of(call, &join->entry);
     struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, join->event_id);
     if (room && join->is_new && join->entry.state == QUEUE_WAITING) {
         queue_room_counts(room, &counts);

@@ -400,7 +400,8 @@ static void see(struct queue_room *room, const struct room_entry *entry,
                                       .state = (enum queue_state)entry->state,
                                       .admitted_until = entry->admitted_until,
                                       .ahead = -1,
-                                      .eta_seconds = -1};
+                                      .eta_seconds = -1,
+                                      .people = room->pre_count + room->waiting_count};
     if (entry->state != QUEUE_WAITING)
         return;
     ret_sight->ahead = tree_sum(room, entry->place - 1);

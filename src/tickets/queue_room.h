@@ -106,6 +106,7 @@ struct queue_sight {
     int64_t admitted_until;
     int64_t ahead;       /* waiting: people before; else -1 */
     int64_t eta_seconds; /* -1: nothing can be said */
+    int64_t people;      /* who wait in the room */
 };
 /* What people are told of the speed, as far as it depends on settings. */
 struct queue_pace {

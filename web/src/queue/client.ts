@@ -26,13 +26,15 @@ export interface RoomView {
 export const POLL_MIN_MS = 500;
 export const POLL_MAX_MS = 60_000;
 export const SPREAD_MS = 3000;
+/** So long a large crowd may be told to wait for the next question. */
+const ENTRY_POLL_MAX_MS = 30 * 60_000;
 const ROOM_POLL_MS = 10_000;
 const FAILING_MS = 3000;
 const FAILING_MAX_MS = 30_000;
 
 type Timer = ReturnType<typeof setTimeout>;
 
-const clamp = (ms: number): number => Math.min(POLL_MAX_MS, Math.max(POLL_MIN_MS, ms));
+const clamp = (ms: number, max = POLL_MAX_MS): number => Math.min(max, Math.max(POLL_MIN_MS, ms));
 
 /** Milliseconds until the room should be asked for again by somebody without a place; null: never. */
 export function roomPollMs(room: Room, nowMs: number, random: number): number | null {
@@ -150,7 +152,7 @@ export class RoomClient {
       this.take(fresh);
       this.show({ error: null });
       // How it ended stays to be read; the room says whether one may come again.
-      return isEntryOpen(fresh) ? clamp(fresh.poll_after_ms) : this.askRoom(signal);
+      return isEntryOpen(fresh) ? clamp(fresh.poll_after_ms, ENTRY_POLL_MAX_MS) : this.askRoom(signal);
     } catch (error) {
       // Another account, or a place that is no longer known: the room says what there is.
       if (!(error instanceof Problem && error.status === 404)) throw error;
@@ -167,7 +169,7 @@ export class RoomClient {
     this.show({ room, isOffline: false, error: null });
     if (room.entry && (isEntryOpen(room.entry) || !ended)) this.take(room.entry);
     return isEntryOpen(room.entry)
-      ? clamp(room.entry.poll_after_ms)
+      ? clamp(room.entry.poll_after_ms, ENTRY_POLL_MAX_MS)
       : roomPollMs(room, this.now(), this.random());
   }
 
