@@ -115,19 +115,22 @@ enum err waiting_engage(struct tickets *tickets, struct writer_tx *tx, uint64_t 
                           is_engaged ? QUEUE_LOG_ENGAGED : QUEUE_LOG_RELEASED, 0);
 }
 
+/* Who is on the list follows from when an entry ended, so the closing is not before the last end, even
+ * if that one's node had a clock that was ahead. */
 enum err waiting_close(struct tickets *tickets, struct writer_tx *tx, struct queue_terms *terms)
 {
     if (terms->closed_at || tx->now_ms < terms->onsale_at)
         return ERR_OK;
-    int64_t count = 0;
-    enum err err = queue_store_count_early(tx->db, terms->event_id, &count);
+    int64_t count = 0, last_end = 0;
+    enum err err = queue_store_count_early(tx->db, terms->event_id, &count, &last_end);
+    int64_t closed_at = tx->now_ms > last_end ? tx->now_ms : last_end;
     if (!err)
-        err = queue_store_close(tx->db, terms->event_id, tx->now_ms, count);
+        err = queue_store_close(tx->db, terms->event_id, closed_at, count);
     if (!err)
         err = log_room(tickets, tx, terms->event_id, QUEUE_LOG_CLOSED, count);
     if (err)
         return err;
-    terms->closed_at = tx->now_ms;
+    terms->closed_at = closed_at;
     terms->entry_count = terms->places = count;
     return ERR_OK;
 }
@@ -253,32 +256,27 @@ static int64_t busy_after_end(const struct tickets *tickets, const struct writer
     return tickets->queue->is_followed ? tx->now_ms + QUEUE_STALE_MS : 0;
 }
 
-/* Ends an open entry. A list that is closed keeps those who leave it afterwards, so an end in the very
- * millisecond of the closing counts as later. */
+/* Ends an open entry. */
 static enum err end(struct tickets *tickets, struct writer_tx *tx, struct queue_entry *entry,
-                    enum queue_state to, int64_t closed_at)
+                    enum queue_state to)
 {
     bool was_admitted = entry->state == QUEUE_ADMITTED;
-    int64_t ended_at = closed_at >= tx->now_ms ? closed_at + 1 : tx->now_ms;
-    enum err err = queue_store_end(tx->db, entry, to, ended_at,
+    enum err err = queue_store_end(tx->db, entry, to, tx->now_ms,
                                    was_admitted ? busy_after_end(tickets, tx) : 0);
     if (err)
         return err;
     entry->state = to;
-    entry->ended_at = ended_at;
+    entry->ended_at = tx->now_ms;
     return ERR_OK;
 }
 
 enum err waiting_leave(struct tickets *tickets, struct writer_tx *tx, struct queue_entry *entry)
 {
-    struct queue_terms terms;
     if (!queue_state_is_open(entry->state))
         return ERR_OK;
     if (entry->holds > 0)
         return ERR_CONFLICT;
-    enum err err = queue_store_terms(tx->db, entry->event_id, &terms);
-    if (!err)
-        err = end(tickets, tx, entry, QUEUE_LEFT, terms.closed_at);
+    enum err err = end(tickets, tx, entry, QUEUE_LEFT);
     return err ? err : log_entry(tickets, tx, entry, QUEUE_LOG_LEFT, 0);
 }
 
@@ -357,7 +355,7 @@ enum err waiting_lapse(struct tickets *tickets, struct writer_tx *tx, uint64_t e
         err = queue_store_entry(tx->db, event_id, ids[i], &entry);
         if (err || !is_due(&entry, tx->now_ms, quiet_before_ms))
             continue;
-        err = end(tickets, tx, &entry, QUEUE_LAPSED, 0);
+        err = end(tickets, tx, &entry, QUEUE_LAPSED);
         if (!err)
             err = log_entry(tickets, tx, &entry, QUEUE_LOG_LAPSED, 0);
     }
@@ -399,6 +397,6 @@ enum err queue_booking_moved(struct tickets *tickets, struct writer_tx *tx,
                       : ERR_OK;
     if (to != BOOKING_CONFIRMED)
         return ERR_OK;
-    err = end(tickets, tx, &entry, QUEUE_DONE, 0);
+    err = end(tickets, tx, &entry, QUEUE_DONE);
     return err ? err : log_entry(tickets, tx, &entry, QUEUE_LOG_DONE, (int64_t)booking->id);
 }

@@ -159,11 +159,21 @@ enum err queue_store_open(struct db *db, uint64_t event_id, const struct queue_s
     return err;
 }
 
-SQL(SQL_COUNT_EARLY, "SELECT COUNT(*) FROM queue_entry WHERE event_id = $1 AND state = 1");
+SQL(SQL_COUNT_EARLY, "SELECT COUNT(CASE WHEN state = 1 THEN 1 END), COALESCE(MAX(ended_at), 0)"
+                     " FROM queue_entry WHERE event_id = $1");
 
-enum err queue_store_count_early(struct db *db, uint64_t event_id, int64_t *ret_count)
+enum err queue_store_count_early(struct db *db, uint64_t event_id, int64_t *ret_count,
+                                 int64_t *ret_last_end)
 {
-    return db_get_i64(stmt_of(db, &SQL_COUNT_EARLY, event_id), ret_count);
+    struct db_stmt *stmt = stmt_of(db, &SQL_COUNT_EARLY, event_id);
+    bool has_row;
+    enum err err = db_step(stmt, &has_row);
+    if (err)
+        return err;
+    *ret_count = has_row ? db_col_i64(stmt, 0) : 0;
+    *ret_last_end = has_row ? db_col_i64(stmt, 1) : 0;
+    db_done(stmt);
+    return ERR_OK;
 }
 
 SQL(SQL_CLOSE, "UPDATE queue_room SET closed_at = $2, entry_count = $3, places = $3"
@@ -384,7 +394,9 @@ enum err queue_store_admit(struct db *db, const struct queue_entry *entry)
     return db_exec_one(stmt);
 }
 
-SQL(SQL_END, "UPDATE queue_entry SET state = $4, ended_at = $5,"
+/* A list that is closed keeps who ends afterwards, whatever the clock says. */
+SQL(SQL_END, "UPDATE queue_entry SET state = $4, ended_at = COALESCE((SELECT r.closed_at + 1 FROM"
+             " queue_room r WHERE r.event_id = $1 AND r.closed_at >= $5), $5),"
              " busy_until = CASE WHEN holds > 0 THEN busy_until ELSE $6 END"
              " WHERE event_id = $1 AND id = $2 AND state = $3");
 

@@ -91,7 +91,10 @@ ERR_MUST_USE enum err queue_store_secret(struct db *db, uint64_t event_id,
 ERR_MUST_USE enum err queue_store_open(struct db *db, uint64_t event_id,
                                        const struct queue_secret *secret, int64_t now_ms,
                                        bool *ret_is_new);
-ERR_MUST_USE enum err queue_store_count_early(struct db *db, uint64_t event_id, int64_t *ret_count);
+/* How many are on a list that closes now, and when the last of those who are not has ended (0: there
+ * is none). */
+ERR_MUST_USE enum err queue_store_count_early(struct db *db, uint64_t event_id, int64_t *ret_count,
+                                              int64_t *ret_last_end);
 ERR_MUST_USE enum err queue_store_close(struct db *db, uint64_t event_id, int64_t closed_at,
                                         int64_t entry_count);
 ERR_MUST_USE enum err queue_store_reveal(struct db *db, uint64_t event_id,
@@ -125,7 +128,7 @@ ERR_MUST_USE enum err queue_store_busy(struct db *db, uint64_t event_id, int64_t
 ERR_MUST_USE enum err queue_store_rate(struct db *db, uint64_t event_id, int64_t after_ms,
                                        int64_t most, int64_t *ret_count);
 ERR_MUST_USE enum err queue_store_admit(struct db *db, const struct queue_entry *entry);
-/* Ends an entry that is in this state; busy_until 0: it takes no place of the cap from now on.
+/* Ends an entry that is in this state, after the closing of the list if that was before; busy_until 0: it takes no place of the cap from now on.
  * ERR_CONFLICT: it is in another. */
 ERR_MUST_USE enum err queue_store_end(struct db *db, const struct queue_entry *entry,
                                       enum queue_state to, int64_t ended_at, int64_t busy_until);

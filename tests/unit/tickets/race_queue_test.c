@@ -300,6 +300,53 @@ static void a_join_meets_the_closing(void **state)
     }
 }
 
+static enum err count_id(uint64_t id, void *ctx)
+{
+    (void)id;
+    ++*(int64_t *)ctx;
+    return ERR_OK;
+}
+
+/* How long the closed list is, as its readers find it. */
+static int64_t list_length(struct fixture *fixture)
+{
+    struct db *db;
+    int64_t count = 0;
+    assert_int_equal(db_open(tickets_database_path(fixture->tickets), DB_ADMIN, &db), ERR_OK);
+    struct queue_terms terms;
+    assert_int_equal(queue_store_terms(db, FIXTURE_EVENT, &terms), ERR_OK);
+    assert_int_equal(queue_store_list(db, FIXTURE_EVENT, terms.closed_at, count_id, &count),
+                     ERR_OK);
+    db_close(db);
+    return count;
+}
+
+/* The list is as long as it was counted to be, whatever the clocks of those said who ended entries. */
+static void clocks_that_differ_change_no_list(void **state)
+{
+    struct fixture *fixture = *state;
+    set_up(fixture, 2);
+    fixture_sql(fixture, "UPDATE event SET onsale_at = starts_at - 1");
+    fixture_sql(fixture, "UPDATE queue_settings SET opens_before_s = 30000000");
+    struct ending before = {.entry_id = joined(fixture, 1)};
+    struct ending after = {.entry_id = joined(fixture, OTHER)};
+    (void)joined(fixture, FAN);
+    assert_int_equal(fixture_write(fixture, leave_fn, &before), ERR_OK);
+    fixture_sql(fixture, "UPDATE queue_entry SET ended_at = ended_at + 5000 WHERE state = 5");
+    fixture_sql(fixture, "UPDATE event SET onsale_at = 1000");
+    assert_int_equal(fixture_write(fixture, close_fn, NULL), ERR_OK);
+    assert_int_equal(number(fixture, "SELECT entry_count FROM queue_room"), 2);
+    assert_int_equal(list_length(fixture), 2);
+    fixture_sql(fixture, "UPDATE queue_room SET entries_hash = commitment, placed = 2");
+    fixture_sql(fixture, "UPDATE queue_entry SET state = 2, place = CASE account_id WHEN 4 THEN 1 "
+                         "ELSE 2 END WHERE state = 1");
+    size_t count = 0;
+    assert_int_equal(fixture_write(fixture, admit_fn, &count), ERR_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(fixture_write(fixture, lapse_fn, &after), ERR_OK);
+    assert_int_equal(list_length(fixture), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -313,6 +360,7 @@ int main(void)
         TEST(joins_meet),
         TEST(a_join_that_looks_for_nobody),
         TEST(a_join_meets_the_closing),
+        TEST(clocks_that_differ_change_no_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
