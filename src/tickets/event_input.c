@@ -5,8 +5,9 @@
  *     └───────────────── cancel ─────────────────▶
  *
  * A draft may be changed in every way. Once people may have bought, what they bought stays: a
- * published event takes a new name, description, category or start, and a later on-sale time as
- * long as the sale hasn't begun; prices, currency, limits and payment rules are settled. A
+ * published event takes a new name, description, category or start, other settings of the waiting
+ * room and of the defence against bots, and a later on-sale time as long as the sale hasn't begun;
+ * prices, currency, limits, payment rules and whether there is a waiting room are settled. A
  * cancelled event takes nothing.
  */
 #include "tickets/event_input.h"
