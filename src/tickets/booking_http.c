@@ -2,11 +2,11 @@
  * Routes of bookings: hold, read, list, checkout, cancel.
  *
  * POST /v1/bookings is the hot path. prepare runs on the loop: it decodes, resolves names by the
- * event's model, asks the gates (rate limit, queue_gate.h, abuse.h) and may refuse a taken seat from
- * memory, but only when the Idempotency-Key is certainly new, or a winner who lost the reply would
- * be refused by his own seats; best available (best.h) picks there. apply, on the writer, looks the
- * key up once more, asks the event's row whether the sale is open, the admission and the caps, and
- * lets the seat_claim table decide.
+ * event's model, asks the gates (rate limit, queue_gate.h, abuse.h) and may refuse a taken seat
+ * from memory, but only when the Idempotency-Key is certainly new, or a winner who lost the reply
+ * would be refused by his own seats; best available (best.h) picks there. apply, on the writer,
+ * looks the key up once more, asks the event's row whether the sale is open, the admission and the
+ * caps, and lets the seat_claim table decide.
  */
 #include "app/problem.h"
 #include "tickets/abuse.h"
