@@ -26,9 +26,9 @@ static struct metric *refusals[RULE_COUNT];
 
 void abuse_init(void)
 {
-    static const char *const labels[RULE_COUNT] = {"rule=\"account\"", "rule=\"open_holds\"",
-                                                   "rule=\"churn\"",   "rule=\"cluster\"",
-                                                   "rule=\"network\"", "rule=\"challenge\""};
+    static const char *const labels[RULE_COUNT] = {
+        "rule=\"account\"", "rule=\"open_holds\"", "rule=\"churn\"", "rule=\"cluster\"",
+        "rule=\"network\"", "rule=\"challenge\"",  "rule=\"card\""};
     for (size_t i = 0; i < RULE_COUNT; i++)
         refusals[i] =
             metric_counter("foyer_abuse_refusals_total", labels[i],
