@@ -318,6 +318,7 @@ describe('a card', () => {
         }
         await pay(people[2], bookings[2], 'gold');
         const failed = await status(people[2], bookings[2].id, 'refunded');
+        assert.equal(await server.metric('foyer_abuse_refusals_total', 'rule="card"'), 1);
         await pay(people[3], bookings[3], 'silver');
         await status(people[3], bookings[3].id, 'confirmed');
         const rows = await server.sql(`SELECT r.reason, r.amount FROM refund r JOIN event e ON e.id = r.event_id WHERE r.reason = 'card_limit'`);
