@@ -22,8 +22,8 @@ struct queue_desk {
     bool is_stopping, is_woken;
     _Atomic bool has_doubt; /* the last commits may have been lost, or others not heard of */
     /* The thread's: */
-    int64_t office_since_ms; /* steward since then; 0: it is not */
-    bool is_failing;
+    int64_t office_since_ms;    /* steward since then; 0: it is not */
+    bool is_failing, is_unread; /* said once: jobs fail, a room cannot be read */
     struct queue_order {
         uint64_t event_id;
         uint64_t *ids; /* in the order of their places */

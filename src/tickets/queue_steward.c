@@ -98,6 +98,17 @@ static void forget(struct queue_room *room, void *ctx)
     pthread_mutex_unlock(&room->lock);
 }
 
+/* A room that cannot be read keeps nobody else waiting. True: there is more to do at once. */
+static bool look_at(struct queue_desk *queue, const struct queue_terms *terms, enum err *err)
+{
+    enum err own = queue_follow(queue, terms);
+    if (!own)
+        return queue_work(queue, terms);
+    if (!*err)
+        *err = own;
+    return false;
+}
+
 /* True: go on without waiting. */
 static bool look(struct queue_desk *queue)
 {
@@ -106,14 +117,13 @@ static bool look(struct queue_desk *queue)
         queue_rooms_each(queue->rooms, forget, NULL);
     keep_office(queue);
     enum err err = read_rooms(queue);
-    for (size_t i = 0; !err && i < queue->terms_count; i++)
-        err = queue_follow(queue, &queue->terms[i]);
-    if (err && !queue->is_failing)
+    size_t count = err ? 0 : queue->terms_count;
+    for (size_t i = 0; i < count; i++)
+        has_more = look_at(queue, &queue->terms[i], &err) || has_more;
+    if (err && !queue->is_unread)
         log_warn("waiting rooms cannot be read now", "error=\"%s: %s\"", err_name(err),
                  db_message(queue->db));
-    queue->is_failing = err != ERR_OK;
-    for (size_t i = 0; !err && i < queue->terms_count; i++)
-        has_more = queue_work(queue, &queue->terms[i]) || has_more;
+    queue->is_unread = err != ERR_OK;
     return has_more;
 }
 

@@ -12,6 +12,8 @@
  */
 #include "race.h"
 
+#include <time.h>
+
 #include "tickets/queue_internal.h"
 
 #define FAN   3
@@ -347,6 +349,32 @@ static void clocks_that_differ_change_no_list(void **state)
     assert_int_equal(list_length(fixture), 2);
 }
 
+/* The thread looks after a room also while another one finds no place in memory. */
+static void a_room_that_cannot_be_read_stops_no_other(void **state)
+{
+    struct fixture *fixture = *state;
+    struct queue_desk *queue = fixture->tickets->queue;
+    set_up(fixture, 2);
+    (void)joined(fixture, FAN);
+    assert_non_null(queue_rooms_add(queue->rooms, FIXTURE_EVENT));
+    assert_int_equal(queue_desk_start(queue), ERR_OK);
+    for (uint64_t id = 1000; queue_rooms_add(queue->rooms, id); id++)
+        continue;
+    fixture_sql(fixture, "CREATE TABLE copy AS SELECT * FROM event; UPDATE copy SET id = 5;"
+                         "INSERT INTO event SELECT * FROM copy; DROP TABLE copy;"
+                         "INSERT INTO queue_room (event_id, seed, commitment, created_at)"
+                         " SELECT 5, seed, commitment, created_at FROM queue_room");
+    (void)joined(fixture, OTHER);
+    int64_t count = 0;
+    for (int i = 0; i < 200 && count < 2; i++) {
+        struct timespec pause = {.tv_nsec = 20000000};
+        (void)nanosleep(&pause, NULL);
+        count = number(fixture, "SELECT COUNT(*) FROM queue_entry WHERE state = 3");
+    }
+    queue_desk_stop(queue);
+    assert_int_equal(count, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -361,6 +389,7 @@ int main(void)
         TEST(a_join_that_looks_for_nobody),
         TEST(a_join_meets_the_closing),
         TEST(clocks_that_differ_change_no_list),
+        TEST(a_room_that_cannot_be_read_stops_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
