@@ -137,6 +137,7 @@
 /* and the rest of it. */
 #define QUEUE_ROOMS_MAX       4096    /* in memory */
 #define QUEUE_ENTRIES_MAX     4000000 /* of one room */
+#define QUEUE_JOINS_MAX       50      /* of one account into one room: a row stays of each */
 #define QUEUE_TICK_MS         200     /* how often rooms are looked after */
 #define QUEUE_CHUNK_MAX       256     /* rows of one write */
 #define QUEUE_CHUNKS_MAX      64      /* writes of one room in one look */

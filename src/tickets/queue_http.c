@@ -328,6 +328,21 @@ static enum err reply_refusal(struct call *call, const struct queue_terms *terms
     return ERR_OK;
 }
 
+/* Rows stay, and a room has room for so many: nobody fills it by leaving and coming again. False: 409
+ * was answered. */
+static bool may_join_again(struct call *call, const struct join_call *join)
+{
+    struct queue_sight sight;
+    const struct event *event = &join->model->event;
+    struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, event->id);
+    struct queue_pace pace = pace_of(event);
+    if (!room || !queue_room_see_account(room, call->caller->account_id, &pace, false, &sight) ||
+        queue_state_is_open(sight.state) || sight.joins < QUEUE_JOINS_MAX)
+        return true;
+    problem_reply(call, PROBLEM_CONFLICT, "You have left this waiting room too often.");
+    return false;
+}
+
 static enum err join_apply(struct call *call, struct writer_tx *tx)
 {
     struct join_call *join_call = call->prepared;
@@ -335,6 +350,8 @@ static enum err join_apply(struct call *call, struct writer_tx *tx)
     struct tickets *tickets = event_call_tickets(call);
     struct queue_counts counts = {0};
     enum queue_refusal refusal = QUEUE_TAKEN_IN;
+    if (!may_join_again(call, join_call))
+        return ERR_OK;
     enum err err = waiting_enter(tickets, tx, join, &refusal);
     if (err)
         return err == ERR_NOT_FOUND ? ERR_CORRUPT : err;

@@ -262,13 +262,18 @@ static enum err entry_add(struct queue_room *room, const struct queue_row *row,
         room->entries = entries;
         room->cap = cap;
     }
+    uintptr_t before;
+    uint8_t joins = 0;
+    if (map_get(&room->by_account, row->account_id, &before))
+        joins = room->entries[before].joins;
     enum err err = map_put(&room->by_id, row->id, room->count);
     if (!err)
         err = map_put(&room->by_account, row->account_id, room->count);
     if (err)
         return err;
     *ret_entry = &room->entries[room->count++];
-    **ret_entry = (struct room_entry){.id = row->id, .account_id = row->account_id};
+    **ret_entry = (struct room_entry){.id = row->id, .account_id = row->account_id, .joins = joins};
+    (*ret_entry)->joins = (uint8_t)(joins < UINT8_MAX ? joins + 1 : joins);
     return ERR_OK;
 }
 
@@ -401,7 +406,8 @@ static void see(struct queue_room *room, const struct room_entry *entry,
                                       .admitted_until = entry->admitted_until,
                                       .ahead = -1,
                                       .eta_seconds = -1,
-                                      .people = room->pre_count + room->waiting_count};
+                                      .people = room->pre_count + room->waiting_count,
+                                      .joins = entry->joins};
     if (entry->state != QUEUE_WAITING)
         return;
     ret_sight->ahead = tree_sum(room, entry->place - 1);

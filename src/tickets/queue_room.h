@@ -39,6 +39,7 @@ struct room_entry {
     uint32_t seen_s, seen_noted_s; /* Unix seconds; noted: as far as it is written or on its way */
     uint8_t state;                 /* enum queue_state */
     bool was_admitted;
+    uint8_t joins; /* entries of the account up to this one; 255: or more */
 };
 
 struct queue_room {
@@ -107,6 +108,7 @@ struct queue_sight {
     int64_t ahead;       /* waiting: people before; else -1 */
     int64_t eta_seconds; /* -1: nothing can be said */
     int64_t people;      /* who wait in the room */
+    int joins;           /* entries of the account up to this one */
 };
 /* What people are told of the speed, as far as it depends on settings. */
 struct queue_pace {

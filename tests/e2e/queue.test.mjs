@@ -21,6 +21,20 @@ describe('one room', () => {
     before(async () => (server = await Foyer.start({ args: ['--abuse=off'] })));
     after(() => server.stop());
 
+    test('is not filled by one person who leaves and comes again', async () => {
+        const event = await roomedSale(server, { admitted_max: 1 }, { onsale_at: iso((await server.now()) + HOUR / 2) });
+        const [fan] = await makeManyUsers(server, 1);
+        const path = `/v1/events/${event.id}/queue`;
+        for (let i = 0; i < 50; i++) {
+            const { status, json } = await fan.post(path, {});
+            assert.equal(status, 201);
+            assert.equal((await fan.delete(`${path}/${json.id}`)).status, 204);
+        }
+        refusedAs(await fan.post(path, {}), 409, 'conflict');
+        refusedAs(await fan.call('POST', path, {}, { key: newKey() }), 409, 'conflict');
+    });
+
+
     test('an event says its settings; faults are named; a lower cap may come during the sale', async () => {
         const event = await roomedSale(server, { admitted_max: 7 });
         assert.deepEqual(event.queue, { admitted_max: 7, admit_per_minute: 600, opens_before_s: 3600, admission_s: 900, quiet_s: 120, auto_above: 1000 });
