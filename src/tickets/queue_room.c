@@ -264,6 +264,7 @@ static enum err entry_add(struct queue_room *room, const struct queue_row *row,
     }
     uintptr_t before;
     uint8_t joins = 0;
+    assert(room->entries);
     if (map_get(&room->by_account, row->account_id, &before))
         joins = room->entries[before].joins;
     enum err err = map_put(&room->by_id, row->id, room->count);

@@ -215,6 +215,8 @@ static void bare_end(struct bare *bare, bool is_taken)
     arena_release(&bare->request.arena);
 }
 
+#define CURSOR_TEXT_OF_TWO 22 /* characters of two numbers; of three there are 32 */
+
 static void check_cursor(struct bare *bare, const struct list_page *page)
 {
     struct str cursor, written;
@@ -225,9 +227,12 @@ static void check_cursor(struct bare *bare, const struct list_page *page)
     json_open_object(&writer);
     json_key(&writer, "data");
     json_open_array(&writer);
-    list_close(&writer, true, page->a, page->b);
-    require(witness_text(buf_str(list), "next_cursor", &written));
     require(request_query(&bare->request, "cursor", &cursor) == ERR_OK);
+    if (cursor.len > CURSOR_TEXT_OF_TWO)
+        list_close_at(&writer, true, page->a, page->b, page->c);
+    else
+        list_close(&writer, true, page->a, page->b);
+    require(witness_text(buf_str(list), "next_cursor", &written));
     require_eq(cursor, written); /* one text a position: no two cursors are the same */
 }
 
