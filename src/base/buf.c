@@ -123,6 +123,31 @@ void buf_append_char(struct buf *buf, char c)
     buf->len++;
 }
 
+void buf_append_markup(struct buf *buf, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        switch (text.data[i]) {
+        case '&':
+            buf_append_str(buf, STR("&amp;"));
+            break;
+        case '<':
+            buf_append_str(buf, STR("&lt;"));
+            break;
+        case '>':
+            buf_append_str(buf, STR("&gt;"));
+            break;
+        case '"':
+            buf_append_str(buf, STR("&quot;"));
+            break;
+        case '\'':
+            buf_append_str(buf, STR("&#39;"));
+            break;
+        default:
+            buf_append_char(buf, text.data[i]);
+        }
+    }
+}
+
 void buf_append_i64(struct buf *buf, int64_t value)
 {
     char text[I64_TEXT_MAX];

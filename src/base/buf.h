@@ -27,6 +27,8 @@ void buf_append(struct buf *buf, const void *data, size_t len);
 void buf_append_str(struct buf *buf, struct str s);
 void buf_append_char(struct buf *buf, char c);
 void buf_append_i64(struct buf *buf, int64_t value);
+/* As text or as an attribute in quotes of HTML and XML. */
+void buf_append_markup(struct buf *buf, struct str text);
 void buf_printf(struct buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Borrowed view, valid until the next append. */
 static inline struct str buf_str(const struct buf *buf)

@@ -44,25 +44,6 @@ bool qr_next_run(const struct qr *qr, unsigned y, unsigned *x, unsigned *ret_len
     return len > 0;
 }
 
-static void append_xml(struct buf *buf, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        switch (text.data[i]) {
-        case '&':
-            buf_append_str(buf, STR("&amp;"));
-            break;
-        case '<':
-            buf_append_str(buf, STR("&lt;"));
-            break;
-        case '>':
-            buf_append_str(buf, STR("&gt;"));
-            break;
-        default:
-            buf_append_char(buf, text.data[i]);
-        }
-    }
-}
-
 void qr_write_svg(const struct qr *qr, struct str title, struct buf *buf)
 {
     unsigned side = qr->width + 2 * QR_QUIET_ZONE;
@@ -70,7 +51,7 @@ void qr_write_svg(const struct qr *qr, struct str title, struct buf *buf)
                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %u %u\" role=\"img\" "
                "shape-rendering=\"crispEdges\"><title>",
                side, side);
-    append_xml(buf, title);
+    buf_append_markup(buf, title);
     buf_printf(buf, "</title><path fill=\"#fff\" d=\"M0 0h%uv%uH0z\"/><path d=\"", side, side);
     for (unsigned y = 0; y < qr->width; y++) {
         unsigned len;

@@ -146,7 +146,6 @@ bool bank_decode(struct bank_call *call, const struct json_field *fields, void *
 
 void bank_reply_page(struct bank_call *call, int status, const char *title, struct str content,
                      const char *form_origin);
-void bank_append_html(struct buf *buf, struct str text);
 void bank_append_money(struct buf *buf, int64_t amount, const char *currency);
 
 /* --- Rules: bank_rules.c --- */

@@ -32,7 +32,7 @@ void bank_refuse(struct bank_call *call, int status, const char *detail)
         struct buf *content = buf_new_in(bank_arena(call), 2048);
         if (content) {
             buf_append_str(content, STR("<p class=\"lead\">"));
-            bank_append_html(content, str_from_c(detail));
+            buf_append_markup(content, str_from_c(detail));
             buf_append_str(content, STR("</p>"));
         }
         bank_reply_page(call, status, "Sandbox Bank", content ? buf_str(content) : STR_NONE, NULL);

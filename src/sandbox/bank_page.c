@@ -51,31 +51,6 @@ static const char style[] =
     "dl{display:grid;grid-template-columns:auto 1fr;gap:4px 12px;margin:8px 0 "
     "0}dt{font-family:ui-monospace,monospace}dd{margin:0}";
 
-void bank_append_html(struct buf *buf, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        switch (text.data[i]) {
-        case '&':
-            buf_append_str(buf, STR("&amp;"));
-            break;
-        case '<':
-            buf_append_str(buf, STR("&lt;"));
-            break;
-        case '>':
-            buf_append_str(buf, STR("&gt;"));
-            break;
-        case '"':
-            buf_append_str(buf, STR("&quot;"));
-            break;
-        case '\'':
-            buf_append_str(buf, STR("&#39;"));
-            break;
-        default:
-            buf_append_char(buf, text.data[i]);
-        }
-    }
-}
-
 /* Digits behind the point, as ISO 4217 has them. */
 static int decimals_of(const char *currency)
 {
@@ -122,7 +97,7 @@ void bank_reply_page(struct bank_call *call, int status, const char *title, stru
         page,
         STR("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>"));
-    bank_append_html(page, str_from_c(title));
+    buf_append_markup(page, str_from_c(title));
     buf_printf(page, "</title><style nonce=\"%.*s\">%s</style></head><body><main>",
                STR_ARG(buf_str(nonce)), style);
     buf_append_str(
@@ -188,7 +163,7 @@ static void append_form(struct buf *page, const struct session *session, const c
 static void append_end(struct buf *page, const struct session *session, const char *text)
 {
     buf_printf(page, "<p>%s</p><a class=\"button\" id=\"back\" rel=\"noreferrer\" href=\"", text);
-    bank_append_html(page, session->return_url);
+    buf_append_markup(page, session->return_url);
     buf_append_str(page, STR("\">Back to the shop</a>"));
 }
 
@@ -204,7 +179,7 @@ static void reply_pay_page(struct bank_call *call, int status, const struct sess
     buf_append_str(page, STR("<h1>"));
     bank_append_money(page, session->amount, session->currency);
     buf_append_str(page, STR("</h1><p class=\"lead\">"));
-    bank_append_html(page, session->description);
+    buf_append_markup(page, session->description);
     buf_append_str(page, STR("</p>"));
     bool is_over = session->expires_at <= bank_now_ms(call->bank);
     if (session->status == SESSION_OPEN && !is_over)

@@ -29,35 +29,13 @@ struct body {
     struct str when, address;
 };
 
-static void append_html(struct buf *buf, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        switch (text.data[i]) {
-        case '&':
-            buf_append_str(buf, STR("&amp;"));
-            break;
-        case '<':
-            buf_append_str(buf, STR("&lt;"));
-            break;
-        case '>':
-            buf_append_str(buf, STR("&gt;"));
-            break;
-        case '"':
-            buf_append_str(buf, STR("&quot;"));
-            break;
-        default:
-            buf_append_char(buf, text.data[i]);
-        }
-    }
-}
-
 /* The same sentence in both. */
 static void add_paragraph(struct body *body, struct str sentence)
 {
     buf_append_str(body->text, sentence);
     buf_append_str(body->text, STR("\n\n"));
     buf_append_str(body->html, STR("<p>"));
-    append_html(body->html, sentence);
+    buf_append_markup(body->html, sentence);
     buf_append_str(body->html, STR("</p>\n"));
 }
 
@@ -82,13 +60,13 @@ static void add_event(struct body *body)
 {
     const struct event_model *model = body->facts->model;
     buf_append_str(body->html, STR(HTML_HEAD "<div style=\"font-size:20px;font-weight:700\">"));
-    append_html(body->html, model->event.name);
+    buf_append_markup(body->html, model->event.name);
     buf_append_str(body->html, STR("</div>\n<div style=\"color:#c9d3ee\">"));
-    append_html(body->html, body->when);
+    buf_append_markup(body->html, body->when);
     buf_append_str(body->html, STR("<br>"));
-    append_html(body->html, model->venue_name);
+    buf_append_markup(body->html, model->venue_name);
     buf_append_str(body->html, STR(", "));
-    append_html(body->html, body->address);
+    buf_append_markup(body->html, body->address);
     buf_append_str(body->html, STR("</div>\n" HTML_CARD));
 }
 
@@ -104,10 +82,10 @@ static void add_place(struct body *body, struct str place, struct str price)
     buf_printf(body->text, "    %.*s: %.*s\n", STR_ARG(place), STR_ARG(price));
     buf_append_str(body->html,
                    STR("<tr><td style=\"padding:6px 0;border-bottom:1px solid #e4e7ef\">"));
-    append_html(body->html, place);
+    buf_append_markup(body->html, place);
     buf_append_str(body->html, STR("</td><td style=\"padding:6px 0;border-bottom:1px solid "
                                    "#e4e7ef;text-align:right;white-space:nowrap\">"));
-    append_html(body->html, price);
+    buf_append_markup(body->html, price);
     buf_append_str(body->html, STR("</td></tr>\n"));
 }
 
@@ -140,9 +118,9 @@ static void add_link(struct body *body, struct str label)
     struct str url = body->facts->booking_url;
     buf_printf(body->text, "%.*s:\n%.*s\n\n", STR_ARG(label), STR_ARG(url));
     buf_append_str(body->html, STR("<p><a " HTML_BUTTON " href=\""));
-    append_html(body->html, url);
+    buf_append_markup(body->html, url);
     buf_append_str(body->html, STR("\">"));
-    append_html(body->html, label);
+    buf_append_markup(body->html, label);
     buf_append_str(body->html, STR("</a></p>\n"));
 }
 
@@ -153,7 +131,7 @@ static void add_footer(struct body *body)
     struct str id_text = id_format2(id, "bkg", booking->event_id, booking->id);
     buf_printf(body->text, "Booking %.*s\n", STR_ARG(id_text));
     buf_append_str(body->html, STR("<p style=\"color:#6b7385;font-size:13px\">Booking "));
-    append_html(body->html, id_text);
+    buf_append_markup(body->html, id_text);
     buf_append_str(body->html, STR("</p>\n" HTML_END));
 }
 

@@ -87,7 +87,7 @@ static void the_svg_draws_the_same_modules(void **state)
     qr_write_svg(&qr, STR("a<b>&\"c\""), &svg);
     buf_append_char(&svg, '\0');
     assert_false(svg.overflow);
-    assert_non_null(strstr(svg.data, "<title>a&lt;b&gt;&amp;\"c\"</title>"));
+    assert_non_null(strstr(svg.data, "<title>a&lt;b&gt;&amp;&quot;c&quot;</title>"));
     memset(drawn, 0, sizeof(drawn));
     const char *at = strstr(svg.data, "/><path d=\"");
     assert_non_null(at);
