@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -171,8 +172,10 @@ static void ask_http(struct str script)
     require(call.err == ERR_OK || call.err == ERR_TIMEOUT || call.err == ERR_IO ||
             call.err == ERR_LIMIT);
     require(call.response.len <= RESPONSE_MAX && memchr(call.message, '\0', sizeof(call.message)));
+    /* libcurl takes the protocol's name in any case. */
     if (call.err == ERR_OK)
-        require(str_starts_with(script, STR("HTTP/")) && call.status >= 100 && call.status < 1000);
+        require(script.len > 5 && strncasecmp(script.data, "HTTP/", 5) == 0 && call.status >= 100 &&
+                call.status < 1000);
     else
         require(call.message[0] != '\0');
     read_call(&call);
