@@ -381,7 +381,7 @@ describe('a file that is damaged', { skip: sqliteOnly('its pages') }, () => {
     }
 
     const read = (file) => new Promise((resolve) => {
-        execFile('sqlite3', ['-readonly', '-batch', '-bail', file, VOUCHED], { maxBuffer: 1 << 26, encoding: 'buffer' }, (error, stdout) => resolve(error ? null : stdout.toString('latin1')));
+        execFile('sqlite3', ['-readonly', '-batch', '-bail', '-cmd', '.timeout 10000', file, VOUCHED], { maxBuffer: 1 << 26, encoding: 'buffer' }, (error, stdout) => resolve(error ? null : stdout.toString('latin1')));
     });
 
     test('by any flipped byte never crashes the audit, and is never called clean when a row is not what it was', async () => {
