@@ -139,6 +139,7 @@
 #define QUEUE_ENTRIES_MAX     4000000 /* of one room */
 #define QUEUE_JOINS_MAX       50      /* of one account into one room: a row stays of each */
 #define QUEUE_TICK_MS         200     /* how often rooms are looked after */
+#define QUEUE_GAP_MS          10000   /* more between two looks: time has jumped */
 #define QUEUE_CHUNK_MAX       256     /* rows of one write */
 #define QUEUE_CHUNKS_MAX      64      /* writes of one room in one look */
 #define QUEUE_PLACE_CHUNKS    8       /* the same of places: the first ones are let in meanwhile */

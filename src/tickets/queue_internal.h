@@ -22,14 +22,10 @@ struct queue_desk {
     bool is_stopping, is_woken;
     _Atomic bool has_doubt; /* the last commits may have been lost, or others not heard of */
     /* The thread's: */
-    int64_t office_since_ms;    /* steward since then; 0: it is not */
+    int64_t office_since_ms; /* steward, and listening, since then; 0: it is not */
+    int64_t looked_at_ms,
+        jumps_ms;               /* at this look: the time, and how much of it tests have added */
     bool is_failing, is_unread; /* said once: jobs fail, a room cannot be read */
-    struct queue_order {
-        uint64_t event_id;
-        uint64_t *ids; /* in the order of their places */
-        size_t count, cap;
-        uint8_t entries_hash[SHA256_SIZE];
-    } order; /* of the list whose places are being written */
     struct queue_terms terms[QUEUE_ROOMS_MAX];
     size_t terms_count;
     struct metric *admitted, *lapsed, *refused;
@@ -64,8 +60,10 @@ ERR_MUST_USE enum err queue_run(struct queue_desk *queue, uint64_t event_id, str
 
 /* --- queue_list.c: the closed list --- */
 
-/* Reads it, hashes it and, once the seed is public, orders it; into queue->order. */
-ERR_MUST_USE enum err queue_list_read(struct queue_desk *queue, const struct queue_terms *terms);
+/* Reads it, hashes it and, once the seed is public, orders it; into order, which is to be released
+ * also after an error. */
+ERR_MUST_USE enum err queue_list_read(struct queue_desk *queue, const struct queue_terms *terms,
+                                      struct queue_order *order);
 void queue_order_release(struct queue_order *order);
 
 #endif

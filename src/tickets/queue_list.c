@@ -10,7 +10,7 @@
 void queue_order_release(struct queue_order *order)
 {
     free(order->ids);
-    *order = (struct queue_order){.event_id = 0};
+    *order = (struct queue_order){.is_known = false};
 }
 
 struct list_reading {
@@ -38,7 +38,8 @@ static enum err on_id(uint64_t id, void *ctx)
     return ERR_OK;
 }
 
-static enum err put_in_order(struct queue_order *order, const struct queue_secret *secret)
+static enum err put_in_order(struct queue_order *order, uint64_t event_id,
+                             const struct queue_secret *secret)
 {
     uint8_t key[SHA256_SIZE];
     struct queue_ranked *ranked = calloc(order->count + 1, sizeof(*ranked));
@@ -48,8 +49,7 @@ static enum err put_in_order(struct queue_order *order, const struct queue_secre
     for (size_t i = 0; i < order->count; i++) {
         char text[ID_TEXT_SIZE];
         ranked[i].id = order->ids[i];
-        queue_order_rank(key, id_format2(text, "que", order->event_id, order->ids[i]),
-                         ranked[i].rank);
+        queue_order_rank(key, id_format2(text, "que", event_id, order->ids[i]), ranked[i].rank);
     }
     qsort(ranked, order->count, sizeof(*ranked), queue_order_compare);
     for (size_t i = 0; i < order->count; i++)
@@ -58,29 +58,30 @@ static enum err put_in_order(struct queue_order *order, const struct queue_secre
     return ERR_OK;
 }
 
-enum err queue_list_read(struct queue_desk *queue, const struct queue_terms *terms)
+enum err queue_list_read(struct queue_desk *queue, const struct queue_terms *terms,
+                         struct queue_order *order)
 {
     struct queue_secret secret;
-    struct list_reading reading = {.order = &queue->order, .event_id = terms->event_id};
-    queue_order_release(&queue->order);
-    queue->order.event_id = terms->event_id;
+    struct list_reading reading = {.order = order, .event_id = terms->event_id};
+    queue_order_release(order);
     crypto_sha256_begin(&reading.hash);
     enum err err = queue_store_list(queue->db, terms->event_id, terms->closed_at, on_id, &reading);
     if (!err)
         err = queue_store_secret(queue->db, terms->event_id, &secret);
     if (err)
         return err;
-    crypto_sha256_end(&reading.hash, queue->order.entries_hash);
-    bool is_whole = (int64_t)queue->order.count == terms->entry_count;
-    bool is_same = !secret.is_revealed ||
-                   memcmp(secret.entries_hash, queue->order.entries_hash, SHA256_SIZE) == 0;
+    crypto_sha256_end(&reading.hash, order->entries_hash);
+    bool is_whole = (int64_t)order->count == terms->entry_count;
+    bool is_same =
+        !secret.is_revealed || memcmp(secret.entries_hash, order->entries_hash, SHA256_SIZE) == 0;
     if (!is_whole || !is_same) { /* rows were changed by hand: the audit says what is wrong */
         log_error("the closed list of a waiting room is not what it was", "event=%llu",
                   (unsigned long long)terms->event_id);
         return ERR_CORRUPT;
     }
     if (secret.is_revealed)
-        err = put_in_order(&queue->order, &secret);
+        err = put_in_order(order, terms->event_id, &secret);
+    order->is_known = !err;
     crypto_wipe(&secret, sizeof(secret));
     return err;
 }

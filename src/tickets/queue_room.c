@@ -49,6 +49,7 @@ static void room_free(struct queue_room *room)
     map_release(&room->by_account);
     queue_crowd_free(room->crowd);
     kept_slot_release(&room->kept_list);
+    free(room->order.ids);
     pthread_mutex_destroy(&room->lock);
     free(room);
 }

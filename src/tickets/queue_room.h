@@ -32,6 +32,14 @@ struct queue_pace_slot {
     uint32_t admitted, ended;
 };
 
+/* The closed list in the order of its places, while they are being written; see queue_list.c. */
+struct queue_order {
+    bool is_known;
+    uint64_t *ids;
+    size_t count, cap;
+    uint8_t entries_hash[SHA256_SIZE];
+};
+
 struct room_entry {
     uint64_t id, account_id;
     int64_t admitted_until;
@@ -68,6 +76,7 @@ struct queue_room {
     /* The rooms' thread: */
     double admit_credit; /* admissions that the pace lets by now */
     int64_t credit_at;
+    struct queue_order order;
     /* The writer's thread: */
     uint64_t join_group;
     uint32_t join_count; /* of that group */

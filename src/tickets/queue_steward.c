@@ -80,13 +80,29 @@ static enum err read_rooms(struct queue_desk *queue)
     return queue_store_rooms(queue->db, 0, QUEUE_ROOMS_MAX, queue->terms, &queue->terms_count);
 }
 
+/* How much more time than QUEUE_GAP_MS has passed since the last look: the clock was set, or this
+ * process or its machine stood still. In a time that never was nobody could say anything. What a test
+ * adds to the clock counts as time. */
+static bool has_gap(struct queue_desk *queue)
+{
+    int64_t now_ms, jumps_ms;
+    do { /* the two belong together */
+        jumps_ms = clock_jumps_ms();
+        now_ms = clock_now_ms();
+    } while (jumps_ms != clock_jumps_ms());
+    int64_t passed_ms = now_ms - queue->looked_at_ms - (jumps_ms - queue->jumps_ms);
+    queue->looked_at_ms = now_ms;
+    queue->jumps_ms = jumps_ms;
+    return passed_ms > QUEUE_GAP_MS || passed_ms < -QUEUE_GAP_MS;
+}
+
 static void keep_office(struct queue_desk *queue)
 {
-    bool is_steward = writer_is_steward(queue->tickets->writer);
-    if (is_steward && !queue->office_since_ms)
-        queue->office_since_ms = clock_now_ms();
-    if (!is_steward)
+    bool is_gap = has_gap(queue);
+    if (!writer_is_steward(queue->tickets->writer))
         queue->office_since_ms = 0;
+    else if (is_gap || !queue->office_since_ms)
+        queue->office_since_ms = queue->looked_at_ms;
 }
 
 static void forget(struct queue_room *room, void *ctx)
@@ -238,7 +254,6 @@ void queue_desk_free(struct queue_desk *queue)
     queue_desk_stop(queue);
     metrics_forget(queue);
     db_close(queue->db);
-    queue_order_release(&queue->order);
     queue_rooms_free(queue->rooms);
     crypto_wipe(queue->token_key, sizeof(queue->token_key));
     pthread_cond_destroy(&queue->wakeup);

@@ -18,6 +18,7 @@ struct room_job {
     uint64_t event_id;
     /* What some need: */
     const uint64_t *ids;
+    const struct queue_order *order;
     size_t most, count;
     int64_t quiet_before_ms;
     bool is_engaged;
@@ -63,8 +64,7 @@ static enum err reveal_apply(struct writer_job *base, struct writer_tx *tx)
     struct room_job *job = container_of(base, struct room_job, job);
     struct queue_terms terms;
     enum err err = queue_store_terms(tx->db, job->event_id, &terms);
-    return err ? err
-               : waiting_reveal(job->queue->tickets, tx, &terms, job->queue->order.entries_hash);
+    return err ? err : waiting_reveal(job->queue->tickets, tx, &terms, job->order->entries_hash);
 }
 
 static enum err place_apply(struct writer_job *base, struct writer_tx *tx)
@@ -75,7 +75,7 @@ static enum err place_apply(struct writer_job *base, struct writer_tx *tx)
     if (err)
         return err;
     size_t placed = (size_t)terms.placed;
-    const struct queue_order *order = &job->queue->order;
+    const struct queue_order *order = job->order;
     job->count = order->count > placed ? order->count - placed : 0;
     if (job->count > QUEUE_CHUNK_MAX)
         job->count = QUEUE_CHUNK_MAX;
@@ -86,37 +86,39 @@ static enum err place_apply(struct writer_job *base, struct writer_tx *tx)
 
 /* The order follows from what is public by now: everybody may be told of their place before all rows
  * have theirs. Whoever is admitted has one, because that is asked of rows. */
-static void show_places(struct queue_desk *queue, const struct queue_terms *terms)
+static void show_places(struct queue_room *room)
 {
-    const struct queue_order *order = &queue->order;
-    struct queue_room *room = queue_rooms_get(queue->rooms, terms->event_id);
-    for (size_t i = 0; room && i < order->count; i += QUEUE_CHUNK_MAX) {
+    const struct queue_order *order = &room->order;
+    for (size_t i = 0; i < order->count; i += QUEUE_CHUNK_MAX) {
         size_t count = order->count - i < QUEUE_CHUNK_MAX ? order->count - i : QUEUE_CHUNK_MAX;
         queue_room_place(room, (int64_t)i + 1, order->ids + i, count, clock_now_ms());
     }
 }
 
-/* True: there are more places to write. */
-static bool work_places(struct queue_desk *queue, const struct queue_terms *terms)
+/* True: there are more places to write. The order stays in memory until they are, whatever other
+ * rooms open at the same time. */
+static bool work_places(struct queue_desk *queue, const struct queue_terms *terms,
+                        struct queue_room *room)
 {
-    struct room_job job = {.queue = queue, .event_id = terms->event_id};
+    struct queue_order *order = &room->order;
+    struct room_job job = {.queue = queue, .event_id = terms->event_id, .order = order};
     if (!terms->closed_at)
         return run(&job, close_apply) == ERR_OK;
-    bool is_known = queue->order.event_id == terms->event_id;
-    if (!is_known && queue_list_read(queue, terms) != ERR_OK) {
-        queue_order_release(&queue->order);
+    bool is_known = order->is_known;
+    if (!is_known && queue_list_read(queue, terms, order) != ERR_OK) {
+        queue_order_release(order);
         return false;
     }
     if (!is_known && terms->is_revealed)
-        show_places(queue, terms);
+        show_places(room);
     if (!terms->is_revealed) { /* the order follows from the seed: read again then */
         enum err err = run(&job, reveal_apply);
-        queue_order_release(&queue->order);
+        queue_order_release(order);
         return err == ERR_OK;
     }
     for (int i = 0; i < QUEUE_PLACE_CHUNKS; i++) {
         if (run(&job, place_apply) != ERR_OK || job.count < QUEUE_CHUNK_MAX) {
-            queue_order_release(&queue->order);
+            queue_order_release(order);
             return false;
         }
     }
@@ -133,12 +135,13 @@ static enum err lapse_apply(struct writer_job *base, struct writer_tx *tx)
 }
 
 /* Whoever said nothing for quiet_s, as far as any node has written it down: that may be a part of
- * quiet_s late. And nobody is called quiet for what nobody was there to hear: a new steward waits. */
-static int64_t quiet_before(const struct queue_desk *queue, const struct queue_terms *terms,
-                            int64_t now_ms)
+ * quiet_s late. And nobody is called quiet for what nobody was there to hear: a new steward waits, and
+ * so does one whose clock has jumped. Counted from the beginning of the look, which is when that is
+ * noticed. */
+static int64_t quiet_before(const struct queue_desk *queue, const struct queue_terms *terms)
 {
     int64_t quiet_ms = terms->settings.quiet_s * 1000;
-    int64_t before_ms = now_ms - quiet_ms - quiet_ms / QUEUE_SEEN_PART - 2000;
+    int64_t before_ms = queue->looked_at_ms - quiet_ms - quiet_ms / QUEUE_SEEN_PART - 2000;
     return before_ms < queue->office_since_ms - quiet_ms / QUEUE_SEEN_PART ? 0 : before_ms;
 }
 
@@ -146,7 +149,7 @@ static void work_lapses(struct queue_desk *queue, const struct queue_terms *term
 {
     uint64_t ids[QUEUE_CHUNK_MAX];
     struct room_job job = {.queue = queue, .event_id = terms->event_id, .ids = ids};
-    job.quiet_before_ms = quiet_before(queue, terms, now_ms);
+    job.quiet_before_ms = quiet_before(queue, terms);
     for (int i = 0; i < QUEUE_CHUNKS_MAX; i++) {
         if (queue_store_lapsing(queue->db, terms->event_id, now_ms, job.quiet_before_ms,
                                 QUEUE_CHUNK_MAX, ids, &job.count) != ERR_OK ||
@@ -259,19 +262,22 @@ bool queue_work(struct queue_desk *queue, const struct queue_terms *terms)
     struct queue_room *room = queue_rooms_get(queue->rooms, terms->event_id);
     if (!room)
         return false;
+    bool is_placed = terms->closed_at && terms->is_revealed && terms->placed == terms->entry_count;
+    bool is_open = terms->status != EVENT_DRAFT && queue_is_on_sale(terms, now_ms);
+    if (is_placed || !is_steward || !is_open)
+        queue_order_release(&room->order);
     work_seen(queue, room);
     work_doors(queue, terms, room, now_ms, is_steward);
     if (!is_steward || terms->status == EVENT_DRAFT)
         return false;
-    if (!queue_is_on_sale(terms, now_ms)) {
+    if (!is_open) {
         struct room_job job = {.queue = queue, .event_id = terms->event_id};
         (void)run(&job, over_apply); /* else at the next look */
         return false;
     }
     if (now_ms < terms->onsale_at || (!terms->closed_at && !queue_is_engaged(terms)))
         return false;
-    bool is_placed = terms->closed_at && terms->is_revealed && terms->placed == terms->entry_count;
-    bool has_more = !is_placed && work_places(queue, terms);
+    bool has_more = !is_placed && work_places(queue, terms, room);
     work_lapses(queue, terms, now_ms);
     work_admissions(queue, terms, room, now_ms);
     return has_more;

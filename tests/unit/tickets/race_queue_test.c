@@ -375,6 +375,111 @@ static void a_room_that_cannot_be_read_stops_no_other(void **state)
     assert_int_equal(count, 2);
 }
 
+/* --- The steward's work --- */
+
+#define LARGE 4200 /* more than two looks place */
+
+/* Another event like the fixture's; both with a list that closes at once, and LARGE people on it. */
+static void set_up_two_lists(struct fixture *fixture)
+{
+    char sql[1024];
+    set_up(fixture, 2);
+    fixture_sql(fixture, "CREATE TABLE copy AS SELECT * FROM event; UPDATE copy SET id = 5;"
+                         "INSERT INTO event SELECT * FROM copy; DROP TABLE copy");
+    (void)joined(fixture, FAN); /* makes the room */
+    fixture_sql(fixture, "DELETE FROM queue_entry; DELETE FROM queue_log; UPDATE queue_room SET "
+                         "closed_at = NULL, entry_count = NULL, places = 0;"
+                         "INSERT INTO queue_room (event_id, seed, commitment, created_at)"
+                         " SELECT 5, seed, commitment, created_at FROM queue_room");
+    (void)snprintf(sql, sizeof(sql),
+                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+                   "INSERT INTO queue_entry (event_id, id, account_id, state, is_early, joined_at) "
+                   "SELECT e.id, n.i, n.i, 1, 1, 1 FROM n, event e",
+                   LARGE);
+    fixture_sql(fixture, sql);
+}
+
+/* One look of the rooms' thread at one room. */
+static struct queue_room *looked_at(struct queue_desk *queue, uint64_t event_id)
+{
+    struct queue_terms terms;
+    assert_int_equal(queue_store_terms(queue->db, event_id, &terms), ERR_OK);
+    assert_int_equal(queue_follow(queue, &terms), ERR_OK);
+    (void)queue_work(queue, &terms);
+    return queue_rooms_get(queue->rooms, event_id);
+}
+
+static void two_rooms_that_open_at_once_keep_their_orders(void **state)
+{
+    struct fixture *fixture = *state;
+    struct queue_desk *queue = fixture->tickets->queue;
+    const uint64_t events[] = {5, FIXTURE_EVENT};
+    set_up_two_lists(fixture);
+    assert_int_equal(db_open(tickets_database_path(fixture->tickets), DB_READER, &queue->db),
+                     ERR_OK);
+    queue->office_since_ms = queue->looked_at_ms = clock_now_ms();
+    for (int look = 0; look < 3; look++) /* closed, revealed, the first places */
+        for (size_t i = 0; i < 2; i++)
+            (void)looked_at(queue, events[i]);
+    for (size_t i = 0; i < 2; i++) {
+        struct queue_room *room = queue_rooms_get(queue->rooms, events[i]);
+        assert_true(room->order.is_known);
+        assert_int_equal(room->order.count, LARGE);
+        room->order.entries_hash[0] ^= 1; /* places need it no more, and reading makes it anew */
+    }
+    for (size_t i = 0; i < 2; i++) {
+        uint8_t first = queue_rooms_get(queue->rooms, events[i])->order.entries_hash[0];
+        struct queue_room *room = looked_at(queue, events[i]);
+        assert_true(room->order.is_known);
+        assert_int_equal(room->order.entries_hash[0], first);
+    }
+    for (size_t i = 0; i < 2; i++)
+        assert_false(looked_at(queue, events[i])->order.is_known);
+    assert_int_equal(number(fixture, "SELECT SUM(placed) FROM queue_room"), 2 * LARGE);
+    assert_int_equal(number(fixture, "SELECT COUNT(*) FROM queue_entry WHERE state = 1"), 0);
+}
+
+/* In a minute at most. */
+static bool comes_to_be(struct fixture *fixture, const char *count, int64_t wanted)
+{
+    int64_t until_ns = clock_mono_ns() + RACE_WAIT_NS;
+    while (number(fixture, count) != wanted && clock_mono_ns() < until_ns)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    return number(fixture, count) == wanted;
+}
+
+#define LAPSED "SELECT COUNT(*) FROM queue_entry WHERE state = 6"
+
+/* As a correction of the clock does it, or a machine that was paused. What a test adds is time. */
+static void nobody_is_quiet_for_a_jump_of_the_clock(void **state)
+{
+    struct fixture *fixture = *state;
+    struct queue_desk *queue = fixture->tickets->queue;
+    if (fixture_store())
+        skip(); /* there the database's clock is followed */
+    set_up(fixture, 5);
+    (void)admitted(fixture, 1);   /* runs out at once, */
+    (void)admitted(fixture, 2);   /* within the jump, */
+    (void)admitted(fixture, FAN); /* long after it */
+    fixture_sql(fixture, "UPDATE queue_entry SET admitted_until = admitted_at WHERE account_id = 1;"
+                         "UPDATE queue_entry SET admitted_until = admitted_at + 150000 WHERE "
+                         "account_id = 2");
+    assert_int_equal(queue_desk_start(queue), ERR_OK);
+    bool is_looking = comes_to_be(fixture, LAPSED, 1);
+    (void)clock_follow(
+        &(struct clock_reading){.other_ms = clock_now_ms() + 200000, .mono_ns = clock_mono_ns()});
+    bool has_seen_the_jump = comes_to_be(fixture, LAPSED " AND account_id = 2", 1);
+    int64_t fan = number(fixture, "SELECT state FROM queue_entry WHERE account_id = 3");
+    clock_advance_ms(160000);
+    bool is_time = comes_to_be(fixture, LAPSED, 3);
+    queue_desk_stop(queue);
+    clock_follow_own();
+    assert_true(is_looking);
+    assert_true(has_seen_the_jump);
+    assert_int_equal(fan, QUEUE_ADMITTED);
+    assert_true(is_time);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -390,6 +495,8 @@ int main(void)
         TEST(a_join_meets_the_closing),
         TEST(clocks_that_differ_change_no_list),
         TEST(a_room_that_cannot_be_read_stops_no_other),
+        TEST(two_rooms_that_open_at_once_keep_their_orders),
+        TEST(nobody_is_quiet_for_a_jump_of_the_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
