@@ -188,13 +188,9 @@ static void count_login(const char *labels)
     metric_add(metric_counter("foyer_logins_total", labels, "Logins by outcome"), 1);
 }
 
-/* On the loop, and again on the pool: failures may have been counted in between. False: answered.
- */
-static bool login_is_allowed(struct call *call, const struct login *form)
+/* False: answered. */
+static bool login_is_allowed(struct call *call, int64_t wait_s)
 {
-    struct identity *identity = call->service->state;
-    int64_t wait_s = login_guard_wait_s(identity_guard(identity), str_from_c(form->email),
-                                        str_from_c(call->req->peer_ip));
     if (wait_s == 0)
         return true;
     count_login("outcome=\"locked\"");
@@ -205,6 +201,7 @@ static bool login_is_allowed(struct call *call, const struct login *form)
 /* The half that needs no database. ERR_AGAIN: all is well, go on with one. */
 static enum err login_decode(struct call *call)
 {
+    struct identity *identity = call->service->state;
     struct login *form = ARENA_NEW(call_arena(call), struct login);
     if (!form)
         return ERR_NOMEM;
@@ -217,7 +214,9 @@ static enum err login_decode(struct call *call)
     if (!factor_proof_parse(call, &form->proof))
         return ERR_OK;
     call->prepared = form;
-    return login_is_allowed(call, form) ? ERR_AGAIN : ERR_OK;
+    int64_t wait_s = login_guard_wait_s(identity_guard(identity), str_from_c(form->email),
+                                        str_from_c(call->req->peer_ip));
+    return login_is_allowed(call, wait_s) ? ERR_AGAIN : ERR_OK;
 }
 
 static enum err refuse_factor(struct call *call, bool is_missing)
@@ -230,24 +229,38 @@ static enum err refuse_factor(struct call *call, bool is_missing)
 }
 
 /* The password is right. */
-static enum err login_check_factor(struct call *call, struct db *db, const struct login *form)
+static enum err login_check_factor(struct call *call, struct db *db, const struct login *form,
+                                   enum login_outcome *ret_outcome)
 {
-    struct identity *identity = call->service->state;
-    struct str email = str_from_c(form->email);
     enum err err = factor_check(db, form->account.id, &form->proof, clock_now_ms());
-    if (err == ERR_NOT_FOUND)
+    if (err == ERR_NOT_FOUND) {
+        *ret_outcome = LOGIN_RIGHT;
         return ERR_OK;
+    }
     if (err == ERR_AGAIN)
         return refuse_factor(call, true);
     if (err != ERR_OK && err != ERR_DENIED)
         return err;
-    if (!factor_is_allowed(call, email, &form->proof))
+    if (!factor_count(call, str_from_c(form->email), &form->proof, err == ERR_OK))
         return ERR_OK;
-    factor_note(call, email, &form->proof, err == ERR_OK);
-    if (err == ERR_OK)
+    *ret_outcome = err == ERR_OK ? LOGIN_RIGHT : LOGIN_WRONG;
+    return err == ERR_OK ? ERR_OK : refuse_factor(call, false);
+}
+
+/* Failures are forgiven when all is proven: who knows the password alone goes on being counted. */
+static enum err login_prove(struct call *call, struct db *db, struct login *form,
+                            enum login_outcome *ret_outcome)
+{
+    *ret_outcome = LOGIN_UNDECIDED;
+    enum err err = identity_check_password(call->service->state, db, call_arena(call),
+                                           str_from_c(form->email), form->password, &form->account);
+    if (err == ERR_DENIED) {
+        *ret_outcome = LOGIN_WRONG;
+        count_login("outcome=\"refused\"");
+        problem_reply(call, PROBLEM_UNAUTHENTICATED, "Email or password is wrong.");
         return ERR_OK;
-    login_guard_failed(identity_guard(identity), email, str_from_c(call->req->peer_ip));
-    return refuse_factor(call, false);
+    }
+    return err == ERR_OK ? login_check_factor(call, db, form, ret_outcome) : err;
 }
 
 static enum err login_prepare(struct call *call, struct db *db)
@@ -259,25 +272,15 @@ static enum err login_prepare(struct call *call, struct db *db)
             return err;
     }
     struct login *form = call->prepared;
-    if (!login_is_allowed(call, form))
-        return ERR_OK;
     struct str email = str_from_c(form->email);
     struct str peer_ip = str_from_c(call->req->peer_ip);
-    enum err err = identity_check_password(identity, db, call_arena(call), email, form->password,
-                                           &form->account);
-    if (err == ERR_DENIED) {
-        login_guard_failed(identity_guard(identity), email, peer_ip);
-        count_login("outcome=\"refused\"");
-        problem_reply(call, PROBLEM_UNAUTHENTICATED, "Email or password is wrong.");
+    enum login_outcome outcome;
+    if (!login_is_allowed(call, login_guard_begin(identity_guard(identity), email, peer_ip)))
         return ERR_OK;
-    }
-    if (err != ERR_OK)
-        return err;
-    /* Failures are forgiven when all is proven: who knows the password alone goes on being counted. */
-    err = login_check_factor(call, db, form);
+    enum err err = login_prove(call, db, form, &outcome);
+    login_guard_end(identity_guard(identity), email, peer_ip, outcome);
     if (err != ERR_OK || call_is_answered(call))
         return err;
-    login_guard_succeeded(identity_guard(identity), email, peer_ip);
     secret_make("ses_", form->token);
     return form->token[0] ? ERR_OK : ERR_NOMEM;
 }

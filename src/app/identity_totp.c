@@ -80,28 +80,17 @@ enum err factor_use(struct writer_tx *tx, uint64_t account_id, const struct fact
                             arena_printf(tx->arena, "%lld", (long long)left));
 }
 
-bool factor_is_allowed(struct call *call, struct str email, const struct factor_proof *proof)
+bool factor_count(struct call *call, struct str email, const struct factor_proof *proof,
+                  bool is_right)
 {
     struct identity *identity = call->service->state;
     if (!proof->has_code)
         return true;
-    int64_t wait_s = login_guard_code_wait_s(identity_guard(identity), email);
+    int64_t wait_s = login_guard_code(identity_guard(identity), email, is_right);
     if (wait_s > 0)
         problem_retry(call, PROBLEM_RATE_LIMITED,
                       "Too many wrong codes. A recovery code is taken at any time.", wait_s);
     return wait_s == 0;
-}
-
-void factor_note(struct call *call, struct str email, const struct factor_proof *proof,
-                 bool is_right)
-{
-    struct identity *identity = call->service->state;
-    if (!proof->has_code)
-        return;
-    if (is_right)
-        login_guard_code_succeeded(identity_guard(identity), email);
-    else
-        login_guard_code_failed(identity_guard(identity), email);
 }
 
 bool factor_is_required(const struct config *config, unsigned roles)

@@ -59,12 +59,11 @@ ERR_MUST_USE enum err factor_check(struct db *db, uint64_t account_id,
 /* The same, and what was right is used up; in the platform writer's apply. */
 ERR_MUST_USE enum err factor_use(struct writer_tx *tx, uint64_t account_id,
                                  const struct factor_proof *proof);
-/* In prepare: may a code of this account be tried now? False: answered 429. Recovery codes always may:
- * nobody guesses those, and somebody else's guesses must not lock out their owner. */
-bool factor_is_allowed(struct call *call, struct str email, const struct factor_proof *proof);
-/* Counts in memory what prepare found. */
-void factor_note(struct call *call, struct str email, const struct factor_proof *proof,
-                 bool is_right);
+/* Counts in memory what factor_check found, ERR_OK or ERR_DENIED. False: answered 429, as no code of
+ * this account may be tried now. Recovery codes always may: nobody guesses those, and somebody else's
+ * guesses must not lock out their owner. */
+bool factor_count(struct call *call, struct str email, const struct factor_proof *proof,
+                  bool is_right);
 
 /* In apply: all the account's sessions end but one (0: all). */
 ERR_MUST_USE enum err identity_end_sessions(struct identity *identity, struct writer_tx *tx,

@@ -258,15 +258,14 @@ enum err totp_delete_prepare(struct call *call, struct db *db)
     struct str email = str_from_c(call->caller->email);
     if (!proof)
         return ERR_NOMEM;
-    if (!is_session(call) || !call_decode(call, proof) || !factor_proof_parse(call, proof) ||
-        !factor_is_allowed(call, email, proof))
+    if (!is_session(call) || !call_decode(call, proof) || !factor_proof_parse(call, proof))
         return ERR_OK;
     enum err err = factor_check(db, call->caller->account_id, proof, clock_now_ms());
     call->prepared = proof;
     if (err == ERR_NOT_FOUND) /* or not confirmed yet, which needs no proof */
         return ERR_OK;
-    if (err == ERR_OK || err == ERR_DENIED)
-        factor_note(call, email, proof, err == ERR_OK);
+    if ((err == ERR_OK || err == ERR_DENIED) && !factor_count(call, email, proof, err == ERR_OK))
+        return ERR_OK;
     if (err == ERR_DENIED || err == ERR_AGAIN) {
         reply_wrong_proof(call, proof, err);
         return ERR_OK;

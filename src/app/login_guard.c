@@ -8,6 +8,9 @@
  * may share one. Codes of the second factor have an allowance of their own: guessing one of three in a
  * million at five tries and then one an hour takes decades.
  *
+ * Tries that are still being checked count as failures towards the free allowance, and beyond it there is
+ * one at a time: otherwise many at once would be let in by the same count.
+ *
  * Memory is bounded: a table of sets of WAYS entries; a full set gives up the entry that matters
  * least, so spraying addresses throws out other sprayed ones before one with many failures. Keys
  * are keyed 64-bit hashes: emails are not kept, and no one can aim at a set. One mutex: it is held
@@ -26,6 +29,9 @@
 #define SETS         (LOGIN_GUARD_MAX / WAYS)
 #define HOUR_MS      (60 * 60 * 1000LL)
 #define DOUBLING_MAX 20
+
+/* What is being checked is done within a second or so. */
+#define PENDING_WAIT_MS 1000
 
 enum dimension {
     BY_PAIR,
@@ -51,6 +57,7 @@ static const struct {
 struct entry {
     uint64_t key; /* 0: free */
     uint32_t failures;
+    uint32_t pending; /* tries that began and have not ended */
     int64_t last_ms;
     int64_t locked_until_ms;
     int64_t forget_ms; /* of its dimension */
@@ -111,7 +118,7 @@ static void keys_of(struct str email, struct str peer_ip,
         ret_keys[i] = key_of((enum dimension)i, email, network);
 }
 
-/* The lock is held, here and below. */
+/* The lock is held, here and below, up to the public functions. */
 static struct entry *entry_find(struct login_guard *guard, uint64_t key)
 {
     struct entry *set = guard->entries[(key >> 1) % SETS];
@@ -128,12 +135,12 @@ static struct entry *entry_make(struct login_guard *guard, uint64_t key, enum di
     struct entry *set = guard->entries[(key >> 1) % SETS];
     struct entry *least = &set[0];
     for (size_t i = 0; i < WAYS; i++) {
-        bool is_over = set[i].last_ms + set[i].forget_ms < now_ms;
+        bool is_over = set[i].pending == 0 && set[i].last_ms + set[i].forget_ms < now_ms;
         if (set[i].key == 0 || is_over) {
             least = &set[i];
             break;
         }
-        if (set[i].failures < least->failures)
+        if (set[i].failures + set[i].pending < least->failures + least->pending)
             least = &set[i];
     }
     *least = (struct entry){.key = key, .forget_ms = limits[dimension].forget_ms};
@@ -156,81 +163,107 @@ static void count_failure(struct entry *entry, enum dimension dimension, int64_t
     entry->locked_until_ms = now_ms + lock_ms;
 }
 
-static int64_t longer_wait_ms(struct login_guard *guard, uint64_t key, int64_t now_ms,
-                              int64_t wait_ms)
+static struct entry *entry_get(struct login_guard *guard, uint64_t key, enum dimension dimension,
+                               int64_t now_ms)
 {
-    const struct entry *entry = entry_find(guard, key);
-    int64_t own_ms = entry ? entry->locked_until_ms - now_ms : 0;
-    return own_ms > wait_ms ? own_ms : wait_ms;
+    struct entry *entry = entry_find(guard, key);
+    return entry ? entry : entry_make(guard, key, dimension, now_ms);
 }
 
 static void note_failure(struct login_guard *guard, uint64_t key, enum dimension dimension,
                          int64_t now_ms)
 {
-    struct entry *entry = entry_find(guard, key);
+    count_failure(entry_get(guard, key, dimension, now_ms), dimension, now_ms);
+}
+
+static int64_t wait_of(struct login_guard *guard, uint64_t key, enum dimension dimension,
+                       int64_t now_ms)
+{
+    const struct entry *entry = entry_find(guard, key);
     if (!entry)
-        entry = entry_make(guard, key, dimension, now_ms);
-    count_failure(entry, dimension, now_ms);
+        return 0;
+    if (entry->locked_until_ms > now_ms)
+        return entry->locked_until_ms - now_ms;
+    bool is_forgotten = entry->last_ms + entry->forget_ms < now_ms;
+    uint32_t failures = is_forgotten ? 0 : entry->failures;
+    bool is_full =
+        entry->pending > 0 && failures + entry->pending >= limits[dimension].free_failures;
+    return is_full ? PENDING_WAIT_MS : 0;
+}
+
+static int64_t longest_wait(struct login_guard *guard, const uint64_t *keys, int64_t now_ms)
+{
+    int64_t wait_ms = 0;
+    for (int i = 0; i < LOGIN_DIMENSIONS; i++) {
+        int64_t own_ms = wait_of(guard, keys[i], (enum dimension)i, now_ms);
+        wait_ms = own_ms > wait_ms ? own_ms : wait_ms;
+    }
+    return wait_ms;
+}
+
+static void end_try(struct login_guard *guard, uint64_t key, enum dimension dimension,
+                    enum login_outcome outcome, int64_t now_ms)
+{
+    struct entry *entry = entry_find(guard, key);
+    if (entry && entry->pending > 0)
+        entry->pending--;
+    if (outcome == LOGIN_WRONG)
+        note_failure(guard, key, dimension, now_ms);
+    /* Those of the address stay, or an attacker would wash them off by logging in to an account of
+     * his own. */
+    if (outcome == LOGIN_RIGHT && dimension != BY_ADDRESS && entry)
+        *entry = (struct entry){.key = entry->pending > 0 ? key : 0,
+                                .pending = entry->pending,
+                                .forget_ms = entry->forget_ms};
 }
 
 int64_t login_guard_wait_s(struct login_guard *guard, struct str email, struct str peer_ip)
 {
     uint64_t keys[LOGIN_DIMENSIONS];
-    int64_t wait_ms = 0;
     int64_t now_ms = clock_now_ms();
     keys_of(email, peer_ip, keys);
     pthread_mutex_lock(&guard->lock);
-    for (int i = 0; i < LOGIN_DIMENSIONS; i++)
-        wait_ms = longer_wait_ms(guard, keys[i], now_ms, wait_ms);
+    int64_t wait_ms = longest_wait(guard, keys, now_ms);
     pthread_mutex_unlock(&guard->lock);
     return (wait_ms + 999) / 1000;
 }
 
-void login_guard_failed(struct login_guard *guard, struct str email, struct str peer_ip)
+int64_t login_guard_begin(struct login_guard *guard, struct str email, struct str peer_ip)
+{
+    uint64_t keys[LOGIN_DIMENSIONS];
+    int64_t now_ms = clock_now_ms();
+    keys_of(email, peer_ip, keys);
+    pthread_mutex_lock(&guard->lock);
+    int64_t wait_ms = longest_wait(guard, keys, now_ms);
+    for (int i = 0; i < LOGIN_DIMENSIONS && wait_ms == 0; i++)
+        entry_get(guard, keys[i], (enum dimension)i, now_ms)->pending++;
+    pthread_mutex_unlock(&guard->lock);
+    return (wait_ms + 999) / 1000;
+}
+
+void login_guard_end(struct login_guard *guard, struct str email, struct str peer_ip,
+                     enum login_outcome outcome)
 {
     uint64_t keys[LOGIN_DIMENSIONS];
     int64_t now_ms = clock_now_ms();
     keys_of(email, peer_ip, keys);
     pthread_mutex_lock(&guard->lock);
     for (int i = 0; i < LOGIN_DIMENSIONS; i++)
-        note_failure(guard, keys[i], (enum dimension)i, now_ms);
+        end_try(guard, keys[i], (enum dimension)i, outcome, now_ms);
     pthread_mutex_unlock(&guard->lock);
 }
 
-void login_guard_succeeded(struct login_guard *guard, struct str email, struct str peer_ip)
+int64_t login_guard_code(struct login_guard *guard, struct str email, bool is_right)
 {
-    static const enum dimension forgiven[] = {BY_PAIR, BY_EMAIL};
-    uint64_t keys[LOGIN_DIMENSIONS];
-    keys_of(email, peer_ip, keys);
+    uint64_t key = key_of(BY_CODE, email, STR_NONE);
+    int64_t now_ms = clock_now_ms();
     pthread_mutex_lock(&guard->lock);
-    for (size_t i = 0; i < sizeof(forgiven) / sizeof(forgiven[0]); i++) {
-        struct entry *entry = entry_find(guard, keys[forgiven[i]]);
-        if (entry)
-            *entry = (struct entry){0};
-    }
-    pthread_mutex_unlock(&guard->lock);
-}
-
-int64_t login_guard_code_wait_s(struct login_guard *guard, struct str email)
-{
-    pthread_mutex_lock(&guard->lock);
-    int64_t wait_ms = longer_wait_ms(guard, key_of(BY_CODE, email, STR_NONE), clock_now_ms(), 0);
-    pthread_mutex_unlock(&guard->lock);
-    return (wait_ms + 999) / 1000;
-}
-
-void login_guard_code_failed(struct login_guard *guard, struct str email)
-{
-    pthread_mutex_lock(&guard->lock);
-    note_failure(guard, key_of(BY_CODE, email, STR_NONE), BY_CODE, clock_now_ms());
-    pthread_mutex_unlock(&guard->lock);
-}
-
-void login_guard_code_succeeded(struct login_guard *guard, struct str email)
-{
-    pthread_mutex_lock(&guard->lock);
-    struct entry *entry = entry_find(guard, key_of(BY_CODE, email, STR_NONE));
-    if (entry)
+    int64_t wait_ms = wait_of(guard, key, BY_CODE, now_ms);
+    struct entry *entry = entry_find(guard, key);
+    if (wait_ms == 0 && !is_right)
+        note_failure(guard, key, BY_CODE, now_ms);
+    if (wait_ms == 0 && is_right && entry)
         *entry = (struct entry){0};
     pthread_mutex_unlock(&guard->lock);
+    return (wait_ms + 999) / 1000;
 }

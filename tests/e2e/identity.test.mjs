@@ -157,6 +157,12 @@ describe('sessions', () => {
         assert.equal((await attempt(other.email, PASSWORD)).status, 201, 'others do not');
         await own.advance(20 * 60 * 1000);
         assert.equal((await attempt(user.email, PASSWORD)).status, 201);
+
+        const apis = Array.from({ length: 8 }, () => own.as(null));
+        const answers = await Promise.all(apis.map((api) => api.post('/v1/sessions', { email: other.email, password: 'wrong password' })));
+        const tried = answers.filter((answer) => answer.status === 401).length;
+        assert.ok(tried >= 1 && tried <= 5, `${tried} were tried at once`);
+        assert.ok(answers.every((answer) => answer.status === 401 || answer.status === 429));
         await own.stop();
     });
 });
