@@ -73,7 +73,7 @@ bool factor_is_required(const struct config *config, unsigned roles);
 
 /* ---- routes (identity_totp_http.c) ---- */
 
-extern const struct json_field totp_confirm_fields[], totp_delete_fields[];
+extern const struct json_field totp_create_fields[], totp_confirm_fields[], totp_delete_fields[];
 ERR_MUST_USE enum err totp_read(struct call *call, struct db *db);
 ERR_MUST_USE enum err totp_create_prepare(struct call *call, struct db *db);
 ERR_MUST_USE enum err totp_create_apply(struct call *call, struct writer_tx *tx);

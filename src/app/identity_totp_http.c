@@ -1,8 +1,9 @@
 /*
  * The second factor over HTTP: setting one up, proving that the app has it, taking it away.
  *
- * Only a session manages the factor of its account: a key that leaks must not be able to shut its owner
- * out. The secret is in the answer that makes it and in no other.
+ * Only a session manages the factor of its account, and only with the password: neither a key that
+ * leaks nor a session that is stolen may shut its owner out. So an account without a password, as
+ * imported ones are, gets no second factor. The secret is in the answer that makes it and in no other.
  */
 #include "app/identity_http.h"
 #include "app/identity_totp.h"
@@ -18,6 +19,35 @@ static bool is_session(struct call *call)
         return true;
     problem_reply(call, PROBLEM_FORBIDDEN, "Only a session has a second factor.");
     return false;
+}
+
+/* Answered unless it is right. Wrong ones count as failed log-ins do; a right one forgives none, as
+ * it proves less than a log-in. */
+static enum err check_password(struct call *call, struct db *db, struct str password)
+{
+    struct login_guard *guard = identity_guard(call->service->state);
+    struct str email = str_from_c(call->caller->email);
+    struct str peer_ip = str_from_c(call->req->peer_ip);
+    struct account account;
+    enum err err = account_by_id(db, call_arena(call), call->caller->account_id, &account);
+    if (err != ERR_OK)
+        return err;
+    if (account.password_hash.len == 0) {
+        problem_reply(call, PROBLEM_FORBIDDEN, "This account has no password.");
+        return ERR_OK;
+    }
+    int64_t wait_s = login_guard_begin(guard, email, peer_ip);
+    if (wait_s > 0) {
+        problem_retry(call, PROBLEM_RATE_LIMITED, "Too many wrong passwords.", wait_s);
+        return ERR_OK;
+    }
+    err = identity_check_password(call->service->state, db, call_arena(call), email, password,
+                                  &account);
+    login_guard_end(guard, email, peer_ip, err == ERR_DENIED ? LOGIN_WRONG : LOGIN_UNDECIDED);
+    if (err != ERR_DENIED)
+        return err;
+    problem_reply(call, PROBLEM_FORBIDDEN, "The password is wrong.");
+    return ERR_OK;
 }
 
 /* GET /v1/me/totp */
@@ -60,10 +90,22 @@ enum err totp_read(struct call *call, struct db *db)
 /* POST /v1/me/totp */
 
 struct totp_form {
+    struct str password;
     uint8_t secret[TOTP_SECRET_SIZE];
     char secret_text[TOTP_TEXT_SIZE];
     struct str url;
     struct str svg;
+};
+
+const struct json_field totp_create_fields[] = {
+    {.name = "password",
+     .kind = JSON_STR,
+     .offset = offsetof(struct totp_form, password),
+     .is_required = true,
+     .min = 1,
+     .max = PASSWORD_BYTES_MAX,
+     .doc = "the account's"},
+    {0},
 };
 
 static enum err draw_url(struct call *call, struct totp_form *form)
@@ -82,12 +124,14 @@ static enum err draw_url(struct call *call, struct totp_form *form)
 
 enum err totp_create_prepare(struct call *call, struct db *db)
 {
-    (void)db;
     struct totp_form *form = ARENA_NEW(call_arena(call), struct totp_form);
     if (!form)
         return ERR_NOMEM;
-    if (!is_session(call))
+    if (!is_session(call) || !call_decode(call, form))
         return ERR_OK;
+    enum err err = check_password(call, db, form->password);
+    if (err != ERR_OK || call_is_answered(call))
+        return err;
     rand_bytes(form->secret, sizeof(form->secret));
     totp_secret_text(form->secret, form->secret_text);
     form->url = totp_url(call_arena(call), str_from_c(call->caller->email), form->secret_text);
@@ -230,16 +274,28 @@ enum err totp_confirm_apply(struct call *call, struct writer_tx *tx)
 
 /* DELETE /v1/me/totp */
 
+struct delete_form {
+    struct str password;
+    struct factor_proof proof;
+};
+
 const struct json_field totp_delete_fields[] = {
+    {.name = "password",
+     .kind = JSON_STR,
+     .offset = offsetof(struct delete_form, password),
+     .is_required = true,
+     .min = 1,
+     .max = PASSWORD_BYTES_MAX,
+     .doc = "the account's"},
     {.name = "code",
      .kind = JSON_STR,
-     .offset = offsetof(struct factor_proof, code_sent),
+     .offset = offsetof(struct delete_form, proof.code_sent),
      .min = 6,
      .max = 20,
      .doc = "six digits, as the app shows them now"},
     {.name = "recovery_code",
      .kind = JSON_STR,
-     .offset = offsetof(struct factor_proof, recovery_sent),
+     .offset = offsetof(struct delete_form, proof.recovery_sent),
      .min = 16,
      .max = 40,
      .doc = "in place of a code; it is used up"},
@@ -254,13 +310,17 @@ static void reply_wrong_proof(struct call *call, const struct factor_proof *proo
 
 enum err totp_delete_prepare(struct call *call, struct db *db)
 {
-    struct factor_proof *proof = ARENA_NEW(call_arena(call), struct factor_proof);
+    struct delete_form *form = ARENA_NEW(call_arena(call), struct delete_form);
     struct str email = str_from_c(call->caller->email);
-    if (!proof)
+    if (!form)
         return ERR_NOMEM;
-    if (!is_session(call) || !call_decode(call, proof) || !factor_proof_parse(call, proof))
+    struct factor_proof *proof = &form->proof;
+    if (!is_session(call) || !call_decode(call, form) || !factor_proof_parse(call, proof))
         return ERR_OK;
-    enum err err = factor_check(db, call->caller->account_id, proof, clock_now_ms());
+    enum err err = check_password(call, db, form->password);
+    if (err != ERR_OK || call_is_answered(call))
+        return err;
+    err = factor_check(db, call->caller->account_id, proof, clock_now_ms());
     call->prepared = proof;
     if (err == ERR_NOT_FOUND) /* or not confirmed yet, which needs no proof */
         return ERR_OK;

@@ -8,8 +8,8 @@
  * may share one. Codes of the second factor have an allowance of their own: guessing one of three in a
  * million at five tries and then one an hour takes decades.
  *
- * Tries that are still being checked count as failures towards the free allowance, and beyond it there is
- * one at a time: otherwise many at once would be let in by the same count.
+ * Tries that are still being checked count as failures towards the free allowance, and beyond it
+ * there is one at a time: otherwise many at once would be let in by the same count.
  *
  * Memory is bounded: a table of sets of WAYS entries; a full set gives up the entry that matters
  * least, so spraying addresses throws out other sprayed ones before one with many failures. Keys

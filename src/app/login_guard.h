@@ -15,8 +15,8 @@ void login_guard_free(struct login_guard *guard);
  * counts by its /64. Reserves nothing: for refusing early. */
 int64_t login_guard_wait_s(struct login_guard *guard, struct str email, struct str peer_ip);
 
-/* A try of a password: begin, check it, end. 0: it may be checked now, and login_guard_end must follow,
- * whatever happens; otherwise seconds to wait, and nothing is to be ended. */
+/* A try of a password: begin, check it, end. 0: it may be checked now, and login_guard_end must
+ * follow, whatever happens; otherwise seconds to wait, and nothing is to be ended. */
 int64_t login_guard_begin(struct login_guard *guard, struct str email, struct str peer_ip);
 enum login_outcome {
     LOGIN_UNDECIDED, /* neither counted nor forgiven */

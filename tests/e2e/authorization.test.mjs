@@ -126,13 +126,13 @@ const CALLS = {
     'put /v1/users/{id}/roles': () => [`/v1/users/${world.spare.id}/roles`, { roles: ['organizer'] }],
     'post /v1/sessions': () => ['/v1/sessions', { email: world.spare.email, password: PASSWORD }],
     'delete /v1/sessions/current': async (column) => ['/v1/sessions/current', undefined, {}, people[column] && (await logIn(people[column]))],
-    'post /v1/me/totp': () => ['/v1/me/totp'],
+    'post /v1/me/totp': () => ['/v1/me/totp', { password: PASSWORD }],
     'post /v1/me/totp/confirm': async (column) => {
         const person = people[column] && (await makeUser(server)); /* the other sessions of an account end */
-        const code = person ? codeAt((await person.post('/v1/me/totp')).json.secret, await server.now()) : '123456';
+        const code = person ? codeAt((await person.post('/v1/me/totp', { password: PASSWORD })).json.secret, await server.now()) : '123456';
         return ['/v1/me/totp/confirm', { code }, {}, person];
     },
-    'delete /v1/me/totp': () => ['/v1/me/totp', { code: '123456' }], /* there is none: no code is asked for */
+    'delete /v1/me/totp': () => ['/v1/me/totp', { password: PASSWORD, code: '123456' }], /* there is none: no code is asked for */
     'delete /v1/users/{id}/totp': () => [`/v1/users/${world.spare.id}/totp`],
     'post /v1/api-keys': () => ['/v1/api-keys', { name: 'k', scopes: [] }],
     'delete /v1/api-keys/{id}': async () => [`/v1/api-keys/${(await makeKey(people.fan, [])).id}`],

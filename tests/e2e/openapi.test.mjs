@@ -37,12 +37,12 @@ const EXERCISES = {
     'delete /v1/sessions/current': async () => [await makeUser(server), '/v1/sessions/current'],
     'get /v1/me': () => [fan, '/v1/me'],
     'get /v1/me/totp': () => [fan, '/v1/me/totp'],
-    'post /v1/me/totp': () => [fan, '/v1/me/totp'],
+    'post /v1/me/totp': () => [fan, '/v1/me/totp', { password: PASSWORD }],
     'post /v1/me/totp/confirm': async () => {
         const user = await makeUser(server);
-        return [user, '/v1/me/totp/confirm', { code: codeAt((await user.post('/v1/me/totp')).json.secret, await server.now()) }];
+        return [user, '/v1/me/totp/confirm', { code: codeAt((await user.post('/v1/me/totp', { password: PASSWORD })).json.secret, await server.now()) }];
     },
-    'delete /v1/me/totp': () => [fan, '/v1/me/totp', { code: '123456' }],
+    'delete /v1/me/totp': () => [fan, '/v1/me/totp', { password: PASSWORD, code: '123456' }],
     'delete /v1/users/{id}/totp': async () => [server.admin, `/v1/users/${(await makeUser(server)).user.id}/totp`],
     'post /v1/api-keys': () => [server.admin, '/v1/api-keys', { name: 'k', scopes: ['check-in'] }],
     'get /v1/api-keys': () => [server.admin, '/v1/api-keys'],

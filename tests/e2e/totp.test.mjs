@@ -3,25 +3,36 @@ import test, { after, before, describe } from 'node:test';
 import assert from 'node:assert/strict';
 import { Foyer, run } from './lib/server.mjs';
 import { dump } from './lib/store.mjs';
-import { makeUser, PASSWORD } from './lib/seed.mjs';
+import { makeManyUsers, makeUser, PASSWORD } from './lib/seed.mjs';
 import { codeAt, STEP, wrongCode } from './lib/totp.mjs';
 
 let server;
-before(async () => (server = await Foyer.start({ args: ['--require-totp'] })));
-after(() => server.stop());
+let people; /* who share the hash of one password: hashing it for each takes most of the time */
+before(async () => {
+    server = await Foyer.start({ args: ['--require-totp'] });
+    people = await makeManyUsers(server, 16, { passwordOf: (await makeUser(server)).email });
+});
+after(() => server?.stop());
 
-/* At the middle of a fresh step, so that no code of before counts and none is over before it arrives. */
+async function somebody(roles) {
+    const user = people.pop();
+    if (roles) assert.equal((await server.admin.put(`/v1/users/${user.user.id}/roles`, { roles })).status, 200);
+    return user;
+}
+
+/* At the start of a step that is well after those of all codes before: its code counts for two steps, and the one before it for one, however slow this machine is. */
 async function freshTime() {
     const now = await server.now();
-    return server.advance(3 * STEP + STEP / 2 - (now % STEP));
+    return server.advance(3 * STEP + 1000 - (now % STEP));
 }
 const logIn = (user, more = {}, api = server.anonymous) => api.post('/v1/sessions', { email: user.email, password: PASSWORD, ...more });
-const deleteTotp = (user, body) => user.delete('/v1/me/totp', body);
+const createTotp = (user, password = PASSWORD) => user.post('/v1/me/totp', { password });
+const deleteTotp = (user, proof, password = PASSWORD) => user.delete('/v1/me/totp', { password, ...proof });
 
 /* A user with a factor: {secret, codes} besides. */
-async function withFactor(options) {
-    const user = await makeUser(server, options);
-    const created = await user.post('/v1/me/totp');
+async function withFactor() {
+    const user = await somebody();
+    const created = await createTotp(user);
     assert.equal(created.status, 201, created.text);
     const now = await freshTime();
     const confirmed = await user.post('/v1/me/totp/confirm', { code: codeAt(created.json.secret, now) });
@@ -29,14 +40,26 @@ async function withFactor(options) {
     return Object.assign(user, { secret: created.json.secret, codes: confirmed.json.recovery_codes });
 }
 
+/* Guesses until the wait is longer than this machine may ever dawdle: the answer that says so. */
+async function guess(user) {
+    for (let i = 0; i < 20; i++) {
+        const answer = await createTotp(user, `wrong ${i}`);
+        const wait = Number(answer.headers['retry-after'] ?? 0);
+        if (wait > 30) return answer;
+        assert.deepEqual([answer.status, answer.json.type], wait ? [429, 'rate-limited'] : [403, 'forbidden']);
+        if (wait) await server.advance(wait * 1000);
+    }
+    throw new Error('twenty wrong passwords must lock out');
+}
+
 describe('setting up', () => {
     test('takes a code of the app, shows the secret and the recovery codes once, and ends other sessions', async () => {
-        const user = await makeUser(server);
+        const user = await somebody();
         const other = server.as((await logIn(user)).json.token);
         assert.deepEqual((await user.get('/v1/me/totp')).json, { state: 'off', required: false, recovery_codes_left: 0 });
         assert.equal((await user.post('/v1/me/totp/confirm', { code: '123456' })).status, 409);
-        const dropped = (await user.post('/v1/me/totp')).json.secret;
-        const created = await user.post('/v1/me/totp');
+        const dropped = (await createTotp(user)).json.secret;
+        const created = await createTotp(user);
         assert.equal(created.status, 201);
         const { secret, otpauth_url: url, qr_svg: svg } = created.json;
         assert.match(secret, /^[A-Z2-7]{32}$/);
@@ -58,7 +81,7 @@ describe('setting up', () => {
         assert.equal(confirmed.status, 200);
         assert.equal(new Set(confirmed.json.recovery_codes).size, 10);
         assert.equal((await user.post('/v1/me/totp/confirm', { code: codeAt(secret, now) })).status, 409);
-        assert.equal((await user.post('/v1/me/totp')).status, 409);
+        assert.equal((await createTotp(user)).status, 409);
         assert.deepEqual((await user.get('/v1/me/totp')).json, { state: 'on', required: false, recovery_codes_left: 10 });
         assert.equal((await user.get('/v1/me')).json.totp_enabled, true);
         assert.equal((await other.get('/v1/me')).status, 401, 'sessions that never proved it are over');
@@ -67,10 +90,30 @@ describe('setting up', () => {
         for (const code of confirmed.json.recovery_codes) assert.ok(!rows.includes(code.replaceAll('-', '')));
     });
 
+    test('asks for the password, as does taking away; wrong ones count as failed log-ins', async () => {
+        const user = await somebody();
+        for (const answer of [await user.post('/v1/me/totp', {}), await user.delete('/v1/me/totp', {})])
+            assert.deepEqual([answer.status, answer.json.errors[0].field], [422, 'password']);
+        const locked = await guess(user);
+        assert.equal(locked.json.detail, 'Too many wrong passwords.');
+        for (const answer of [await createTotp(user), await deleteTotp(user, {}), await logIn(user)]) assert.equal(answer.status, 429);
+        await server.advance(Number(locked.headers['retry-after']) * 1000);
+        assert.equal((await user.get('/v1/me/totp')).json.state, 'off');
+        assert.equal((await createTotp(user)).status, 201);
+    });
+
+    test('is not for an account without a password', async () => {
+        const user = await somebody();
+        const text = `UPDATE account SET password_hash = '' WHERE email = '${user.email}'`;
+        await server.sql({ sqlite: text, postgres: text }, 'platform');
+        for (const answer of [await createTotp(user), await deleteTotp(user, {})])
+            assert.deepEqual([answer.status, answer.json.detail], [403, 'This account has no password.']);
+    });
+
     test('is a session’s business, and fields are named', async () => {
-        const user = await makeUser(server);
+        const user = await somebody();
         const key = server.as((await user.post('/v1/api-keys', { name: 'k', scopes: [] })).json.key);
-        for (const answer of [await key.get('/v1/me/totp'), await key.post('/v1/me/totp'), await key.post('/v1/me/totp/confirm', { code: '123456' }), await deleteTotp(key, {})])
+        for (const answer of [await key.get('/v1/me/totp'), await createTotp(key), await key.post('/v1/me/totp/confirm', { code: '123456' }), await deleteTotp(key, {})])
             assert.equal(answer.status, 403);
         const short = await user.post('/v1/me/totp/confirm', { code: 'abcdef' });
         assert.deepEqual([short.status, short.json.errors[0].field], [422, 'code']);
@@ -81,13 +124,15 @@ describe('setting up', () => {
 describe('logging in', () => {
     test('needs a code; each counts once, one step of drift is fine', async () => {
         const user = await withFactor();
-        let now = await freshTime();
         const without = await logIn(user);
         assert.deepEqual([without.status, without.json.type], [401, 'totp-required']);
+        let now = await freshTime();
         const refused = await logIn({ email: user.email }, { password: 'wrong password', code: codeAt(user.secret, now) });
         assert.deepEqual([refused.status, refused.json.type], [401, 'unauthenticated'], 'the password comes first, and says nothing of the factor');
         assert.equal((await logIn(user, { code: codeAt(user.secret, now - 2 * STEP) })).status, 401);
+        now = await freshTime();
         assert.equal((await logIn(user, { code: codeAt(user.secret, now + 2 * STEP) })).status, 401);
+        now = await freshTime();
         assert.equal((await logIn(user, { code: codeAt(user.secret, now - STEP) })).status, 201);
         assert.equal((await logIn(user, { code: codeAt(user.secret, now - STEP) })).status, 401, 'used');
         assert.equal((await logIn(user, { code: codeAt(user.secret, now + STEP).replace(/(...)/, '$1 ') })).status, 201);
@@ -125,11 +170,11 @@ describe('logging in', () => {
         const statuses = [];
         for (let i = 0; i < 6; i++) statuses.push((await logIn(user, { code: wrongCode(user.secret, now) })).status);
         assert.deepEqual(statuses, [401, 401, 401, 401, 401, 429]);
-        await server.advance(20000); /* beyond the wait of the password's guard, within the code's */
+        await server.advance(6000); /* beyond the wait of the password's guard, within the code's */
         now = await server.now();
         const locked = await logIn(user, { code: codeAt(user.secret, now) });
         assert.equal(locked.status, 429, 'also the right code');
-        assert.ok(Number(locked.headers['retry-after']) > 20);
+        assert.ok(Number(locked.headers['retry-after']) > 5);
         assert.equal((await deleteTotp(user, { code: codeAt(user.secret, now) })).status, 429);
         assert.equal((await logIn(user, { recovery_code: user.codes[0] })).status, 201);
         now = await freshTime();
@@ -145,6 +190,7 @@ describe('taking away', () => {
             assert.deepEqual([missing.status, missing.json.errors[0].field], [422, 'code']);
             assert.equal((await deleteTotp(user, { code: wrongCode(user.secret, await freshTime()) })).status, 422);
             assert.equal((await deleteTotp(user, { recovery_code: '0'.repeat(16) })).status, 422);
+            assert.equal((await deleteTotp(user, await proofOf(user), 'wrong password')).status, 403, 'whoever found the session and the phone');
             assert.equal((await deleteTotp(user, await proofOf(user))).status, 204);
             assert.equal((await logIn(user)).status, 201);
             assert.equal((await user.get('/v1/me/totp')).json.recovery_codes_left, 0);
@@ -163,13 +209,13 @@ describe('taking away', () => {
 
 describe('--require-totp', () => {
     test('makes an organizer’s session a fan’s until there is a factor; keys are as before', async () => {
-        const user = await makeUser(server, { roles: ['organizer'] });
+        const user = await somebody(['organizer']);
         const me = await user.get('/v1/me');
         assert.deepEqual([me.json.roles, me.json.totp_required, me.json.totp_enabled], [['fan', 'organizer'], true, false]);
         assert.equal((await user.get('/v1/venues')).status, 403);
         assert.equal((await user.post('/v1/api-keys', { name: 'k', scopes: ['organizer'] })).status, 403, 'no way around it by a key');
         assert.deepEqual((await user.get('/v1/me/totp')).json, { state: 'off', required: true, recovery_codes_left: 0 });
-        const { secret } = (await user.post('/v1/me/totp')).json;
+        const { secret } = (await createTotp(user)).json;
         assert.equal((await user.get('/v1/venues')).status, 403);
         const confirmed = await user.post('/v1/me/totp/confirm', { code: codeAt(secret, await freshTime()) });
         assert.equal((await user.get('/v1/venues')).status, 200, 'at once');
@@ -178,7 +224,7 @@ describe('--require-totp', () => {
         assert.equal((await deleteTotp(user, { recovery_code: confirmed.json.recovery_codes[0] })).status, 204);
         assert.equal((await user.get('/v1/venues')).status, 403);
         assert.equal((await key.get('/v1/venues')).status, 200);
-        const [admin, support, fan] = [await makeUser(server, { roles: ['admin'] }), await makeUser(server, { roles: ['support'] }), await makeUser(server)];
+        const [admin, support, fan] = [await somebody(['admin']), await somebody(['support']), await somebody()];
         assert.equal((await admin.get('/v1/users')).status, 403);
         assert.equal((await support.get('/v1/me')).json.totp_required, false);
         assert.equal((await fan.get('/v1/me')).json.totp_required, false);
@@ -189,7 +235,7 @@ describe('--require-totp', () => {
         const own = await Foyer.start();
         t.after(() => own.kill9());
         const user = await makeUser(own);
-        const { secret } = (await user.post('/v1/me/totp')).json;
+        const { secret } = (await createTotp(user)).json;
         assert.equal((await user.post('/v1/me/totp/confirm', { code: codeAt(secret, await own.now()) })).status, 200);
         const command = (name, email) => run(['admin', name, '--data', own.dir, '--email', email]);
         assert.equal((await command('reset-totp', user.email)).code, 1, 'the server runs');

@@ -49,6 +49,10 @@ for (const width of WIDTHS) {
         await page.goto('/organizer');
         await page.getByText('A second factor is needed').waitFor();
         await page.getByRole('link', { name: 'Set it up' }).click();
+        await page.getByLabel('Password').fill('wrong password');
+        await page.getByRole('button', { name: 'Set it up' }).click();
+        await page.getByText('The password is wrong.').waitFor();
+        await page.getByLabel('Password').fill(PASSWORD);
         await page.getByRole('button', { name: 'Set it up' }).click();
         const secret = await page.getByTestId('totp-secret').textContent();
         const picture = page.getByRole('img', { name: 'QR code for your authenticator app' });
@@ -88,6 +92,7 @@ for (const width of WIDTHS) {
         await page.getByText('9 recovery codes are left').waitFor();
 
         await page.getByRole('button', { name: 'Take it away…' }).click();
+        await page.getByLabel('Password').fill(PASSWORD);
         await page.getByRole('button', { name: 'Use a recovery code' }).click();
         await page.getByLabel('Recovery code').fill(codes[1]);
         await page.getByRole('button', { name: 'Take it away', exact: true }).click();

@@ -109,18 +109,19 @@ export async function makeUser(server, { name = 'Ada Fan', email = `u-${unique()
 const ID_DIGITS = '0123456789abcdefghjkmnpqrstvwxyz';
 const idText = (prefix, id) => `${prefix}_${Array.from({ length: 13 }, (_, i) => ID_DIGITS[Number((id >> BigInt(5 * (12 - i))) & 31n)]).join('')}`;
 
-/* Many users who are logged in, without the time that a password takes: written to the database, with ids of a node that there is not. */
+/* Many users who are logged in, without the time that a password takes, or with that of the account with this address: written to the database, with ids of a node that there is not. */
 let manyUsers = 0;
-export async function makeManyUsers(server, count) {
+export async function makeManyUsers(server, count, { passwordOf } = {}) {
     const now = await server.now();
     const id = (i) => (BigInt(now) << 22n) | (511n << 13n) | BigInt((manyUsers + i) % 8192);
     const people = Array.from({ length: count }, (_, i) => ({
         id: id(i), name: `Fan ${i}`, email: `m-${unique()}@example.com`, token: `ses_${randomBytes(22).toString('hex').slice(0, 43)}`,
     }));
     manyUsers += count;
+    const hash = passwordOf ? `(SELECT password_hash FROM account WHERE email = '${passwordOf}')` : "'x'";
     const bytes = (token) => createHash('sha256').update(token).digest('hex');
     const statements = (blob) => [
-        `INSERT INTO account (id, email, name, password_hash, roles, created_at) VALUES ${people.map(({ id, email, name }) => `(${id}, '${email}', '${name}', 'x', 0, ${now})`)}`,
+        `INSERT INTO account (id, email, name, password_hash, roles, created_at) VALUES ${people.map(({ id, email, name }) => `(${id}, '${email}', '${name}', ${hash}, 0, ${now})`)}`,
         `INSERT INTO session (token_hash, id, account_id, created_at, expires_at) VALUES ${people.map(({ id, token }) => `(${blob(bytes(token))}, ${id}, ${id}, ${now}, ${now + 30 * DAY})`)}`,
     ].join(';');
     await server.sql({ sqlite: statements((hex) => `x'${hex}'`), postgres: statements((hex) => `'\\x${hex}'`) }, 'platform');

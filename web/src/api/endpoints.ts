@@ -155,10 +155,12 @@ export const logIn = (email: string, password: string, proof?: Proof) =>
 export const logOut = () => call<void>("DELETE", "/v1/sessions/current");
 
 export const getTotp = () => get<Totp>("/v1/me/totp", { fresh: true });
-export const createTotp = () => call<TotpCreated>("POST", "/v1/me/totp");
+export const createTotp = (password: string) =>
+  call<TotpCreated>("POST", "/v1/me/totp", { body: { password } });
 export const confirmTotp = (code: string) =>
   call<{ recovery_codes: string[] }>("POST", "/v1/me/totp/confirm", { body: { code } });
-export const removeTotp = (proof: Proof) => call<void>("DELETE", "/v1/me/totp", { body: proof });
+export const removeTotp = (password: string, proof: Proof) =>
+  call<void>("DELETE", "/v1/me/totp", { body: { password, ...proof } });
 
 export const listVenues = () => get<List<Venue>>("/v1/venues?limit=200", { fresh: true });
 export const getVenue = (venue: string) => get<Venue>(`/v1/venues/${id(venue)}`, { fresh: true });

@@ -8,6 +8,7 @@ import { Link, navigate, safeReturn, useLocation } from "../lib/router";
 import { loadUser, setUser } from "../lib/session";
 import { Notice, usePage } from "../ui/basics";
 import { CodeField } from "../ui/CodeField";
+import { PasswordField } from "../ui/PasswordField";
 import { errorOf, text, TextField, useSubmit, type FormErrors } from "../ui/forms";
 
 const FIELDS = ["name", "email", "password", "code", "recovery_code"];
@@ -190,22 +191,6 @@ const EmailField = ({ errors }: { errors: FormErrors }): JSX.Element => (
     autoCapitalize="none"
     spellcheck={false}
     error={errorOf(errors, "email")}
-    required
-  />
-);
-
-const PasswordField = (props: {
-  errors: FormErrors;
-  autoComplete: string;
-  hint?: string;
-}): JSX.Element => (
-  <TextField
-    name="password"
-    label="Password"
-    type="password"
-    autoComplete={props.autoComplete}
-    hint={props.hint}
-    error={errorOf(props.errors, "password")}
     required
   />
 );

@@ -1,4 +1,4 @@
-// The second factor of one's own account: set up with an app, shown once, taken away with a code.
+// The second factor of one's own account: set up with an app, shown once, taken away with a code; either with the password.
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { Problem } from "../api/client";
@@ -10,6 +10,12 @@ import { CodeField } from "../ui/CodeField";
 import { CopyButton } from "../portal/Copy";
 import { errorOf, text, TextField, useSubmit } from "../ui/forms";
 import { LoginNeeded } from "../ui/LoginNeeded";
+import { PasswordField } from "../ui/PasswordField";
+
+const FIELDS = ["password", "code", "recovery_code"];
+
+/** As it was typed: spaces count. */
+const password = (data: FormData): string => String(data.get("password") ?? "");
 
 export function SecurityPage(): JSX.Element {
   const page = usePage("Security");
@@ -61,7 +67,7 @@ function Off({
   onDone: (codes: string[]) => void;
 }): JSX.Element {
   const [made, setMade] = useState<TotpCreated | null>(null);
-  const start = useSubmit([], async () => setMade(await createTotp()));
+  const start = useSubmit(["password"], async (data) => setMade(await createTotp(password(data))));
   const confirm = useSubmit(["code"], async (data) => {
     onDone((await confirmTotp(text(data, "code"))).recovery_codes);
   });
@@ -78,7 +84,8 @@ function Off({
           the one without the other stays outside.
         </p>
         {start.errors.general && <Notice kind="bad">{start.errors.general}</Notice>}
-        <form ref={start.form} onSubmit={start.onSubmit}>
+        <form ref={start.form} onSubmit={start.onSubmit} noValidate>
+          <PasswordField errors={start.errors} autoComplete="current-password" />
           <button class="button button-main button-wide" disabled={start.busy}>
             Set it up
           </button>
@@ -115,11 +122,11 @@ function Off({
 function On({ totp, onOff }: { totp: Totp; onOff: () => void }): JSX.Element {
   const [isAsking, setAsking] = useState(false);
   const [isLost, setLost] = useState(false);
-  const { form, busy, errors, onSubmit } = useSubmit(["code", "recovery_code"], async (data) => {
+  const { form, busy, errors, onSubmit } = useSubmit(FIELDS, async (data) => {
     const proof: Proof = isLost
       ? { recovery_code: text(data, "recovery_code") }
       : { code: text(data, "code") };
-    await removeTotp(proof);
+    await removeTotp(password(data), proof);
     onOff();
   });
   const left = totp.recovery_codes_left;
@@ -136,6 +143,7 @@ function On({ totp, onOff }: { totp: Totp; onOff: () => void }): JSX.Element {
       ) : (
         <form ref={form} onSubmit={onSubmit} noValidate>
           {errors.general && <Notice kind="bad">{errors.general}</Notice>}
+          <PasswordField errors={errors} autoComplete="current-password" />
           {isLost ? (
             <TextField
               name="recovery_code"
