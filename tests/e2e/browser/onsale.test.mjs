@@ -1,6 +1,7 @@
 // The on-sale as a buyer sees it: the waiting room and its proof, the live map, best available, the challenge.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { newKey } from '../lib/api.mjs';
 import { held, makeManyUsers, makeUser, plan, sale } from '../lib/seed.mjs';
 import { Foyer } from '../lib/server.mjs';
 import { until } from '../lib/wait.mjs';
@@ -10,7 +11,8 @@ let server;
 let browser;
 
 before(async () => {
-    server = await Foyer.start();
+    // What comes with no X-Forwarded-For comes from this machine, as ever.
+    server = await Foyer.start({ args: ['--trusted-proxies=127.0.0.0/8'] });
     browser = await startBrowser();
 });
 
@@ -266,6 +268,53 @@ for (const width of WIDTHS) {
         await page.getByText('Row 1 · Seat 6 · Back').waitFor();
         assert.equal(solutions.length, 1);
         assert.deepEqual([...hosts], [server.url]);
+        await who.close();
+    });
+}
+
+for (const width of WIDTHS) {
+    test(`a challenge at the checkout is solved, and the bank is next; nobody gets there without a solution at ${width} px`, async (t) => {
+        const event = await sellEvent(server, { name: 'Crowded network', abuse: { per_network: 4 } });
+        for (const [i, fan] of (await makeManyUsers(server, 2)).entries()) {
+            const answer = await fan.post('/v1/bookings', { event_id: event.id, seat_ids: [`5-${i + 1}-1`, `5-${i + 1}-2`] }, { key: newKey(), headers: { 'x-forwarded-for': '203.0.113.5' } });
+            assert.equal(answer.status, 201, answer.text);
+        }
+        const who = await guest(t, width);
+        const { page } = who;
+        await signUp(who);
+        await openEvent(who, event);
+        await holdSeat(who, 'Block 4', '2', '6');
+        // Held where nobody else is, paid where the others are.
+        await page.setExtraHTTPHeaders({ 'x-forwarded-for': '203.0.113.77' });
+        const path = `/v1/bookings/${page.url().split('/').at(-1)}`;
+        const checkout = (more) =>
+            page.evaluate(
+                async ([url, headers]) => {
+                    const answer = await fetch(url, { method: 'POST', headers: { 'idempotency-key': crypto.randomUUID(), ...headers } });
+                    return { status: answer.status, ...(await answer.json()) };
+                },
+                [`${path}/checkout`, more],
+            ).then(({ status, type, challenge }) => (assert.deepEqual([status, type], [403, 'challenge-required']), challenge));
+        const { algorithm, challenge, salt, signature } = await checkout({});
+        const guess = Buffer.from(JSON.stringify({ algorithm, challenge, number: -1, salt, signature })).toString('base64');
+        await checkout({ 'foyer-challenge': guess });
+        assert.equal((await page.evaluate((url) => fetch(url).then((answer) => answer.json()), path)).status, 'held');
+
+        const checkouts = [];
+        page.on('response', (answer) => answer.url().endsWith('/checkout') && answer.request().method() === 'POST' && checkouts.push(answer));
+        let release;
+        const shown = new Promise((resolve) => (release = resolve));
+        await page.route(/altcha-worker/, async (route) => (await shown, route.continue()));
+        await page.getByRole('button', { name: 'Pay €45.00' }).click();
+        await page.getByRole('heading', { name: 'A quick check before we go on' }).waitFor();
+        await page.locator('altcha-widget .altcha[data-state="verifying"]').waitFor();
+        await shot(who, 'challenge-checkout');
+        release();
+        await page.waitForURL((url) => url.origin !== server.url);
+        assert.deepEqual(checkouts.map((answer) => [answer.status(), 'foyer-challenge' in answer.request().headers()]), [[403, false], [202, true]]);
+        await page.locator('#pay').click();
+        await page.waitForURL((url) => url.origin === server.url);
+        await page.locator('[data-status="confirmed"]').waitFor();
         await who.close();
     });
 }
