@@ -1,9 +1,10 @@
 /*
  * The real program under ThreadSanitizer, with all that it does at once: holds that are granted, refused, cancelled, paid, paid late,
- * expired and repeated; checkouts, callbacks in swarms, refunds; maps, states, search and metrics meanwhile; log-ins and log-outs;
- * events that are edited, blocked and cancelled under their buyers; check-in, pictures, paper, mail. Each actor has a quota, so a run
- * is a matter of work and not of time; when all are done they go on, and SIGTERM comes in the middle. A report of the sanitizer ends
- * the program and fails the test (see lib/server.mjs). `make tsan` runs this; the name keeps it out of `make test`.
+ * expired and repeated; checkouts, callbacks in swarms, refunds; maps, states, search and metrics meanwhile; listeners of the live map
+ * that come, stop reading, vanish and go on where they were; log-ins and log-outs; events that are edited, blocked and cancelled under
+ * their buyers; check-in, pictures, paper, mail. Each actor has a quota, so a run is a matter of work and not of time; when all are
+ * done they go on, and SIGTERM comes in the middle. A report of the sanitizer ends the program and fails the test (see lib/server.mjs).
+ * `make tsan` runs this; the name keeps it out of `make test`.
  */
 import test from 'node:test';
 import assert from 'node:assert/strict';
@@ -12,25 +13,32 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Foyer, FOYER } from '../lib/server.mjs';
 import { newKey } from '../lib/api.mjs';
+import { Listener, STATES } from '../lib/live.mjs';
 import { until } from '../lib/wait.mjs';
 import { assertReconciled, makeEvent, makeUser, makeVenue, PASSWORD, plan, publish, sale } from '../lib/seed.mjs';
 
 const BUYERS = 4;
-const HALL = { sections: 2, rows: 10, seats: 20, areas: [{ guid: 'floor', capacity: 200 }] };
+const ROWS_SOLD = 10;
+/* The row behind those is blocked and unblocked, and seen to be. */
+const HALL = { sections: 2, rows: ROWS_SOLD + 1, seats: 20, areas: [{ guid: 'floor', capacity: 200 }] };
 const HOLD_TTL_S = 60;
 /* What a program under the sanitizer may take: it is an order of magnitude slower, on a machine that may be busy. */
 const PATIENCE = { timeout: 120000, every: 25 };
 
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 /* One in three wants the front row. */
-const seat = () => `S${pick([1, 2])}-R${pick([1, 1 + Math.floor(Math.random() * HALL.rows), 1 + Math.floor(Math.random() * HALL.rows)])}-${1 + Math.floor(Math.random() * HALL.seats)}`;
+const seat = () => `S${pick([1, 2])}-R${pick([1, 1 + Math.floor(Math.random() * ROWS_SOLD), 1 + Math.floor(Math.random() * ROWS_SOLD)])}-${1 + Math.floor(Math.random() * HALL.seats)}`;
 
 let own;
 let users;
 let admin;
 let hot;
 let calm;
+let order; /* of the hot event's seats, in its live map */
+let resumed = 0;
 let isStopping = false;
+
+const spare = Array.from({ length: HALL.seats }, (_, i) => `S1-R${HALL.rows}-${i + 1}`);
 
 /*
  * An answer with one of these statuses, or null: when the server goes away, which it may only do at the end, or when it is too busy
@@ -119,6 +127,39 @@ async function watcher(index) {
     if (index % 8 === 0) await ask(own.anonymous.get(`/v1/events/${hot.id}/seatmap`), 200);
 }
 
+/* A listener of the busy event's live map, until the place has this state; null: that is off, the server is too busy, or it stops. */
+async function seesPlace(place, state, { before, isOff = () => false } = {}) {
+    const one = new Listener(own, hot.id, { header: before?.id });
+    if (before) one.adopt(before);
+    const isOver = () => one.isClosed || isStopping || isOff();
+    try {
+        await until(() => isOver() || (one.frames > 0 && one.seats[place] === state), { ...PATIENCE, what: `place ${place} to be ${STATES[state]}` });
+        if (one.isClosed && !isStopping) assert.equal(one.status, 503, `a live map ended: ${one.status} ${one.last ?? ''}`);
+        if (before && one.events[0] === 'delta') resumed++;
+        return isOver() ? null : one;
+    } finally {
+        one.close();
+    }
+}
+
+/* Sees a seat blocked as it happens, vanishes, and sees it free when he goes on where he was, beside one who reads nothing. */
+async function listener() {
+    const seatId = spare.shift();
+    const place = order.indexOf(seatId);
+    const idle = new Listener(own, hot.id);
+    idle.pause();
+    try {
+        let isRefused = false;
+        const block = async () => (isRefused = !(await ask(admin.post(`/v1/events/${hot.id}/blocks`, { seat_ids: [seatId] }), 200, 409)));
+        const [one] = await Promise.all([seesPlace(place, 3, { isOff: () => isRefused }), block()]);
+        const isFree = await ask(admin.delete(`/v1/events/${hot.id}/blocks`, { seat_ids: [seatId] }), 200);
+        return one !== null && isFree !== null && (await seesPlace(place, 0, { before: one })) !== null;
+    } finally {
+        idle.close();
+        spare.push(seatId);
+    }
+}
+
 async function browser(index) {
     const queries = ['q=evening', 'q=tests&city=Berlin', 'category=concert&limit=5', 'near=52.5,13.4&radius_km=20'];
     await ask(own.anonymous.get(`/v1/events?${queries[index % queries.length]}`), 200);
@@ -199,6 +240,7 @@ const ACTORS = [
     { act: unlucky, count: 1, quota: 2 },
     { act: twins, count: 2, quota: 20 },
     { act: watcher, count: 4, quota: 50 },
+    { act: listener, count: 3, quota: 15 },
     { act: browser, count: 2, quota: 30 },
     { act: visitor, count: 2, quota: 10 },
     { act: organizer, count: 2, quota: 5 },
@@ -236,6 +278,7 @@ async function open() {
     admin = own.admin;
     users = await Promise.all(Array.from({ length: BUYERS }, () => makeUser(own)));
     hot = await sale(own, { plan: plan(HALL), hold_ttl_s: HOLD_TTL_S, limits: { per_account: 100 } });
+    order = (await own.anonymous.get(`/v1/events/${hot.id}/seats`)).json.seats.map(({ id }) => id);
     calm = await makeEvent(own, admin, hot.venueId, { hold_ttl_s: HOLD_TTL_S, limits: { per_account: 100 } });
     await publish(admin, calm.id);
 }
@@ -255,6 +298,7 @@ test('everything at once, and SIGTERM in the middle', { timeout: 600000 }, async
     await Promise.all(running);
     await ended;
     if (progress.failure) throw progress.failure;
+    assert.ok(resumed > 0, 'no listener went on where it was');
 
     isStopping = false;
     await own.start();
