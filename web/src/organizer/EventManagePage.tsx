@@ -3,6 +3,7 @@
 import type { ComponentType, JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import { newKey, Problem } from "../api/client";
+import { serverNow } from "../api/clock";
 import { cancelEvent, getEvent, publishEvent } from "../api/endpoints";
 import type { EventView } from "../api/types";
 import { formatMoment } from "../lib/dates";
@@ -64,7 +65,10 @@ function Manage({ event, part, show: Shown, onChange }: ManageProps): JSX.Elemen
             <p>
               {formatMoment(event.starts_at)} · {event.venue.name}, {event.venue.city}
             </p>
-            <p>Sale opens {formatMoment(event.onsale_at)}</p>
+            <p>
+              Sale {Date.parse(event.onsale_at) > serverNow() ? "opens" : "opened"}{" "}
+              {formatMoment(event.onsale_at)}
+            </p>
           </>
         )}
       </header>

@@ -261,7 +261,8 @@ function Record({ scans, ticketCount }: RecordProps): JSX.Element {
   const pending = scans.filter((scan) => scan.state === "pending").length;
   const conflicts = scans.filter((scan) => isConflict(scan.result));
   const newest = [...scans].sort((a, b) => (a.scannedAt < b.scannedAt ? 1 : -1)).slice(0, SHOWN_MAX);
-  const of = ticketCount === null ? "" : ` of ${ticketCount.toLocaleString()} valid tickets`;
+  const tickets = ticketCount === 1 ? "ticket" : "tickets";
+  const of = ticketCount === null ? "" : ` of ${ticketCount.toLocaleString()} valid ${tickets}`;
   return (
     <div class="door-record">
       <p>
