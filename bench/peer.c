@@ -7,10 +7,12 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "arrivals.h"
 #include "base/clock.h"
 #include "base/rand.h"
+#include "cpu.h"
 #include "peer_child.h"
 #include "scenario.h"
 #include "store.h"
@@ -31,6 +33,11 @@ static const unsigned worker_counts[] = {16, 32, 64, 128};
 static const double rate_shares[RATES] = {0.5, 0.8, TIMES_WANTED};
 static const char *const rate_names[RATES] = {"half", "most", "five"};
 
+/* Processor time of all that takes part, in seconds. */
+struct cost {
+    double server, postgres, redis, client;
+};
+
 struct contender {
     const char *name;
     struct stage stage;
@@ -39,6 +46,7 @@ struct contender {
     struct hist closed, hot, open[RATES];
     bool is_carried[RATES], is_measured[RATES];
     struct hold_tally tally, hot_tally;
+    struct cost cost; /* of the holds in tally */
 };
 
 struct peer {
@@ -48,6 +56,7 @@ struct peer {
     double plain_rate, plain_p99_ms; /* of the textbook, a trip for every statement */
     int64_t seconds;
     size_t connections;
+    pid_t postmaster;
     char names[192][TEXT_SIZE]; /* of figures, which must outlive the run */
     unsigned name_count;
 };
@@ -181,11 +190,28 @@ static enum err run_hot(struct peer *peer, struct contender *contender)
     return hot.running == 0 ? ERR_OK : ERR_TIMEOUT;
 }
 
+/* So far. What the kernel does for no process (network's interrupts, writing pages back) is not in
+ * it. */
+static struct cost cost_now(const struct peer *peer, const struct contender *contender)
+{
+    bool is_textbook = contender == &peer->textbook;
+    return (struct cost){
+        .server = cpu_seconds(is_textbook ? peer->child.textbook : contender->stage.child.pid),
+        .postgres = contender == &peer->sqlite ? 0 : cpu_seconds_of_family(peer->postmaster),
+        .redis = is_textbook ? cpu_seconds(peer->child.redis) : 0,
+        .client = cpu_seconds(getpid())};
+}
+
 static enum err run_all(struct peer *peer, struct contender *contender)
 {
     struct closed_holds *holds = calloc(1, sizeof(*holds));
+    struct cost before = cost_now(peer, contender);
     enum err err = holds ? run_closed(peer, contender, peer->seconds, holds) : ERR_NOMEM;
     if (!err) {
+        struct cost after = cost_now(peer, contender);
+        contender->cost =
+            (struct cost){after.server - before.server, after.postgres - before.postgres,
+                          after.redis - before.redis, after.client - before.client};
         contender->rate = closed_holds_rate(holds);
         contender->closed = holds->hist;
         contender->tally = holds->tally;
@@ -321,12 +347,35 @@ static void report_hist(struct peer *peer, const struct contender *contender,
     }
 }
 
+/* Of all that serves, without the client, for one hold. */
+static double served_us(const struct contender *contender)
+{
+    const struct cost *cost = &contender->cost;
+    double granted = (double)contender->tally.granted;
+    return granted > 0 ? (cost->server + cost->postgres + cost->redis) * 1e6 / granted : 0;
+}
+
+static void report_cost(struct peer *peer, const struct contender *contender, struct report *report)
+{
+    double granted = contender->tally.granted ? (double)contender->tally.granted : 1;
+    double parts[] = {contender->cost.server, contender->cost.postgres, contender->cost.redis,
+                      contender->cost.client};
+    static const char *const names[] = {"us_server", "us_postgres", "us_redis", "us_client"};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        if (parts[i] > 0)
+            report_figure(report, name_of(peer, contender, names[i]), parts[i] * 1e6 / granted);
+    if (served_us(contender) > 0)
+        report_figure(report, name_of(peer, contender, "holds_per_cpu_s"),
+                      1e6 / served_us(contender));
+}
+
 static void report_one(struct peer *peer, const struct contender *contender, struct report *report)
 {
     if (contender->rate <= 0)
         return;
     report_figure(report, name_of(peer, contender, "holds_per_s"), contender->rate);
     report_hist(peer, contender, &contender->closed, "", report);
+    report_cost(peer, contender, report);
     for (unsigned i = 0; i < RATES; i++) {
         char prefix[16];
         snprintf(prefix, sizeof(prefix), "%s_", rate_names[i]);
@@ -364,6 +413,16 @@ static void report_aims(struct peer *peer, struct report *report)
                                            .value = peer->pgsql.rate,
                                            .floor = textbook->rate,
                                            .is_ratio = true});
+    report_aim(report,
+               (struct report_aim){.what = "processor time of a hold, textbook, of ours on SQLite",
+                                   .value = served_us(textbook),
+                                   .floor = served_us(&peer->sqlite),
+                                   .is_ratio = true});
+    report_aim(report, (struct report_aim){
+                           .what = "processor time of a hold, textbook, of ours on PostgreSQL",
+                           .value = served_us(textbook),
+                           .floor = served_us(&peer->pgsql),
+                           .is_ratio = true});
     report_aim(report, (struct report_aim){.what = "p99 at saturation, SQLite, of the textbook's",
                                            .value = hist_ms(&peer->sqlite.closed, 0.99),
                                            .floor = hist_ms(&textbook->closed, 0.99),
@@ -401,6 +460,7 @@ bool scenario_peer(const struct scenario_options *options, struct report *report
     }
     peer->seconds = options->seconds ? options->seconds : PEER_SECONDS;
     peer->connections = options->connections ? (size_t)options->connections : PEER_CONNECTIONS;
+    peer->postmaster = bench_store_pid();
     peer->sqlite.name = "sqlite";
     peer->pgsql.name = "postgres";
     report->ok = true;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cpu.h"
 #include "store/db.h"
 
 static const char *server(void)
@@ -62,4 +63,22 @@ void bench_location(const struct child *child, const char *name, char *ret_locat
         snprintf(ret_location, size, "%s#%s", child->store, name);
     else
         snprintf(ret_location, size, "%s/%s.db", child->data, name);
+}
+
+SQL(SQL_BACKEND, "SELECT CAST(pg_backend_pid() AS BIGINT)");
+
+pid_t bench_store_pid(void)
+{
+    char location[512];
+    struct db *db;
+    int64_t backend = 0;
+    if (!bench_is_pgsql())
+        return 0;
+    snprintf(location, sizeof(location), "%s/postgres#public", server());
+    if (db_open(location, DB_WRITER, &db))
+        return 0;
+    enum err err = db_get_i64(db_stmt(db, &SQL_BACKEND), &backend);
+    pid_t found = err ? 0 : cpu_parent_of((pid_t)backend);
+    db_close(db);
+    return found;
 }
