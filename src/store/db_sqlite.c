@@ -1,5 +1,5 @@
 /*
- * db.h on SQLite. The only file that knows sqlite3.h.
+ * db.h on SQLite. This file and db_sqlite_cache.c alone know sqlite3.h.
  *
  * Design
  *  - A statement constant gets a slot number at its first use in the process; each connection keeps
@@ -27,6 +27,7 @@
 
 #include "base/clock.h"
 #include "base/queue.h"
+#include "store/db_sqlite_cache.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -138,6 +139,7 @@ static void sqlite_setup(void)
      * which costs speed alone. */
     (void)sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    db_sqlite_cache_setup();
 }
 
 static int on_progress(void *ctx)
