@@ -59,9 +59,9 @@ ERR_MUST_USE enum err factor_check(struct db *db, uint64_t account_id,
 /* The same, and what was right is used up; in the platform writer's apply. */
 ERR_MUST_USE enum err factor_use(struct writer_tx *tx, uint64_t account_id,
                                  const struct factor_proof *proof);
-/* Counts in memory what factor_check found, ERR_OK or ERR_DENIED. False: answered 429, as no code of
- * this account may be tried now. Recovery codes always may: nobody guesses those, and somebody else's
- * guesses must not lock out their owner. */
+/* Counts in memory what factor_check found, ERR_OK or ERR_DENIED. False: answered 429, as no code
+ * of this account may be tried now. Recovery codes always may: nobody guesses those, and somebody
+ * else's guesses must not lock out their owner. */
 bool factor_count(struct call *call, struct str email, const struct factor_proof *proof,
                   bool is_right);
 

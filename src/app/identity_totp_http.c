@@ -3,7 +3,8 @@
  *
  * Only a session manages the factor of its account, and only with the password: neither a key that
  * leaks nor a session that is stolen may shut its owner out. So an account without a password, as
- * imported ones are, gets no second factor. The secret is in the answer that makes it and in no other.
+ * imported ones are, gets no second factor. The secret is in the answer that makes it and in no
+ * other.
  */
 #include "app/identity_http.h"
 #include "app/identity_totp.h"

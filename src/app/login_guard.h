@@ -28,7 +28,7 @@ void login_guard_end(struct login_guard *guard, struct str email, struct str pee
 
 /* Codes of the second factor, which only who has the password can try: counted by email alone, and
  * locked out for up to an hour, so that a million codes stay many years' work. Counts one that was
- * checked. 0: what was found holds; otherwise seconds to wait: nobody may be told whether it was right. */
+ * checked. 0: what was found holds; otherwise seconds to wait: nobody is told if it is right. */
 int64_t login_guard_code(struct login_guard *guard, struct str email, bool is_right);
 
 #endif

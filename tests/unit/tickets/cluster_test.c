@@ -1,5 +1,5 @@
-/* What hangs together by accounts, devices and cards: over several steps, each booking once, no further
- * than the limits, and nothing that shares no name. */
+/* What hangs together by accounts, devices and cards: over several steps, each booking once, no
+ * further than the limits, and nothing that shares no name. */
 #include "tickets/cluster.h"
 
 #include "tickets/fixture.h"
