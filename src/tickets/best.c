@@ -5,6 +5,11 @@
  * picks or marks holds the model's asked_lock, so of two who ask at the same moment the second one
  * sees what the first one has marked. Seats change meanwhile, by commits, and marks end: a mark ends
  * after its seats show as taken, so a seat that looks open was so at the moment of the look.
+ *
+ * The writer may take a seat away from who only asks for it (BEST_ASKED), by marking it as given. Who
+ * had asked finds out by the claims, and picks again. A mark is ended by compare-and-swap from what
+ * its request has set, so nobody ends one that says more. A mark too few costs a second pick, never a
+ * seat.
  */
 #include "tickets/best.h"
 
@@ -23,8 +28,14 @@ struct search {
     const struct event_model *model;
     const struct best_rows *rows;
     const struct best_ask *ask;
-    uint32_t now;     /* in ticks, for seats that are known to be gone */
-    uint32_t longest; /* a search in vain has seen no more open seats side by side */
+    struct best_marks *marks;
+    size_t first_area;  /* of those marks: from here on they are this search's */
+    enum best_mark bar; /* marks from this one on are in the way */
+    bool is_trial;      /* only to see whether there is something: marks nobody sees */
+    uint64_t group;     /* of the writer's transaction; 0: none */
+    bool *has_passed;   /* set when something free was passed over because others ask for it */
+    uint32_t now;       /* in ticks, for seats that are known to be gone */
+    uint32_t longest;   /* a search in vain has seen no more open seats side by side */
 };
 
 /* Parties by their groups, in the order in which they are tried. */
@@ -56,15 +67,30 @@ static bool is_known_gone(const struct event_model *model, uint32_t seat_no, uin
     return until != 0 && (int32_t)(until - now) > 0;
 }
 
-/* Free, and nobody asks for it. Of a category that is for sale. */
-static bool is_open(const struct event_model *model, uint32_t seat_no, uint32_t now)
+/* In a trial: whether this party has it already. */
+static bool is_tried(const struct search *search, uint32_t seat_no)
 {
+    for (size_t i = 0; search->is_trial && i < search->marks->seat_count; i++)
+        if (search->marks->seat_nos[i] == seat_no)
+            return true;
+    return false;
+}
+
+/* Free, and no mark is in the way. Of a category that is for sale. */
+static bool is_open(const struct search *search, uint32_t seat_no)
+{
+    const struct event_model *model = search->model;
     /* The mark first, then the seat: a mark ends after its seat shows as taken. The first look only
      * spares what is sold already the rest. */
-    return atomic_load_explicit(&model->seats[seat_no], memory_order_relaxed) == SEAT_FREE &&
-           atomic_load(&model->asked_seats[seat_no]) == 0 &&
-           atomic_load_explicit(&model->seats[seat_no], memory_order_acquire) == SEAT_FREE &&
-           !is_known_gone(model, seat_no, now);
+    if (atomic_load_explicit(&model->seats[seat_no], memory_order_relaxed) != SEAT_FREE)
+        return false;
+    uint8_t mark = atomic_load(&model->asked_seats[seat_no]);
+    if (mark >= search->bar) {
+        *search->has_passed |= mark < BEST_GIVEN;
+        return false;
+    }
+    return atomic_load_explicit(&model->seats[seat_no], memory_order_acquire) == SEAT_FREE &&
+           !is_known_gone(model, seat_no, search->now) && !is_tried(search, seat_no);
 }
 
 static bool is_for_sale(const struct event_model *model, uint32_t seat_no)
@@ -75,7 +101,7 @@ static bool is_for_sale(const struct event_model *model, uint32_t seat_no)
 static bool is_open_place(const struct search *search, uint32_t place)
 {
     uint32_t seat_no = search->rows->seat_nos[place];
-    return is_for_sale(search->model, seat_no) && is_open(search->model, seat_no, search->now);
+    return is_for_sale(search->model, seat_no) && is_open(search, seat_no);
 }
 
 static bool has_before(const struct best_rows *rows, uint32_t place)
@@ -174,7 +200,7 @@ static struct window search_gap(const struct search *search, uint32_t gap, uint3
 static bool is_fit(const struct search *search, uint32_t place, const struct group *group)
 {
     return (group->accessible > 0 || !(search->rows->flags[place] & BEST_ACCESSIBLE)) &&
-           is_open(search->model, search->rows->seat_nos[place], search->now);
+           is_open(search, search->rows->seat_nos[place]);
 }
 
 /* The nearest of what the run's gaps have, if that is nearer than best. */
@@ -246,30 +272,47 @@ static struct window find_seats(struct search *search, const struct group *group
 
 /* --- Marks --- */
 
-static bool mark_seat(struct best_marks *marks, uint32_t seat_no)
+/* Instead of a weaker mark of somebody else, or of none. */
+static bool mark_seat(struct best_marks *marks, uint32_t seat_no, enum best_mark mark)
 {
-    uint8_t nobody = 0;
-    if (marks->seat_count == BEST_MARKS_MAX ||
-        !atomic_compare_exchange_strong(&marks->model->asked_seats[seat_no], &nobody, 1))
+    _Atomic uint8_t *asked = &marks->model->asked_seats[seat_no];
+    uint8_t other = atomic_load(asked);
+    if (marks->seat_count == BEST_MARKS_MAX || other >= mark ||
+        !atomic_compare_exchange_strong(asked, &other, (uint8_t)mark))
         return false;
-    marks->seat_nos[marks->seat_count++] = seat_no;
+    marks->seat_nos[marks->seat_count] = seat_no;
+    marks->seat_marks[marks->seat_count++] = (uint8_t)mark;
     return true;
 }
 
 void best_release(struct best_marks *marks, size_t kept_seats, size_t kept_areas)
 {
-    while (marks->seat_count > kept_seats)
-        atomic_store(&marks->model->asked_seats[marks->seat_nos[--marks->seat_count]], 0);
+    while (marks->seat_count > kept_seats) {
+        uint8_t mark = marks->seat_marks[--marks->seat_count];
+        (void)atomic_compare_exchange_strong(
+            &marks->model->asked_seats[marks->seat_nos[marks->seat_count]], &mark, 0);
+    }
     while (marks->area_count > kept_areas) {
         const struct best_area *area = &marks->areas[--marks->area_count];
         atomic_fetch_sub(&marks->model->asked_areas[area->index], (int32_t)area->quantity);
     }
 }
 
+/* What a search has marked. */
+static void unmark(const struct search *search, size_t kept_seats, size_t kept_areas)
+{
+    if (!search->is_trial) {
+        best_release(search->marks, kept_seats, kept_areas);
+        return;
+    }
+    search->marks->seat_count = kept_seats;
+    search->marks->area_count = kept_areas;
+}
+
 static void mark_chosen(struct best_marks *marks, const struct booking *booking)
 {
     for (size_t i = 0; i < booking->seat_count; i++)
-        (void)mark_seat(marks, booking->seats[i].seat_no); /* taken ones are others' */
+        (void)mark_seat(marks, booking->seats[i].seat_no, BEST_ASKED); /* taken ones are others' */
 }
 
 void best_mark_seats(struct best_marks *marks, const struct booking *booking)
@@ -279,27 +322,75 @@ void best_mark_seats(struct best_marks *marks, const struct booking *booking)
     pthread_mutex_unlock(&marks->model->asked_lock);
 }
 
-void best_note_gone(struct event_model *model, const struct hold_conflicts *conflicts)
+/* What the transaction has given of its areas; all zero when it is the first to ask. */
+static int32_t *given_areas(struct event_model *model, uint64_t group)
 {
-    if (!model->gone_until)
-        return;
+    for (uint32_t i = 0; model->given_group != group && i < model->area_count; i++)
+        model->given_areas[i] = 0;
+    model->given_group = group;
+    return model->given_areas;
+}
+
+void best_note_given(struct best_marks *marks, const struct booking *booking, uint64_t group)
+{
+    struct event_model *model = marks->model;
+    int32_t *given = given_areas(model, group);
+    for (size_t i = 0; i < booking->seat_count; i++)
+        (void)mark_seat(marks, booking->seats[i].seat_no, BEST_GIVEN); /* unless it is already */
+    for (size_t i = 0; i < booking->area_count; i++) {
+        int index = event_model_area_index(model, booking->areas[i].area_no);
+        if (index >= 0)
+            given[index] += (int32_t)booking->areas[i].quantity;
+    }
+}
+
+void best_note_claimed(void *ctx, uint32_t seat_no)
+{
+    struct event_model *model = ctx;
     uint32_t until = ticks_now() + GONE_TICKS;
-    for (size_t i = 0; i < conflicts->seat_count; i++)
-        atomic_store_explicit(&model->gone_until[conflicts->seat_nos[i]], until ? until : 1,
-                              memory_order_relaxed);
+    atomic_store_explicit(&model->gone_until[seat_no], until ? until : 1, memory_order_relaxed);
+}
+
+void best_note_gone(struct best_marks *marks, const struct booking *booking,
+                    const struct hold_conflicts *conflicts, uint64_t group)
+{
+    struct event_model *model = marks->model;
+    int32_t *given = given_areas(model, group);
+    for (size_t i = 0; i < conflicts->seat_count; i++) {
+        (void)mark_seat(marks, conflicts->seat_nos[i], BEST_GIVEN);
+        if (model->gone_until)
+            best_note_claimed(model, conflicts->seat_nos[i]);
+    }
+    for (size_t i = 0; i < booking->area_count; i++) {
+        int index = event_model_area_index(model, booking->areas[i].area_no);
+        bool is_gone = false;
+        for (size_t k = 0; k < conflicts->area_count; k++)
+            is_gone |= conflicts->area_nos[k] == booking->areas[i].area_no;
+        if (!is_gone || index < 0)
+            continue;
+        /* So many are not there, whatever the model says. */
+        int32_t least =
+            atomic_load(&model->area_available[index]) - (int32_t)booking->areas[i].quantity + 1;
+        if (given[index] < least)
+            given[index] = least;
+    }
 }
 
 /* False, and nothing marked, when a commit has just taken one of its seats. */
-static bool mark_window(const struct search *search, const struct window *window, uint32_t size,
-                        struct best_marks *marks)
+static bool mark_window(const struct search *search, const struct window *window, uint32_t size)
 {
+    struct best_marks *marks = search->marks;
     size_t before = marks->seat_count;
     for (uint32_t i = 0; i < size; i++) {
         uint32_t seat_no = search->rows->seat_nos[window->first + i];
-        if (mark_seat(marks, seat_no) &&
+        if (search->is_trial) {
+            marks->seat_nos[marks->seat_count++] = seat_no;
+            continue;
+        }
+        if (mark_seat(marks, seat_no, search->bar) &&
             atomic_load_explicit(&search->model->seats[seat_no], memory_order_acquire) == SEAT_FREE)
             continue;
-        best_release(marks, before, marks->area_count);
+        unmark(search, before, marks->area_count);
         return false;
     }
     return true;
@@ -317,9 +408,22 @@ static float area_distance(const struct search *search, const struct model_area 
     return hypotf(drawn->x + drawn->width / 2 - focus->x, drawn->y + drawn->height / 2 - focus->y);
 }
 
-static int32_t area_open(const struct event_model *model, uint32_t index)
+static int32_t area_open(const struct search *search, uint32_t index)
 {
-    return atomic_load(&model->area_available[index]) - atomic_load(&model->asked_areas[index]);
+    const struct event_model *model = search->model;
+    const struct best_marks *marks = search->marks;
+    int32_t available = atomic_load(&model->area_available[index]);
+    if (search->group > 0 && search->group == model->given_group)
+        available -= model->given_areas[index];
+    int32_t open = available - atomic_load(&model->asked_areas[index]);
+    if (search->bar == BEST_ASKED) {
+        *search->has_passed |= open < available;
+        return open;
+    }
+    for (size_t i = search->first_area; i < marks->area_count; i++)
+        if (marks->areas[i].index == index)
+            available -= (int32_t)marks->areas[i].quantity;
+    return available;
 }
 
 static bool is_asked_area(const struct search *search, const struct model_area *area)
@@ -336,7 +440,7 @@ static int find_area(struct search *search, uint32_t size)
     int best = -1;
     for (uint32_t i = 0; i < search->model->area_count; i++) {
         const struct model_area *area = &search->model->areas[i];
-        if (!is_asked_area(search, area) || area_open(search->model, i) < (int32_t)size)
+        if (!is_asked_area(search, area) || area_open(search, i) < (int32_t)size)
             continue;
         if (best < 0 ||
             area_distance(search, area) < area_distance(search, &search->model->areas[best]))
@@ -345,30 +449,32 @@ static int find_area(struct search *search, uint32_t size)
     return best;
 }
 
-static bool mark_area(struct best_marks *marks, uint32_t index, uint32_t quantity)
+static bool mark_area(const struct search *search, uint32_t index, uint32_t quantity)
 {
+    struct best_marks *marks = search->marks;
     if (marks->area_count == BEST_MARKS_MAX)
         return false;
-    atomic_fetch_add(&marks->model->asked_areas[index], (int32_t)quantity);
+    if (!search->is_trial)
+        atomic_fetch_add(&marks->model->asked_areas[index], (int32_t)quantity);
     marks->areas[marks->area_count++] = (struct best_area){index, quantity};
-    if (area_open(marks->model, index) >= 0)
+    if (area_open(search, index) >= 0)
         return true;
-    best_release(marks, marks->seat_count, marks->area_count - 1);
+    unmark(search, marks->seat_count, marks->area_count - 1);
     return false;
 }
 
 /* --- Parties --- */
 
 /* One group of a party, found and marked. */
-static bool take_group(struct search *search, const struct group *group, struct best_marks *marks)
+static bool take_group(struct search *search, const struct group *group)
 {
     for (int tries = 0; tries < BEST_TRIES_MAX; tries++) {
         struct window window = find_seats(search, group);
         int area = window.is_there ? -1 : find_area(search, group->size);
         if (!window.is_there && area < 0)
             return false;
-        if (window.is_there ? mark_window(search, &window, group->size, marks)
-                            : mark_area(marks, (uint32_t)area, group->size))
+        if (window.is_there ? mark_window(search, &window, group->size)
+                            : mark_area(search, (uint32_t)area, group->size))
             return true;
     }
     return false;
@@ -381,8 +487,9 @@ static bool is_wheelchairs_group(const struct best_ask *ask, uint32_t sum, uint3
     return size >= (wanted < sum ? wanted : sum);
 }
 
-static bool take_party(struct search *search, const char *parts, struct best_marks *marks)
+static bool take_party(struct search *search, const char *parts)
 {
+    const struct best_marks *marks = search->marks;
     size_t seats = marks->seat_count, areas = marks->area_count;
     uint32_t sum = partition_sum(parts);
     uint32_t accessible = search->ask->accessible < sum ? search->ask->accessible : sum;
@@ -393,57 +500,107 @@ static bool take_party(struct search *search, const char *parts, struct best_mar
             group.accessible = accessible;
             accessible = 0;
         }
-        if (!take_group(search, &group, marks))
+        if (!take_group(search, &group))
             break;
     }
     if (!*parts && accessible == 0)
         return true;
     if (marks->seat_count > seats || marks->area_count > areas)
         search->longest = longest; /* the party's own marks were in the way */
-    best_release(marks, seats, areas);
+    unmark(search, seats, areas);
     return false;
 }
 
-static bool take_count(struct search *search, uint32_t count, struct best_marks *marks)
+static bool take_count(struct search *search, uint32_t count)
 {
     for (size_t i = 0; i < sizeof(partitions) / sizeof(partitions[0]); i++) {
         bool is_whole = partitions[i][1] == '\0';
         if (partition_sum(partitions[i]) != count || (!is_whole && !search->ask->may_split))
             continue;
-        if (take_party(search, partitions[i], marks))
+        if (take_party(search, partitions[i]))
             return true;
     }
     return false;
 }
 
+static struct search search_of(struct event_model *model, const struct best_ask *ask,
+                               struct best_marks *marks, bool *has_passed)
+{
+    *has_passed = false;
+    return (struct search){.model = model,
+                           .rows = model->layout->best,
+                           .ask = ask,
+                           .marks = marks,
+                           .first_area = marks ? marks->area_count : 0,
+                           .bar = BEST_ASKED,
+                           .has_passed = has_passed,
+                           .now = ticks_now(),
+                           .longest = UINT32_MAX};
+}
+
+/* The lock is held. ERR_CONFLICT: with largest_group. */
+static enum err pick(struct search *search, struct best_places *ret_places)
+{
+    const struct best_marks *marks = search->marks;
+    size_t seats = marks->seat_count, areas = marks->area_count;
+    *ret_places = (struct best_places){0};
+    bool is_there = take_count(search, search->ask->count);
+    for (uint32_t count = search->ask->count - 1;
+         !is_there && count > 0 && !ret_places->largest_group; count--)
+        if (take_count(search, count))
+            ret_places->largest_group = count;
+    if (!is_there) {
+        unmark(search, seats, areas);
+        return ERR_CONFLICT;
+    }
+    for (size_t i = seats; i < marks->seat_count; i++)
+        ret_places->seat_nos[ret_places->seat_count++] = marks->seat_nos[i];
+    for (size_t i = areas; i < marks->area_count; i++)
+        ret_places->areas[ret_places->area_count++] = marks->areas[i];
+    return ERR_OK;
+}
+
+/* Whether there would be something if nobody else asked. The lock is held. */
+static bool would_be_there(struct event_model *model, const struct best_ask *ask)
+{
+    struct best_marks marks = {.model = model};
+    bool has_passed;
+    struct search search = search_of(model, ask, &marks, &has_passed);
+    search.bar = BEST_GIVEN;
+    search.is_trial = true;
+    return take_count(&search, ask->count);
+}
+
 enum err best_pick(const struct best_ask *ask, struct best_marks *marks,
                    struct best_places *ret_places)
 {
-    struct search search = {.model = marks->model,
-                            .rows = marks->model->layout->best,
-                            .ask = ask,
-                            .now = ticks_now(),
-                            .longest = UINT32_MAX};
-    size_t seats = marks->seat_count, areas = marks->area_count;
+    bool has_passed;
     assert(ask->count >= 1 && ask->count <= BOOKING_PLACES_MAX);
-    *ret_places = (struct best_places){0};
     pthread_mutex_lock(&marks->model->asked_lock);
-    bool is_there = take_count(&search, ask->count, marks);
-    for (uint32_t count = ask->count - 1; !is_there && count > 0 && !ret_places->largest_group;
-         count--)
-        if (take_count(&search, count, marks))
-            ret_places->largest_group = count;
-    if (!is_there)
-        best_release(marks, seats, areas);
+    struct search search = search_of(marks->model, ask, marks, &has_passed);
+    enum err err = pick(&search, ret_places);
+    if (err && has_passed && would_be_there(marks->model, ask))
+        err = ERR_AGAIN;
     pthread_mutex_unlock(&marks->model->asked_lock);
-    if (is_there) {
-        for (size_t i = seats; i < marks->seat_count; i++)
-            ret_places->seat_nos[ret_places->seat_count++] = marks->seat_nos[i];
-        for (size_t i = areas; i < marks->area_count; i++)
-            ret_places->areas[ret_places->area_count++] = marks->areas[i];
-        return ERR_OK;
+    return err;
+}
+
+enum err best_pick_now(const struct best_ask *ask, struct best_marks *marks, uint64_t group,
+                       struct best_places *ret_places)
+{
+    bool has_passed;
+    assert(ask->count >= 1 && ask->count <= BOOKING_PLACES_MAX);
+    pthread_mutex_lock(&marks->model->asked_lock);
+    struct search search = search_of(marks->model, ask, marks, &has_passed);
+    search.group = group;
+    enum err err = pick(&search, ret_places);
+    if (err && has_passed) {
+        search.bar = BEST_GIVEN;
+        search.longest = UINT32_MAX;
+        err = pick(&search, ret_places);
     }
-    return ERR_CONFLICT;
+    pthread_mutex_unlock(&marks->model->asked_lock);
+    return err;
 }
 
 /* --- Chosen seats --- */
@@ -469,10 +626,11 @@ static bool is_alone(const struct search *search, const struct booking *booking,
            !(has_after(rows, place) && stays_open(search, booking, place + 1));
 }
 
-static size_t left_alone(const struct event_model *model, const struct booking *booking,
+static size_t left_alone(struct event_model *model, const struct booking *booking,
                          uint32_t ret_seat_nos[static 2 * BOOKING_PLACES_MAX])
 {
-    struct search search = {.model = model, .rows = model->layout->best, .now = ticks_now()};
+    bool has_passed;
+    const struct search search = search_of(model, NULL, NULL, &has_passed);
     size_t count = 0;
     for (size_t i = 0; i < booking->seat_count; i++) {
         uint32_t place = search.rows->places[booking->seats[i].seat_no];

@@ -13,6 +13,7 @@
 #include "tickets/booking_store.h"
 #include "tickets/booking_view.h"
 #include "tickets/hold_request.h"
+#include "tickets/inventory_store.h"
 #include "tickets/queue_gate.h"
 #include "tickets/replay_keys.h"
 #include "tickets/tail.h"
@@ -59,6 +60,7 @@ struct hold_call {
     struct best_ask best; /* count 0: places were chosen */
     struct best_marks marks;
     size_t kept_seats, kept_areas; /* marks that prepare has set */
+    uint32_t waiting;              /* places for which it waits behind who asks for them */
     uint32_t largest_group;        /* when the best available are not to be had */
     struct queue_pass pass;        /* of the waiting room */
 };
@@ -67,8 +69,9 @@ struct hold_call {
 static void hold_at_end(void *prepared)
 {
     struct hold_call *hold = prepared;
-    if (hold->marks.model)
-        best_release(&hold->marks, 0, 0);
+    best_release(&hold->marks, 0, 0);
+    atomic_fetch_sub(&hold->marks.model->asked_waiting, hold->waiting);
+    hold->waiting = 0;
 }
 
 static void conflicts_reply(struct call *call, const struct event_model *model,
@@ -193,19 +196,34 @@ static void hold_key(struct call *call, struct hold_call *hold)
         hold->is_key_new = false;
 }
 
+/* Others ask for what there is. Whether they get it is known at the writer, where they are before us.
+ * False: as many wait already as could be served if none of the others was. */
+static bool hold_waits(struct hold_call *hold)
+{
+    struct event_model *model = hold->model;
+    int64_t count = hold->best.count;
+    if (atomic_fetch_add(&model->asked_waiting, count) + count >
+        atomic_load_explicit(&model->available, memory_order_relaxed)) {
+        atomic_fetch_sub(&model->asked_waiting, count);
+        return false;
+    }
+    hold->waiting = hold->best.count;
+    return true;
+}
+
 /* Marks what is asked for, after picking it where that is left to us. Refuses from memory only when
  * the key is new: what is not there may have gone to the same request. */
 static void hold_ask(struct call *call, struct hold_call *hold)
 {
     struct best_places places;
-    hold->marks.model = hold->model;
-    call->at_end = hold_at_end;
     if (hold->best.count == 0) {
         hold_mark_chosen(call, hold);
-    } else if (best_pick(&hold->best, &hold->marks, &places) == ERR_OK) {
-        hold_set_places(&hold->booking, hold->model, &places);
-    } else if (hold->is_key_new) {
-        no_best_reply(call, places.largest_group);
+    } else {
+        enum err err = best_pick(&hold->best, &hold->marks, &places);
+        if (!err)
+            hold_set_places(&hold->booking, hold->model, &places);
+        else if (hold->is_key_new && (err != ERR_AGAIN || !hold_waits(hold)))
+            no_best_reply(call, places.largest_group);
     }
     hold->kept_seats = hold->marks.seat_count;
     hold->kept_areas = hold->marks.area_count;
@@ -219,7 +237,9 @@ static enum err hold_prepare(struct call *call, struct db *db)
     enum err err;
     if (!hold_decode(call, db, hold, &err))
         return err;
+    hold->marks.model = hold->model;
     call->prepared = hold;
+    call->at_end = hold_at_end;
     /* Claims, areas, booking and journal row are the event's; what decides is its row, its places and
      * the account's bookings for it. The key counts for this event alone. */
     call->shard = hold->booking.event_id;
@@ -349,6 +369,15 @@ static bool hold_is_allowed(struct call *call, struct writer_tx *tx, const struc
     return abuse_hold(call, tx, event, &hold->guard, &reads, booking, ret_err);
 }
 
+/* Where other nodes sell: what all of the event's claims are. They change no more before this
+ * transaction's end, so the next pick is sure. */
+static enum err read_claims(struct writer_tx *tx, struct event_model *model)
+{
+    if (!model->gone_until)
+        return ERR_OK;
+    return inventory_store_each_claim(tx->db, model, best_note_claimed, model);
+}
+
 /* Holds what was picked, or, when the claims say that it is gone, something else. ERR_CONFLICT: there
  * is nothing, as hold->largest_group says. */
 static enum err hold_best(struct call *call, struct writer_tx *tx, struct hold_call *hold,
@@ -358,15 +387,17 @@ static enum err hold_best(struct call *call, struct writer_tx *tx, struct hold_c
     struct hold_conflicts conflicts;
     bool has_places = booking->seat_count + booking->area_count > 0;
     for (int picks = 0; picks <= BEST_PICKS_MAX; picks++) {
-        if (!has_places && best_pick(&hold->best, &hold->marks, &places) != ERR_OK)
+        if (!has_places && best_pick_now(&hold->best, &hold->marks, tx->group, &places) != ERR_OK)
             break;
         if (!has_places)
             hold_set_places(booking, hold->model, &places);
         enum err err = booking_hold(call_tickets(call), tx, booking, &conflicts);
         if (err != ERR_CONFLICT)
             return err;
-        best_note_gone(hold->model, &conflicts);
+        best_note_gone(&hold->marks, booking, &conflicts, tx->group);
         err = booking_unhold(tx, booking, &conflicts);
+        if (!err && picks == BEST_PICKS_MAX - 1)
+            err = read_claims(tx, hold->model);
         if (err)
             return err;
         has_places = false;
@@ -385,6 +416,8 @@ static enum err hold_places(struct call *call, struct writer_tx *tx, struct hold
         enum err err = hold_best(call, tx, hold, booking);
         if (err == ERR_CONFLICT)
             no_best_reply(call, hold->largest_group);
+        else if (!err)
+            best_note_given(&hold->marks, booking, tx->group);
         return err;
     }
     hold_check_alone(call, hold);
@@ -393,6 +426,8 @@ static enum err hold_places(struct call *call, struct writer_tx *tx, struct hold
     enum err err = booking_hold(call_tickets(call), tx, booking, &conflicts);
     if (err == ERR_CONFLICT)
         conflicts_reply(call, hold->model, &conflicts);
+    else if (!err)
+        best_note_given(&hold->marks, booking, tx->group);
     return err;
 }
 

@@ -92,6 +92,7 @@ void event_model_unref(struct event_model *model)
     free((void *)model->asked_seats);
     free((void *)model->asked_areas);
     free((void *)model->gone_until);
+    free(model->given_areas);
     free(model->seat_versions);
     free(model->area_versions);
     pthread_mutex_destroy(&model->change_lock);
@@ -183,10 +184,11 @@ static enum err make_marks(const struct inventory *inventory, struct event_model
     size_t seats = (size_t)model->layout->seat_count + 1;
     model->asked_seats = calloc(seats, sizeof(*model->asked_seats));
     model->asked_areas = calloc((size_t)model->area_count + 1, sizeof(*model->asked_areas));
+    model->given_areas = calloc((size_t)model->area_count + 1, sizeof(*model->given_areas));
     if (inventory->is_followed)
         model->gone_until = calloc(seats, sizeof(*model->gone_until));
-    bool is_ok =
-        model->asked_seats && model->asked_areas && (model->gone_until || !inventory->is_followed);
+    bool is_ok = model->asked_seats && model->asked_areas && model->given_areas &&
+                 (model->gone_until || !inventory->is_followed);
     return is_ok ? ERR_OK : ERR_NOMEM;
 }
 

@@ -40,11 +40,16 @@ struct event_model {
     /* Free seats with a price by category_no. */
     _Atomic int32_t category_available[PLAN_CATEGORIES_MAX];
     /* What requests under way ask for (best.h): seats, 1 each; places of areas by index. And until when,
-     * in ticks, seats are known to be gone to other nodes; NULL where there are none. */
+     * in ticks, seats are known to be gone to other nodes; NULL where there are none. Requests that
+     * wait for what others ask for, in places. */
     pthread_mutex_t asked_lock; /* held while places are picked and marked */
     _Atomic uint8_t *asked_seats;
     _Atomic int32_t *asked_areas;
     _Atomic uint32_t *gone_until;
+    _Atomic int64_t asked_waiting;
+    /* Writer's thread: what its transaction of this number has given of areas. */
+    uint64_t given_group;
+    int32_t *given_areas;
     struct model_area {
         uint32_t area_no;
         struct str guid, name;

@@ -59,6 +59,21 @@ static enum err load_areas(struct db *db, struct event_model *model)
 
 SQL(SQL_CLAIMS, "SELECT seat_no, state FROM seat_claim WHERE event_id = $1");
 
+enum err inventory_store_each_claim(struct db *db, const struct event_model *model,
+                                    void (*fn)(void *ctx, uint32_t seat_no), void *ctx)
+{
+    struct db_stmt *stmt = db_stmt(db, &SQL_CLAIMS);
+    db_bind_i64(stmt, 1, (int64_t)model->event.id);
+    bool has_row;
+    enum err err;
+    while (!(err = db_step(stmt, &has_row)) && has_row) {
+        int64_t seat_no = db_col_i64(stmt, 0);
+        if (seat_no >= 0 && seat_no < model->layout->seat_count)
+            fn(ctx, (uint32_t)seat_no);
+    }
+    return err;
+}
+
 static enum err load_claims(struct db *db, struct event_model *model)
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_CLAIMS);

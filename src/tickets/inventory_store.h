@@ -11,5 +11,9 @@ ERR_MUST_USE enum err inventory_store_load(struct db *db, struct event_model *mo
  * changed since the model was read. */
 ERR_MUST_USE enum err inventory_store_refresh(struct db *db, struct event_model *model,
                                               bool *ret_is_same_event);
+/* All seats of the event that somebody has, as this transaction sees them. */
+ERR_MUST_USE enum err inventory_store_each_claim(struct db *db, const struct event_model *model,
+                                                 void (*fn)(void *ctx, uint32_t seat_no),
+                                                 void *ctx);
 
 #endif

@@ -11,7 +11,7 @@
 #define HOLD_EXTENSION_MS_MAX                                                                      \
     (10 * 60 * 1000)            /* once, while our breaker proves the provider is down */
 #define BEST_PICKS_MAX        3 /* of one request whose seats turn out to be gone */
-#define BEST_MARKS_MAX        ((BEST_PICKS_MAX + 2) * BOOKING_PLACES_MAX) /* of one request */
+#define BEST_MARKS_MAX        (2 * (BEST_PICKS_MAX + 2) * BOOKING_PLACES_MAX) /* of one request */
 #define BEST_TRIES_MAX        64  /* of one group, when others are faster each time */
 #define BEST_GONE_MS          500 /* how long a node passes over what other nodes have taken */
 #define BEST_STRICT_PERCENT   10  /* more free seats than that: none is left alone */

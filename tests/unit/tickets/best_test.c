@@ -397,6 +397,53 @@ static void a_mark_is_what_keeps_others_away(void **state)
     house_free(house);
 }
 
+/* Everybody asks for one, until there is nothing that nobody asks for. */
+static size_t ask_for_all(struct house *house, struct best_marks *crowd)
+{
+    const struct best_ask ask = {.count = 1};
+    struct best_places places;
+    size_t count = 0;
+    enum err err;
+    do {
+        crowd[count] = (struct best_marks){.model = &house->model};
+        err = best_pick(&ask, &crowd[count++], &places);
+    } while (!err);
+    assert_int_equal(err, ERR_AGAIN);
+    return count - 1;
+}
+
+static void who_is_at_the_writer_gets_what_others_ask_for(void **state)
+{
+    (void)state;
+    static struct best_marks crowd[SEATS_MAX + 1], served[SEATS_MAX + 1];
+    for (size_t round = 0; round < 50; round++) {
+        struct house *house = house_new(1 + dice(3), 4, 50);
+        const struct best_ask ask = {.count = 1};
+        struct best_places places;
+        bool is_taken[SEATS_MAX] = {false};
+        size_t asking = ask_for_all(house, crowd), given = 0;
+        for (;; given++) {
+            served[given] = (struct best_marks){.model = &house->model};
+            if (best_pick_now(&ask, &served[given], 1, &places) != ERR_OK)
+                break;
+            assert_false(is_taken[places.seat_nos[0]]);
+            is_taken[places.seat_nos[0]] = true;
+            /* Who had asked goes without: what is given now stays so. */
+            best_release(&crowd[given % asking], 0, 0);
+            assert_int_equal(atomic_load(&house->model.asked_seats[places.seat_nos[0]]),
+                             BEST_GIVEN);
+        }
+        assert_in_range(given, asking, SEATS_MAX);
+        /* All is given: nothing to wait for. */
+        assert_int_equal(best_pick(&ask, &served[given], &places), ERR_CONFLICT);
+        for (size_t i = 0; i < given; i++)
+            best_release(&served[i], 0, 0);
+        for (size_t i = 0; i < asking; i++)
+            best_release(&crowd[i], 0, 0);
+        house_free(house);
+    }
+}
+
 struct herd {
     struct house *house;
     _Atomic int owners[SEATS_MAX];
@@ -471,6 +518,7 @@ int main(void)
         cmocka_unit_test(split_parties_have_all_their_seats),
         cmocka_unit_test(chosen_seats_leave_nobody_alone),
         cmocka_unit_test(a_mark_is_what_keeps_others_away),
+        cmocka_unit_test(who_is_at_the_writer_gets_what_others_ask_for),
         cmocka_unit_test(nobody_of_a_herd_gets_anothers_seat),
         cmocka_unit_test(rows_say_where_the_stage_is),
     };

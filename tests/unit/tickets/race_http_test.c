@@ -744,6 +744,32 @@ static void logout_and_request(void **state)
     free(next);
 }
 
+/* Six ask for all there is, one more for what is left; the six may be one request and its retries. */
+static void ask_for_all(struct served *served, bool is_one, int last_status)
+{
+    static const char *const keys[] = {"key-1", "key-2", "key-3", "key-4", "key-5", "key-6", "k7"};
+    struct asker *askers[7];
+    learn_keys(served); /* or nobody is refused before the writer */
+    for (size_t i = 0; i < 7; i++)
+        askers[i] = hold_of(served, "\"best_available\":{\"count\":5,\"may_split\":true}",
+                            keys[is_one && i < 6 ? 0 : i]);
+    ask_as_group(askers, 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_int_equal(askers[i]->answer.status, i < 6 ? 201 : last_status);
+        free(askers[i]);
+    }
+}
+
+static void what_is_only_asked_for_is_not_gone(void **state)
+{
+    ask_for_all(*state, true, 201);
+}
+
+static void what_is_given_is_gone(void **state)
+{
+    ask_for_all(*state, false, 409);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -767,6 +793,8 @@ int main(void)
         served_test(retries_after_a_restart),
         served_test(a_retry_whose_key_was_forgotten),
         served_test(logout_and_request),
+        served_test(what_is_only_asked_for_is_not_gone),
+        served_test(what_is_given_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
