@@ -47,7 +47,7 @@ static int usage(const char *problem)
 {
     fprintf(stderr,
             "foyer: %s\nusage: foyer rehearse --data DIR --event evt_… [--people N] "
-            "[--arrivals RATE] [--ramp S] [--seconds S] [--json FILE]\n",
+            "[--arrivals RATE] [--ramp S] [--early N] [--seconds S] [--json FILE]\n",
             problem);
     return 2;
 }
@@ -55,6 +55,7 @@ static int usage(const char *problem)
 static int parse(int argc, char *const *argv, struct rehearse_options *options)
 {
     const char *event = NULL, *people = NULL, *arrivals = NULL, *ramp = NULL, *seconds = NULL;
+    const char *early = NULL;
     char message[256];
     char *rest[ARGUMENTS_MAX];
     int rest_count = 0;
@@ -65,6 +66,7 @@ static int parse(int argc, char *const *argv, struct rehearse_options *options)
             !command_take_value(argc, argv, &i, "--people", &people) &&
             !command_take_value(argc, argv, &i, "--arrivals", &arrivals) &&
             !command_take_value(argc, argv, &i, "--ramp", &ramp) &&
+            !command_take_value(argc, argv, &i, "--early", &early) &&
             !command_take_value(argc, argv, &i, "--seconds", &seconds) &&
             !command_take_value(argc, argv, &i, "--json", &options->json))
             rest[rest_count++] = argv[i];
@@ -77,6 +79,8 @@ static int parse(int argc, char *const *argv, struct rehearse_options *options)
         return usage("--arrivals must be 1 to 20000 a second");
     if (!take_number(ramp, 0, REHEARSE_SECONDS_MAX, &options->ramp_s))
         return usage("--ramp must be 0 to 3600 seconds");
+    if (!take_number(early, 0, options->people, &options->early))
+        return usage("--early must be 0 to as many as --people");
     if (!take_number(seconds, 1, REHEARSE_SECONDS_MAX, &options->seconds))
         return usage("--seconds must be 1 to 3600");
     return config_load(rest_count, rest, &options->config, message) == ERR_OK ? 0 : usage(message);
@@ -99,7 +103,8 @@ static enum err try_rate(const struct search *search, int64_t rate, bool *ret_is
     int64_t people = rate * STEP_SECONDS;
     if (people > search->options->people)
         people = search->options->people;
-    enum err err = rehearse_stage_event(search->stage, search->event, false, id, sizeof(id));
+    enum err err = rehearse_stage_event(search->stage, search->event, false, clock_now_ms() - 1000,
+                                        id, sizeof(id));
     if (err)
         return err;
     const struct rehearse_crowd_options options = {.stage = search->stage,
@@ -148,10 +153,15 @@ static enum err play_sale(const struct rehearse_options *options, struct rehears
 {
     char id[64];
     struct rehearse_result sale = {.arrived = 0};
-    enum err err = rehearse_stage_event(stage, event, true, id, sizeof(id));
+    int64_t lead_ms = REHEARSE_LEAD_MS + options->early * 1000 / options->arrivals;
+    int64_t onsale_ms = clock_now_ms() + (options->early > 0 ? lead_ms : -1000);
+    enum err err = rehearse_stage_event(stage, event, true, onsale_ms, id, sizeof(id));
     if (err)
         return err;
+    int64_t wait_ms = options->early > 0 ? onsale_ms - clock_now_ms() : 0;
     const struct rehearse_crowd_options crowd = {.stage = stage,
+                                                 .early = options->early,
+                                                 .wait_ns = wait_ms * 1000000,
                                                  .event_id = id,
                                                  .people = options->people,
                                                  .arrivals = options->arrivals,
@@ -161,6 +171,7 @@ static enum err play_sale(const struct rehearse_options *options, struct rehears
                                                  .pays = true};
     err = rehearse_crowd(&crowd, &sale);
     report->sale = &sale;
+    report->drawn = event->has_waiting_room ? rehearse_stage_drawn(stage, id) : 0;
     rehearse_stage_stop(stage);
     if (!err)
         err = rehearse_count(stage, id, &report->places_taken, &report->double_sold);
@@ -210,7 +221,10 @@ int command_rehearse(int argc, char *const *argv)
     if (err)
         fprintf(stderr, "foyer: the event cannot be read: %s\n",
                 err == ERR_NOT_FOUND ? "there is none of that id" : err_name(err));
-    status = err ? 1 : run(&options, &event);
+    else if (options.early > 0 && !event.has_waiting_room)
+        status = usage("--early needs an event that has a waiting room");
+    if (status == 0)
+        status = err ? 1 : run(&options, &event);
     rehearse_event_free(&event);
     return status;
 }

@@ -20,6 +20,8 @@
 #define REHEARSE_RATE_MAX    20000
 #define REHEARSE_SECONDS_MAX 3600
 #define REHEARSE_WORKERS     64
+#define REHEARSE_LEAD_MS     5000   /* to make an event whose room opens before the sale */
+#define REHEARSE_LULL_MS     1000   /* of that: between the last who come early and the sale */
 #define REHEARSE_SAMPLES_MAX 200000 /* latencies that are kept */
 #define REHEARSE_KINDS_MAX   24     /* kinds of refusals; others are counted as such */
 #define REHEARSE_GOOD_NS     100000000LL
@@ -32,6 +34,7 @@ struct rehearse_options {
     int64_t people;
     int64_t arrivals; /* a second, once the ramp is over */
     int64_t ramp_s, seconds;
+    int64_t early;    /* of the people: come to the waiting room before the sale */
     const char *json; /* file; NULL: none */
     struct config config;
 };
@@ -69,10 +72,12 @@ struct rehearse_stage {
 
 /* Makes directory, accounts and server. What was made is there after an error, too: for _end. */
 ERR_MUST_USE enum err rehearse_stage_begin(struct rehearse_stage *stage, int64_t people);
-/* A published event on sale now; its id in the API. */
+/* A published event that is on sale from onsale_ms on; its id in the API. */
 ERR_MUST_USE enum err rehearse_stage_event(const struct rehearse_stage *stage,
                                            const struct rehearse_event *event, bool is_as_is,
-                                           char *ret_id, size_t size);
+                                           int64_t onsale_ms, char *ret_id, size_t size);
+/* How many the room's draw has given their places; 0: there was none. */
+int64_t rehearse_stage_drawn(const struct rehearse_stage *stage, const char *event_id);
 void rehearse_stage_stop(struct rehearse_stage *stage);
 /* Stops it and removes its directory. */
 void rehearse_stage_end(struct rehearse_stage *stage);
@@ -105,7 +110,7 @@ struct rehearse_kind {
 
 struct rehearse_result {
     int64_t arrived, admitted, granted, bought, refused, unanswered;
-    int64_t last_granted_ns; /* since the beginning */
+    int64_t last_granted_ns; /* since the beginning of the sale */
     int64_t took_ns;
     uint32_t *hold_us; /* latencies of holds, granted or refused; sorted */
     size_t hold_count;
@@ -117,6 +122,8 @@ struct rehearse_crowd_options {
     const struct rehearse_stage *stage;
     const char *event_id;
     int64_t people, arrivals, ramp_s, seconds;
+    int64_t early;   /* so many come before the sale begins */
+    int64_t wait_ns; /* until the sale begins */
     bool has_waiting_room;
     bool pays; /* the whole way; otherwise they only hold */
 };
@@ -135,6 +142,7 @@ struct rehearse_report {
     const struct rehearse_event *event;
     int64_t safe_rate, tried_rate; /* a second */
     const struct rehearse_result *sale;
+    int64_t drawn;                     /* places in the queue by the draw */
     int64_t places_taken, double_sold; /* as the scratch database says */
 };
 

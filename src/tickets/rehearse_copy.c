@@ -151,7 +151,8 @@ static void write_rules(struct json_writer *writer, const struct event *event, b
     json_close_object(writer);
     json_put_i64(writer, "hold_ttl_s", event->hold_ttl_s);
     json_put_bool(writer, "orphan_rule", event->has_orphan_rule);
-    json_put_str(writer, "waiting_room", is_as_is ? event->waiting_room : STR("off"));
+    json_put_str(writer, "waiting_room",
+                 is_as_is && !str_eq(event->waiting_room, STR("off")) ? STR("on") : STR("off"));
     queue_settings_write(writer, &event->queue);
     json_key(writer, "abuse");
     json_open_object(writer);

@@ -356,11 +356,14 @@ static void *work(void *ctx)
     return NULL;
 }
 
-/* When the i-th comes: the rate grows evenly during the ramp and stays then. */
+/* When the i-th comes, counted from the beginning of the sale: the early ones evenly before it; then
+ * the rate grows evenly during the ramp and stays. */
 static int64_t arrival_ns(const struct rehearse_crowd_options *options, int64_t i)
 {
     double rate = (double)options->arrivals, ramp = (double)options->ramp_s;
-    double in_ramp = rate * ramp / 2, n = (double)i;
+    double in_ramp = rate * ramp / 2, n = (double)(i - options->early);
+    if (n < 0)
+        return (int64_t)(n / rate * 1e9) - REHEARSE_LULL_MS * 1000000LL;
     double at_s = n < in_ramp ? sqrt(2 * n * ramp / rate) : ramp + (n - in_ramp) / rate;
     return (int64_t)(at_s * 1e9);
 }
@@ -409,7 +412,7 @@ enum err rehearse_crowd(const struct rehearse_crowd_options *options,
     heap_init(&crowd.due, (size_t)options->people + 1);
     crowd.people = calloc((size_t)options->people, sizeof(*crowd.people));
     ret_result->hold_us = calloc(REHEARSE_SAMPLES_MAX, sizeof(*ret_result->hold_us));
-    crowd.begun_ns = clock_mono_ns() + 10000000;
+    crowd.begun_ns = clock_mono_ns() + 10000000 + options->wait_ns;
     crowd.end_ns = crowd.begun_ns + options->seconds * 1000000000LL;
     enum err err = crowd.people && ret_result->hold_us ? fill(&crowd) : ERR_NOMEM;
     if (!err) {

@@ -82,7 +82,8 @@ void rehearse_report_print(const struct rehearse_report *report)
     printf("  people                    %lld came, %lld got a hold, %lld paid\n",
            (long long)sale->arrived, (long long)sale->granted, (long long)sale->bought);
     if (report->event->has_waiting_room)
-        printf("  admitted                  %lld\n", (long long)sale->admitted);
+        printf("  admitted                  %lld, of places by the draw: %lld\n",
+               (long long)sale->admitted, (long long)report->drawn);
     for (size_t i = 0; i < sale->kind_count; i++)
         printf("  refused: %-16s %lld\n", sale->kinds[i].name, (long long)sale->kinds[i].count);
     if (is_sold_out(report))
@@ -123,6 +124,8 @@ static void write_report(struct json_writer *writer, const struct rehearse_repor
     write_latency(writer, sale);
     json_put_i64(writer, "people", report->options->people);
     json_put_i64(writer, "arrived", sale->arrived);
+    json_put_i64(writer, "early", report->options->early);
+    json_put_i64(writer, "drawn", report->drawn);
     json_put_i64(writer, "admitted", sale->admitted);
     json_put_i64(writer, "granted", sale->granted);
     json_put_i64(writer, "bought", sale->bought);

@@ -189,17 +189,16 @@ static enum err block_seats(const struct rehearse_stage *stage, const struct reh
 }
 
 enum err rehearse_stage_event(const struct rehearse_stage *stage,
-                              const struct rehearse_event *event, bool is_as_is, char *ret_id,
-                              size_t size)
+                              const struct rehearse_event *event, bool is_as_is, int64_t onsale_ms,
+                              char *ret_id, size_t size)
 {
     char venue[64], starts[CLOCK_TEXT_SIZE], onsale[CLOCK_TEXT_SIZE], rest[256], path[96];
     struct buf body;
-    int64_t now_ms = clock_now_ms();
     enum err err = post(stage, "/v1/venues", buf_str(&event->venue), venue, sizeof(venue));
     if (err)
         return err;
-    clock_format(now_ms + 7 * 24 * 3600 * 1000LL, starts);
-    clock_format(now_ms - 1000, onsale);
+    clock_format(onsale_ms + 7 * 24 * 3600 * 1000LL, starts);
+    clock_format(onsale_ms, onsale);
     (void)snprintf(rest, sizeof(rest),
                    ",\"venue_id\":\"%s\",\"starts_at\":\"%s\",\"onsale_at\":\"%s\"}", venue, starts,
                    onsale); /* fits */
@@ -212,6 +211,28 @@ enum err rehearse_stage_event(const struct rehearse_stage *stage,
         err = block_seats(stage, event, ret_id);
     (void)snprintf(path, sizeof(path), "/v1/events/%s/publish", ret_id); /* fits */
     return err ? err : post(stage, path, STR(""), venue, sizeof(venue));
+}
+
+int64_t rehearse_stage_drawn(const struct rehearse_stage *stage, const char *event_id)
+{
+    struct rehearse_wire wire = {-1, stage->port};
+    struct buf answer;
+    struct arena arena;
+    struct json_node *node = NULL;
+    struct str message;
+    char path[96];
+    int64_t count = 0;
+    (void)snprintf(path, sizeof(path), "/v1/events/%s/queue/fairness", event_id); /* fits */
+    const struct rehearse_request request = {.method = "GET", .path = path};
+    buf_init(&answer, (size_t)1 << 20);
+    arena_init(&arena, (size_t)1 << 20);
+    if (rehearse_send(&wire, &request, &answer) == 200 &&
+        json_parse(&arena, buf_str(&answer), &node, &message) == ERR_OK)
+        (void)json_as_i64(json_get(node, "entry_count"), &count); /* null: no draw */
+    rehearse_wire_close(&wire);
+    arena_release(&arena);
+    buf_release(&answer);
+    return count;
 }
 
 /* --- The end --- */

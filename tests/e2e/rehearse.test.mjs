@@ -59,9 +59,23 @@ test('where the event has a waiting room, people come through it', async () => {
     assert.equal(code, 0, stderr + stdout);
     assert.equal(report.waiting_room, true);
     assert.equal(report.admitted, 20, JSON.stringify(report));
+    assert.equal(report.drawn, 0, 'nobody came before the sale');
     assert.equal(report.granted, 20);
     assert.equal(report.places_taken, 40);
     assert.deepEqual(left, []);
+});
+
+test('who comes early is drawn a place; a room that closes its doors by itself has them closed', async () => {
+    const event = await sale(server, { plan: plan({ rows: 4, seats: 10 }), waiting_room: 'auto', queue: { admit_per_minute: 6000, admitted_max: 50 } });
+    const roomless = await sale(server, { plan: plan({ rows: 1, seats: 2 }) });
+    assert.match((await rehearse(roomless, ['--early', '1'])).stderr, /--early needs an event that has a waiting room/);
+    const { code, stdout, stderr, report } = await rehearse(event, ['--people', '20', '--arrivals', '20', '--early', '12']);
+    assert.equal(code, 0, stderr + stdout);
+    assert.equal(report.early, 12);
+    assert.ok(report.drawn > 0 && report.drawn <= 12, JSON.stringify(report)); /* a slow machine's last ones are late */
+    assert.equal(report.arrived, 20);
+    assert.equal(report.admitted, 20, JSON.stringify(report));
+    assert.equal(report.places_taken, 40);
 });
 
 test('an interruption ends it and leaves nothing', async (t) => {
@@ -87,6 +101,7 @@ test('wrong arguments are named, and so is an event that is not there', async ()
     const cases = [
         [['--people', '0'], 2, /--people/],
         [['--arrivals', 'many'], 2, /--arrivals/],
+        [['--people', '5', '--early', '6'], 2, /--early/],
         [['--event', 'nonsense'], 2, /--event/],
         [['--event', 'evt_0000000000001'], 1, /none of that id/],
     ];
