@@ -247,10 +247,14 @@ describe('a herd at two nodes', { skip }, () => {
         const people = await makeManyUsers(nodes.a, 20);
         const others = people.slice(0, 3).map((api) => nodes.b.as(api.token));
         const answers = [];
+        const ask = (api) => until(async () => {
+            const answer = await api.hold(event.id, best(2));
+            return answer.status === 503 ? null : answer; /* the database is busy: that is another matter */
+        }, { what: 'an answer' });
         for (let round = 0; round < 5; round++) {
-            answers.push(...(await herd(people, event.id)));
+            answers.push(...(await Promise.all(people.map(ask))));
             /* What is best there went at the first node, 20 times, and hardly any of it is known here. */
-            answers.push(...(await herd(others, event.id)));
+            answers.push(...(await Promise.all(others.map(ask))));
         }
         assert.deepEqual(answers.filter(({ status }) => status !== 201).map(({ text }) => text), []);
         assertDifferent(answers, 5 * 46);
