@@ -4,7 +4,7 @@
 #include "tickets/limits.h"
 
 /* The words of the partial indexes: an index is only used where they stand the same. */
-#define COUNTS "state IN (1, 2, 3) AND given_back < places"
+#define COUNTS "state BETWEEN 1 AND 3 AND given_back < places"
 
 #define ACCOUNT_COLUMNS                                                                            \
     "id, account_id, device, pay_device, card, state, places - given_back, created_at, ended_at, " \
@@ -12,7 +12,7 @@
 
 /* The plus: an account has few bookings, an event many. */
 SQL(SQL_ACCOUNT, "SELECT " ACCOUNT_COLUMNS " FROM booking WHERE account_id = $1 AND +event_id = $2 "
-                 "AND (+state IN (1, 2, 3) OR ended_at > $3)");
+                 "AND (+state BETWEEN 1 AND 3 OR ended_at > $3)");
 
 #define COUNTED_COLUMNS "id, account_id, device, pay_device, card, state, places - given_back"
 #define BY_DEVICE(by_device, by_pay_device)                                                        \
