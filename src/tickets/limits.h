@@ -136,6 +136,7 @@
 #define QUEUE_AUTO_ABOVE_MAX     100000
 /* and the rest of it. */
 #define QUEUE_ROOMS_MAX       4096    /* in memory */
+#define QUEUE_DROP_MAX        64      /* that leave it at once */
 #define QUEUE_ENTRIES_MAX     4000000 /* of one room */
 #define QUEUE_JOINS_MAX       50      /* of one account into one room: a row stays of each */
 #define QUEUE_TICK_MS         200     /* how often rooms are looked after */

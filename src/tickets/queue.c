@@ -204,7 +204,9 @@ static uint32_t count_beside(struct tickets *tickets, const struct writer_tx *tx
     if (room->join_group != tx->group)
         room->join_count = 0;
     room->join_group = tx->group;
-    return room->join_count++;
+    uint32_t count = room->join_count++;
+    queue_room_unref(room);
+    return count;
 }
 
 static enum err insert(struct tickets *tickets, struct writer_tx *tx, struct queue_join *join)

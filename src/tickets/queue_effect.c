@@ -26,6 +26,7 @@ static void entry_run(void *data)
             queue_desk_wake(
                 effect->queue); /* who comes to an empty room need not wait for the next look */
     }
+    queue_room_unref(room);
 }
 
 enum err queue_stage_entry(struct tickets *tickets, struct writer_tx *tx,
@@ -60,6 +61,7 @@ static void places_run(void *data)
     struct queue_room *room = queue_rooms_get(effect->queue->rooms, effect->event_id);
     if (room)
         queue_room_place(room, effect->first, effect->ids, effect->count, clock_now_ms());
+    queue_room_unref(room);
 }
 
 enum err queue_stage_places(struct tickets *tickets, struct writer_tx *tx, uint64_t event_id,
@@ -90,6 +92,7 @@ static void room_run(void *data)
         queue_room_begin(room, effect->queue->is_followed ? clock_mono_ns() : INT64_MAX);
     else if (room)
         queue_room_turn(room, effect->kind, clock_now_ms());
+    queue_room_unref(room);
     queue_desk_wake(effect->queue);
 }
 

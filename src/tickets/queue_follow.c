@@ -134,15 +134,13 @@ static enum err read_log(struct follow *follow, bool *ret_has_more)
     return ERR_OK;
 }
 
-enum err queue_follow(struct queue_desk *queue, const struct queue_terms *terms)
+static enum err follow_room(struct queue_desk *queue, const struct queue_terms *terms,
+                            struct queue_room *room)
 {
-    struct follow follow = {.queue = queue, .terms = terms, .now_ms = clock_now_ms()};
-    follow.room = queue_rooms_add(queue->rooms, terms->event_id);
-    if (!follow.room)
-        return ERR_LIMIT;
-    pthread_mutex_lock(&follow.room->lock);
-    bool must_load = !follow.room->is_loaded || follow.room->is_broken;
-    pthread_mutex_unlock(&follow.room->lock);
+    struct follow follow = {.queue = queue, .terms = terms, .room = room, .now_ms = clock_now_ms()};
+    pthread_mutex_lock(&room->lock);
+    bool must_load = !room->is_loaded || room->is_broken;
+    pthread_mutex_unlock(&room->lock);
     if (!must_load && !queue->is_followed)
         return ERR_OK;
     enum err err = must_load ? load(&follow) : ERR_OK;
@@ -153,6 +151,16 @@ enum err queue_follow(struct queue_desk *queue, const struct queue_terms *terms)
         err = read_log(&follow, &has_more);
     }
     if (!err)
-        atomic_store(&follow.room->fresh_ns, queue->is_followed ? begun_ns : INT64_MAX);
+        atomic_store(&room->fresh_ns, queue->is_followed ? begun_ns : INT64_MAX);
+    return err;
+}
+
+enum err queue_follow(struct queue_desk *queue, const struct queue_terms *terms)
+{
+    struct queue_room *room = queue_rooms_add(queue->rooms, terms->event_id);
+    if (!room)
+        return ERR_LIMIT;
+    enum err err = follow_room(queue, terms, room);
+    queue_room_unref(room);
     return err;
 }

@@ -81,26 +81,35 @@ static bool pass_by_token(struct call *call, const struct event_model *model,
     return true;
 }
 
+/* For who is not exempt, of an event that is on sale or will be. */
+static bool pass_by_room(struct call *call, const struct event_model *model,
+                         struct queue_room *room, int64_t now_ms, struct queue_pass *ret_pass)
+{
+    const struct event *event = &model->event;
+    bool is_auto = queue_mode_of(event->waiting_room) == QUEUE_AUTO;
+    if (is_auto && !(room && atomic_load(&room->is_engaged))) {
+        if (room && now_ms >= event->onsale_at - event->queue.opens_before_s * 1000)
+            note_person(event_call_tickets(call)->queue, room, call, model);
+        return true;
+    }
+    return now_ms < event->onsale_at || pass_by_token(call, model, room, ret_pass);
+}
+
 bool queue_gate_pass(struct call *call, const struct event_model *model,
                      struct queue_pass *ret_pass)
 {
     const struct event *event = &model->event;
-    struct queue_desk *queue = event_call_tickets(call)->queue;
-    enum queue_mode mode = queue_mode_of(event->waiting_room);
     *ret_pass = (struct queue_pass){.entry_id = 0};
-    if (mode == QUEUE_OFF)
+    if (queue_mode_of(event->waiting_room) == QUEUE_OFF)
         return true;
     ret_pass->is_exempt = event_call_owns(call, event->account_id);
     int64_t now_ms = clock_now_ms();
     if (ret_pass->is_exempt || event->status != EVENT_PUBLISHED || now_ms >= event->starts_at)
         return true;
-    struct queue_room *room = queue_rooms_get(queue->rooms, event->id);
-    if (mode == QUEUE_AUTO && !(room && atomic_load(&room->is_engaged))) {
-        if (room && now_ms >= event->onsale_at - event->queue.opens_before_s * 1000)
-            note_person(queue, room, call, model);
-        return true;
-    }
-    return now_ms < event->onsale_at || pass_by_token(call, model, room, ret_pass);
+    struct queue_room *room = queue_rooms_get(event_call_tickets(call)->queue->rooms, event->id);
+    bool goes_on = pass_by_room(call, model, room, now_ms, ret_pass);
+    queue_room_unref(room);
+    return goes_on;
 }
 
 bool queue_gate_apply(struct call *call, struct writer_tx *tx, const struct event_model *model,

@@ -112,6 +112,7 @@ static struct queue_sight sight_of(struct call *call, const struct queue_entry *
     struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, entry->event_id);
     if (room)
         queue_room_counts(room, &counts);
+    queue_room_unref(room);
     return (struct queue_sight){.people = counts.pre + counts.waiting,
                                 .id = entry->id,
                                 .account_id = entry->account_id,
@@ -174,8 +175,9 @@ static enum err room_any(struct call *call, struct db *db)
     if (!body)
         return ERR_NOMEM;
     json_begin(&writer, body);
-    write_room(&writer, call, &model->event,
-               queue_rooms_get(call_queue(call)->rooms, model->event.id));
+    struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, model->event.id);
+    write_room(&writer, call, &model->event, room);
+    queue_room_unref(room);
     if (body->overflow)
         return ERR_NOMEM;
     reply_json(call, 200, body);
@@ -225,7 +227,9 @@ static enum err entry_any(struct call *call, struct db *db)
         return ERR_OK;
     struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, event_id);
     struct queue_pace pace = pace_of(&model->event);
-    if (!room || !queue_room_see(room, entry_id, &pace, true, &sight)) {
+    bool is_known = room && queue_room_see(room, entry_id, &pace, true, &sight);
+    queue_room_unref(room);
+    if (!is_known) {
         err = db ? sight_read(call, db, event_id, entry_id, &sight) : ERR_AGAIN;
         if (err && err != ERR_NOT_FOUND)
             return err;
@@ -301,9 +305,11 @@ static enum err join_prepare(struct call *call, struct db *db)
     struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, model->event.id);
     struct queue_pace pace = pace_of(&model->event);
     bool is_on = model->event.status == EVENT_PUBLISHED && pace.now_ms < model->event.starts_at;
-    if (is_on && room &&
-        queue_room_see_account(room, call->caller->account_id, &pace, true, &sight) &&
-        queue_state_is_open(sight.state))
+    bool is_in = is_on && room &&
+                 queue_room_see_account(room, call->caller->account_id, &pace, true, &sight) &&
+                 queue_state_is_open(sight.state);
+    queue_room_unref(room);
+    if (is_in)
         return reply_entry(call, 200, &model->event, &sight);
     return ERR_OK;
 }
@@ -336,8 +342,10 @@ static bool may_join_again(struct call *call, const struct join_call *join)
     const struct event *event = &join->model->event;
     struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, event->id);
     struct queue_pace pace = pace_of(event);
-    if (!room || !queue_room_see_account(room, call->caller->account_id, &pace, false, &sight) ||
-        queue_state_is_open(sight.state) || sight.joins < QUEUE_JOINS_MAX)
+    bool is_known =
+        room && queue_room_see_account(room, call->caller->account_id, &pace, false, &sight);
+    queue_room_unref(room);
+    if (!is_known || queue_state_is_open(sight.state) || sight.joins < QUEUE_JOINS_MAX)
         return true;
     problem_reply(call, PROBLEM_CONFLICT, "You have left this waiting room too often.");
     return false;
@@ -363,6 +371,7 @@ static enum err join_apply(struct call *call, struct writer_tx *tx)
         queue_room_counts(room, &counts);
         sight.ahead = counts.waiting + join->beside;
     }
+    queue_room_unref(room);
     return reply_entry(call, join->is_new ? 201 : 200, &join_call->model->event, &sight);
 }
 
@@ -456,11 +465,10 @@ static void unref_kept(void *ptr)
 }
 
 /* The list's bytes with a reference: made once, because thousands check their place at the same
- * time. */
-static enum err list_get(struct call *call, struct db *db, const struct queue_terms *terms,
+ * time. room NULL: it is over. */
+static enum err list_get(struct queue_room *room, struct db *db, const struct queue_terms *terms,
                          struct kept_answer **ret_list)
 {
-    struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, terms->event_id);
     struct kept_answer *list = room ? kept_slot_get(&room->kept_list, 1) : NULL;
     if (!list) {
         list = kept_answer_new(1, LIST_BYTES_MAX);
@@ -483,7 +491,7 @@ static enum err entries_read(struct call *call, struct db *db)
 {
     struct queue_terms terms;
     struct queue_secret secret;
-    struct kept_answer *list;
+    struct kept_answer *list = NULL;
     struct response *res = &call->req->res;
     enum err err;
     if (!call_room(call, db, &terms, &secret, &err))
@@ -492,7 +500,9 @@ static enum err entries_read(struct call *call, struct db *db)
         problem_reply(call, PROBLEM_NOT_FOUND, "The list is not closed yet.");
         return ERR_OK;
     }
-    err = list_get(call, db, &terms, &list);
+    struct queue_room *room = queue_rooms_get(call_queue(call)->rooms, terms.event_id);
+    err = list_get(room, db, &terms, &list);
+    queue_room_unref(room);
     if (err)
         return err;
     response_header(call->req, "cache-control", STR("public, max-age=31536000, immutable"));

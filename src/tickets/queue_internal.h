@@ -26,6 +26,7 @@ struct queue_desk {
     int64_t looked_at_ms,
         jumps_ms;               /* at this look: the time, and how much of it tests have added */
     bool is_failing, is_unread; /* said once: jobs fail, a room cannot be read */
+    uint64_t look_no;
     struct queue_terms terms[QUEUE_ROOMS_MAX];
     size_t terms_count;
     struct metric *admitted, *lapsed, *refused;

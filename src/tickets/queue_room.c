@@ -62,7 +62,7 @@ void queue_rooms_free(struct queue_rooms *rooms)
     uint64_t key;
     uintptr_t value;
     while (map_each(&rooms->rooms, &position, &key, &value))
-        room_free((struct queue_room *)value);
+        queue_room_unref((struct queue_room *)value); /* nobody else has one any more */
     map_release(&rooms->rooms);
     pthread_mutex_destroy(&rooms->lock);
     free(rooms);
@@ -72,9 +72,47 @@ struct queue_room *queue_rooms_get(struct queue_rooms *rooms, uint64_t event_id)
 {
     uintptr_t value = 0;
     pthread_mutex_lock(&rooms->lock);
-    bool has = map_get(&rooms->rooms, event_id, &value);
+    struct queue_room *room =
+        map_get(&rooms->rooms, event_id, &value) ? (struct queue_room *)value : NULL;
+    if (room)
+        atomic_fetch_add(&room->refs, 1);
     pthread_mutex_unlock(&rooms->lock);
-    return has ? (struct queue_room *)value : NULL;
+    return room;
+}
+
+void queue_room_unref(struct queue_room *room)
+{
+    if (room && atomic_fetch_sub(&room->refs, 1) == 1)
+        room_free(room);
+}
+
+size_t queue_rooms_count(struct queue_rooms *rooms)
+{
+    pthread_mutex_lock(&rooms->lock);
+    size_t count = rooms->rooms.count;
+    pthread_mutex_unlock(&rooms->lock);
+    return count;
+}
+
+size_t queue_rooms_drop(struct queue_rooms *rooms, uint64_t look)
+{
+    struct queue_room *gone[QUEUE_DROP_MAX];
+    size_t position = 0, count = 0;
+    uint64_t key;
+    uintptr_t value;
+    pthread_mutex_lock(&rooms->lock);
+    while (count < QUEUE_DROP_MAX && map_each(&rooms->rooms, &position, &key, &value)) {
+        struct queue_room *room = (struct queue_room *)value;
+        bool was_known = room->listed_at_look != 0 || atomic_load(&room->is_over);
+        if (was_known && room->listed_at_look != look)
+            gone[count++] = room;
+    }
+    for (size_t i = 0; i < count; i++)
+        (void)map_remove(&rooms->rooms, gone[i]->event_id);
+    pthread_mutex_unlock(&rooms->lock);
+    for (size_t i = 0; i < count; i++)
+        queue_room_unref(gone[i]);
+    return count;
 }
 
 static struct queue_room *room_new(uint64_t event_id)
@@ -83,6 +121,7 @@ static struct queue_room *room_new(uint64_t event_id)
     if (!room)
         return NULL;
     room->event_id = event_id;
+    atomic_init(&room->refs, 1);
     pthread_mutex_init(&room->lock, NULL);
     room_empty(room);
     kept_slot_init(&room->kept_list);
@@ -107,6 +146,8 @@ struct queue_room *queue_rooms_add(struct queue_rooms *rooms, uint64_t event_id)
             room = NULL;
         }
     }
+    if (room)
+        atomic_fetch_add(&room->refs, 1);
     pthread_mutex_unlock(&rooms->lock);
     return room;
 }

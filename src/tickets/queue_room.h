@@ -52,6 +52,7 @@ struct room_entry {
 
 struct queue_room {
     uint64_t event_id;
+    _Atomic uint32_t refs; /* the table's, and one of each who was given it */
     pthread_mutex_t lock;
     /* Under lock: */
     struct room_entry *entries;
@@ -77,6 +78,7 @@ struct queue_room {
     double admit_credit; /* admissions that the pace lets by now */
     int64_t credit_at;
     struct queue_order order;
+    uint64_t listed_at_look; /* the last look whose list had it; 0: none yet */
     /* The writer's thread: */
     uint64_t join_group;
     uint32_t join_count; /* of that group */
@@ -86,10 +88,17 @@ struct queue_rooms;
 
 ERR_MUST_USE enum err queue_rooms_new(struct queue_rooms **ret_rooms);
 void queue_rooms_free(struct queue_rooms *rooms);
-/* Rooms are never freed before the table is. NULL: not in memory. */
+/* With a reference, which queue_room_unref gives back. NULL: not in memory. */
 struct queue_room *queue_rooms_get(struct queue_rooms *rooms, uint64_t event_id);
-/* The one there is, or a new one that is not loaded. NULL: too many, or no memory. */
+/* The one there is, or a new one that is not loaded; with a reference, too. NULL: too many, or no
+ * memory. */
 struct queue_room *queue_rooms_add(struct queue_rooms *rooms, uint64_t event_id);
+void queue_room_unref(struct queue_room *room); /* NULL is fine */
+size_t queue_rooms_count(struct queue_rooms *rooms);
+/* Takes rooms that the list of this look has not, but an earlier one had, or that are known to be
+ * over, out of the table: QUEUE_DROP_MAX at most; returns how many. They are freed when nobody has a
+ * reference any more. The rooms' thread. */
+size_t queue_rooms_drop(struct queue_rooms *rooms, uint64_t look);
 /* Calls fn for each; the table must not grow meanwhile in fn. */
 void queue_rooms_each(struct queue_rooms *rooms, void (*fn)(struct queue_room *room, void *ctx),
                       void *ctx);

@@ -77,7 +77,26 @@ static void register_metrics(struct queue_desk *queue)
 
 static enum err read_rooms(struct queue_desk *queue)
 {
-    return queue_store_rooms(queue->db, 0, QUEUE_ROOMS_MAX, queue->terms, &queue->terms_count);
+    return queue_store_rooms(queue->db, clock_now_ms(), QUEUE_ROOMS_MAX, queue->terms,
+                             &queue->terms_count);
+}
+
+/* Rooms that were on a list and are no more are over, or others are nearer to their sale: they leave
+ * memory, before others come. One that was made since the list was read was on none yet. */
+static void drop_rooms(struct queue_desk *queue)
+{
+    size_t known = 0; /* of the list, in memory */
+    queue->look_no++;
+    for (size_t i = 0; i < queue->terms_count; i++) {
+        struct queue_room *room = queue_rooms_get(queue->rooms, queue->terms[i].event_id);
+        if (room)
+            room->listed_at_look = queue->look_no;
+        known += room != NULL;
+        queue_room_unref(room);
+    }
+    if (queue_rooms_count(queue->rooms) > known)
+        while (queue_rooms_drop(queue->rooms, queue->look_no) == QUEUE_DROP_MAX)
+            continue;
 }
 
 /* How much more time than QUEUE_GAP_MS has passed since the last look: the clock was set, or this
@@ -134,6 +153,8 @@ static bool look(struct queue_desk *queue)
     keep_office(queue);
     enum err err = read_rooms(queue);
     size_t count = err ? 0 : queue->terms_count;
+    if (!err)
+        drop_rooms(queue);
     for (size_t i = 0; i < count; i++)
         has_more = look_at(queue, &queue->terms[i], &err) || has_more;
     if (err && !queue->is_unread)

@@ -33,7 +33,7 @@ SQL(SQL_TERMS, TERMS " FROM event e LEFT JOIN queue_settings s ON s.event_id = e
                      " LEFT JOIN queue_room r ON r.event_id = e.id WHERE e.id = $1");
 SQL(SQL_ROOMS, TERMS " FROM queue_room r JOIN event e ON e.id = r.event_id"
                      " LEFT JOIN queue_settings s ON s.event_id = r.event_id"
-                     " WHERE r.is_over = 0 AND r.event_id > $1 ORDER BY r.event_id LIMIT $2");
+                     " WHERE r.is_over = 0 ORDER BY ABS(e.onsale_at - $1), r.event_id LIMIT $2");
 
 SQL(SQL_ALL_ROOMS, TERMS " FROM queue_room r JOIN event e ON e.id = r.event_id"
                          " LEFT JOIN queue_settings s ON s.event_id = r.event_id"
@@ -100,10 +100,10 @@ static enum err rooms_read(struct db_stmt *stmt, size_t limit, struct queue_term
     return err;
 }
 
-enum err queue_store_rooms(struct db *db, uint64_t after_event_id, size_t limit,
+enum err queue_store_rooms(struct db *db, int64_t now_ms, size_t limit,
                            struct queue_terms *ret_terms, size_t *ret_count)
 {
-    return rooms_read(stmt_of(db, &SQL_ROOMS, after_event_id), limit, ret_terms, ret_count);
+    return rooms_read(stmt_of(db, &SQL_ROOMS, (uint64_t)now_ms), limit, ret_terms, ret_count);
 }
 
 enum err queue_store_all_rooms(struct db *db, uint64_t after_event_id, size_t limit,

@@ -71,11 +71,11 @@ struct queue_terms {
 /* ERR_NOT_FOUND: no such event. */
 ERR_MUST_USE enum err queue_store_terms(struct db *db, uint64_t event_id,
                                         struct queue_terms *ret_terms);
-/* Rooms that are not over, by event from after_event_id on; at most limit. */
-ERR_MUST_USE enum err queue_store_rooms(struct db *db, uint64_t after_event_id, size_t limit,
+/* Rooms that are not over, those whose sale begins or began nearest to now_ms first; at most limit. */
+ERR_MUST_USE enum err queue_store_rooms(struct db *db, int64_t now_ms, size_t limit,
                                         struct queue_terms *ret_terms, size_t *ret_count);
 
-/* The same of all rooms. */
+/* All rooms, by event from after_event_id on; at most limit. */
 ERR_MUST_USE enum err queue_store_all_rooms(struct db *db, uint64_t after_event_id, size_t limit,
                                             struct queue_terms *ret_terms, size_t *ret_count);
 

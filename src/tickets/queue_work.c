@@ -255,13 +255,11 @@ static enum err over_apply(struct writer_job *base, struct writer_tx *tx)
     return waiting_over(job->queue->tickets, tx, job->event_id);
 }
 
-bool queue_work(struct queue_desk *queue, const struct queue_terms *terms)
+static bool work_room(struct queue_desk *queue, const struct queue_terms *terms,
+                      struct queue_room *room)
 {
     int64_t now_ms = clock_now_ms();
     bool is_steward = queue->office_since_ms != 0;
-    struct queue_room *room = queue_rooms_get(queue->rooms, terms->event_id);
-    if (!room)
-        return false;
     bool is_placed = terms->closed_at && terms->is_revealed && terms->placed == terms->entry_count;
     bool is_open = terms->status != EVENT_DRAFT && queue_is_on_sale(terms, now_ms);
     if (is_placed || !is_steward || !is_open)
@@ -280,5 +278,13 @@ bool queue_work(struct queue_desk *queue, const struct queue_terms *terms)
     bool has_more = !is_placed && work_places(queue, terms, room);
     work_lapses(queue, terms, now_ms);
     work_admissions(queue, terms, room, now_ms);
+    return has_more;
+}
+
+bool queue_work(struct queue_desk *queue, const struct queue_terms *terms)
+{
+    struct queue_room *room = queue_rooms_get(queue->rooms, terms->event_id);
+    bool has_more = room && work_room(queue, terms, room);
+    queue_room_unref(room);
     return has_more;
 }

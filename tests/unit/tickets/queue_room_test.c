@@ -93,6 +93,8 @@ static struct queue_room *room_of(struct queue_rooms **ret_rooms)
     assert_non_null(room);
     queue_room_begin(room, INT64_MAX);
     assert_ptr_equal(queue_rooms_get(*ret_rooms, 7), room);
+    queue_room_unref(room);
+    queue_room_unref(room); /* the table has one, too */
     assert_null(queue_rooms_get(*ret_rooms, 8));
     return room;
 }
@@ -221,6 +223,50 @@ static void a_room_that_is_not_loaded_leaves_it_to_the_log(void **state)
     queue_rooms_free(rooms);
 }
 
+static bool is_there(struct queue_rooms *rooms, uint64_t event_id)
+{
+    struct queue_room *room = queue_rooms_get(rooms, event_id);
+    queue_room_unref(room);
+    return room != NULL;
+}
+
+/* Whoever has one may go on with it. */
+static void rooms_that_are_over_make_place(void **state)
+{
+    (void)state;
+    struct queue_rooms *rooms;
+    struct queue_row row = row_of(1, QUEUE_WAITING, 1);
+    struct queue_sight sight;
+    struct queue_room *held = room_of(&rooms);
+    held = queue_rooms_get(rooms, 7);
+    queue_room_change(held, &row, NOW);
+    for (uint64_t id = 1000; queue_rooms_count(rooms) < QUEUE_ROOMS_MAX; id++) {
+        struct queue_room *room = queue_rooms_add(rooms, id);
+        assert_non_null(room);
+        room->listed_at_look = id % 2; /* the others are newer than the list */
+        queue_room_unref(room);
+    }
+    held->listed_at_look = 1;
+    assert_null(queue_rooms_add(rooms, 8));
+    assert_int_equal(queue_rooms_drop(rooms, 1), 0);
+    while (queue_rooms_drop(rooms, 2) == QUEUE_DROP_MAX)
+        continue;
+    assert_int_equal(queue_rooms_count(rooms), QUEUE_ROOMS_MAX / 2);
+    assert_false(is_there(rooms, 7));
+    assert_true(queue_room_see(held, 1, &pace, false, &sight));
+    queue_room_unref(held);
+    assert_false(is_there(rooms, 1001));
+    assert_true(is_there(rooms, 1002));
+    struct queue_room *over = queue_rooms_get(rooms, 1002);
+    queue_room_turn(over, QUEUE_LOG_OVER, NOW);
+    queue_room_unref(over);
+    assert_int_equal(queue_rooms_drop(rooms, 2), 1);
+    assert_false(is_there(rooms, 1002));
+    queue_room_unref(queue_rooms_add(rooms, 8));
+    assert_true(is_there(rooms, 8));
+    queue_rooms_free(rooms);
+}
+
 static void who_was_seen_is_noted_once_in_a_while(void **state)
 {
     (void)state;
@@ -308,6 +354,7 @@ int main(void)
         cmocka_unit_test(positions_are_those_of_a_list),
         cmocka_unit_test(who_left_before_the_places_were_given_waits_for_nothing),
         cmocka_unit_test(a_room_that_is_not_loaded_leaves_it_to_the_log),
+        cmocka_unit_test(rooms_that_are_over_make_place),
         cmocka_unit_test(who_was_seen_is_noted_once_in_a_while),
         cmocka_unit_test(the_time_left_is_said_when_something_can_be_said),
         cmocka_unit_test(a_crowd_is_counted_once_a_person_for_a_minute),

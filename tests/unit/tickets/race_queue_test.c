@@ -356,10 +356,10 @@ static void a_room_that_cannot_be_read_stops_no_other(void **state)
     struct queue_desk *queue = fixture->tickets->queue;
     set_up(fixture, 2);
     (void)joined(fixture, FAN);
-    assert_non_null(queue_rooms_add(queue->rooms, FIXTURE_EVENT));
+    queue_room_unref(queue_rooms_add(queue->rooms, FIXTURE_EVENT));
     assert_int_equal(queue_desk_start(queue), ERR_OK);
-    for (uint64_t id = 1000; queue_rooms_add(queue->rooms, id); id++)
-        continue;
+    for (uint64_t id = 1000; queue_rooms_count(queue->rooms) < QUEUE_ROOMS_MAX; id++)
+        queue_room_unref(queue_rooms_add(queue->rooms, id));
     fixture_sql(fixture, "CREATE TABLE copy AS SELECT * FROM event; UPDATE copy SET id = 5;"
                          "INSERT INTO event SELECT * FROM copy; DROP TABLE copy;"
                          "INSERT INTO queue_room (event_id, seed, commitment, created_at)"
@@ -399,14 +399,17 @@ static void set_up_two_lists(struct fixture *fixture)
     fixture_sql(fixture, sql);
 }
 
-/* One look of the rooms' thread at one room. */
+/* One look of the rooms' thread at one room, which stays in memory. */
 static struct queue_room *looked_at(struct queue_desk *queue, uint64_t event_id)
 {
     struct queue_terms terms;
     assert_int_equal(queue_store_terms(queue->db, event_id, &terms), ERR_OK);
     assert_int_equal(queue_follow(queue, &terms), ERR_OK);
     (void)queue_work(queue, &terms);
-    return queue_rooms_get(queue->rooms, event_id);
+    struct queue_room *room = queue_rooms_get(queue->rooms, event_id);
+    assert_non_null(room);
+    queue_room_unref(room);
+    return room;
 }
 
 static void two_rooms_that_open_at_once_keep_their_orders(void **state)
@@ -414,24 +417,24 @@ static void two_rooms_that_open_at_once_keep_their_orders(void **state)
     struct fixture *fixture = *state;
     struct queue_desk *queue = fixture->tickets->queue;
     const uint64_t events[] = {5, FIXTURE_EVENT};
+    struct queue_room *rooms[2] = {NULL, NULL};
     set_up_two_lists(fixture);
     assert_int_equal(db_open(tickets_database_path(fixture->tickets), DB_READER, &queue->db),
                      ERR_OK);
     queue->office_since_ms = queue->looked_at_ms = clock_now_ms();
     for (int look = 0; look < 3; look++) /* closed, revealed, the first places */
         for (size_t i = 0; i < 2; i++)
-            (void)looked_at(queue, events[i]);
+            rooms[i] = looked_at(queue, events[i]);
     for (size_t i = 0; i < 2; i++) {
-        struct queue_room *room = queue_rooms_get(queue->rooms, events[i]);
-        assert_true(room->order.is_known);
-        assert_int_equal(room->order.count, LARGE);
-        room->order.entries_hash[0] ^= 1; /* places need it no more, and reading makes it anew */
+        assert_true(rooms[i]->order.is_known);
+        assert_int_equal(rooms[i]->order.count, LARGE);
+        rooms[i]->order.entries_hash[0] ^= 1; /* places need it no more; reading makes it anew */
     }
     for (size_t i = 0; i < 2; i++) {
-        uint8_t first = queue_rooms_get(queue->rooms, events[i])->order.entries_hash[0];
-        struct queue_room *room = looked_at(queue, events[i]);
-        assert_true(room->order.is_known);
-        assert_int_equal(room->order.entries_hash[0], first);
+        uint8_t first = rooms[i]->order.entries_hash[0];
+        (void)looked_at(queue, events[i]);
+        assert_true(rooms[i]->order.is_known);
+        assert_int_equal(rooms[i]->order.entries_hash[0], first);
     }
     for (size_t i = 0; i < 2; i++)
         assert_false(looked_at(queue, events[i])->order.is_known);
@@ -480,6 +483,62 @@ static void nobody_is_quiet_for_a_jump_of_the_clock(void **state)
     assert_true(is_time);
 }
 
+/* Copies of the fixture's event, with rooms; their sale begins so much later. more: SQL in the same
+ * transaction. */
+static void insert_events(struct fixture *fixture, int first, int count, int64_t later_ms,
+                          const char *more)
+{
+    char sql[2048];
+    (void)snprintf(
+        sql, sizeof(sql),
+        "INSERT INTO event (id, account_id, venue_id, plan_version, name, description, category, "
+        "starts_at, onsale_at, currency, status, hold_ttl_s, per_booking, per_account, "
+        "waiting_room, late_payment, created_at, updated_at) "
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+        "SELECT %d + n.i, account_id, venue_id, plan_version, name, description, category, "
+        "starts_at, onsale_at + %lld, currency, status, hold_ttl_s, per_booking, per_account, "
+        "'on', late_payment, created_at, updated_at FROM event, n WHERE event.id = %d;"
+        "INSERT INTO queue_room (event_id, seed, commitment, created_at) SELECT e.id, r.seed, "
+        "r.commitment, r.created_at FROM event e, queue_room r WHERE e.id >= %d AND "
+        "r.event_id = %d; %s",
+        count - 1, first, (long long)later_ms, FIXTURE_EVENT, first, FIXTURE_EVENT, more);
+    fixture_sql(fixture, sql);
+}
+
+#define FIRST 1000
+#define LAST  900000
+
+/* Memory is full of rooms that open tomorrow: one that is open now comes in all the same. And those
+ * that are over leave. */
+static void a_room_opens_after_as_many_as_memory_has_place_for(void **state)
+{
+    struct fixture *fixture = *state;
+    struct queue_desk *queue = fixture->tickets->queue;
+    if (fixture_store())
+        skip(); /* there each look reads each room's log: too long for a test, and nothing new */
+    set_up(fixture, 5);
+    (void)joined(fixture, FAN); /* makes the room */
+    insert_events(fixture, FIRST, QUEUE_ROOMS_MAX, 86400000, "");
+    assert_int_equal(queue_desk_start(queue), ERR_OK);
+    size_t before = queue_rooms_count(queue->rooms);
+    insert_events(fixture, LAST, 1, 0,
+                  "UPDATE queue_room SET closed_at = 1, entry_count = 0, places = 1 WHERE event_id "
+                  "= 900000; INSERT INTO queue_entry (event_id, id, account_id, state, is_early, "
+                  "joined_at, place) VALUES (900000, 1, 4, 2, 0, 1, 1)");
+    bool is_open = comes_to_be(fixture, "SELECT state FROM queue_entry WHERE event_id = 900000",
+                               QUEUE_ADMITTED);
+    fixture_sql(fixture,
+                "UPDATE queue_room SET is_over = 1 WHERE event_id BETWEEN 1000 AND 899999");
+    int64_t until_ns = clock_mono_ns() + RACE_WAIT_NS;
+    while (queue_rooms_count(queue->rooms) != 2 && clock_mono_ns() < until_ns)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    size_t after = queue_rooms_count(queue->rooms);
+    queue_desk_stop(queue);
+    assert_int_equal(before, QUEUE_ROOMS_MAX);
+    assert_true(is_open);
+    assert_int_equal(after, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -496,6 +555,7 @@ int main(void)
         TEST(clocks_that_differ_change_no_list),
         TEST(a_room_that_cannot_be_read_stops_no_other),
         TEST(two_rooms_that_open_at_once_keep_their_orders),
+        TEST(a_room_opens_after_as_many_as_memory_has_place_for),
         TEST(nobody_is_quiet_for_a_jump_of_the_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
