@@ -9,6 +9,7 @@
  *   leaving / hold                        leaving_meets_a_hold              "
  *   one account joins twice               joins_meet                        queue_open: queue-account-twice (a_join_that_looks_for_nobody)
  *   join / closing of the list            a_join_meets_the_closing          closed_at: queue-place-line
+ *                                                                             (a_join_that_is_blind_to_the_closing)
  */
 #include "race.h"
 
@@ -302,6 +303,27 @@ static void a_join_meets_the_closing(void **state)
     }
 }
 
+static void a_join_that_is_blind_to_the_closing(void **state)
+{
+    struct fixture *fixture = *state;
+    char restore[160];
+    set_up(fixture, 2);
+    fixture_sql(fixture, "UPDATE event SET onsale_at = starts_at - 1");
+    fixture_sql(fixture, "UPDATE queue_settings SET opens_before_s = 30000000");
+    (void)joined(fixture, OTHER);
+    fixture_sql(fixture, "UPDATE event SET onsale_at = 1000");
+    assert_int_equal(fixture_write(fixture, close_fn, NULL), ERR_OK);
+    snprintf(restore, sizeof(restore), "UPDATE queue_room SET closed_at = %lld, entry_count = 1",
+             (long long)number(fixture, "SELECT closed_at FROM queue_room"));
+    clock_advance_ms(1);
+    fixture_sql(fixture, "UPDATE queue_room SET closed_at = NULL, entry_count = NULL");
+    fixture_sql(fixture, "UPDATE event SET onsale_at = starts_at - 1");
+    (void)joined(fixture, FAN);
+    fixture_sql(fixture, "UPDATE event SET onsale_at = 1000");
+    fixture_sql(fixture, restore);
+    assert_found(fixture, "queue-place-line");
+}
+
 static enum err count_id(uint64_t id, void *ctx)
 {
     (void)id;
@@ -552,6 +574,7 @@ int main(void)
         TEST(joins_meet),
         TEST(a_join_that_looks_for_nobody),
         TEST(a_join_meets_the_closing),
+        TEST(a_join_that_is_blind_to_the_closing),
         TEST(clocks_that_differ_change_no_list),
         TEST(a_room_that_cannot_be_read_stops_no_other),
         TEST(two_rooms_that_open_at_once_keep_their_orders),
