@@ -141,6 +141,17 @@ static const char *room_state(const struct event *event, const struct queue_room
     return now_ms < event->onsale_at ? "pre" : "open";
 }
 
+static void put_room_poll(struct json_writer *writer, const struct event *event, struct str state,
+                          int64_t people)
+{
+    int64_t opens_in_ms = str_eq(state, STR("closed")) ? opens_at(event) - clock_now_ms() : 0;
+    if (str_eq(state, STR("over")))
+        json_put_null(writer, "poll_after_ms");
+    else
+        json_put_i64(writer, "poll_after_ms",
+                     queue_poll_room_after(&event->queue, opens_in_ms, people));
+}
+
 static void write_room(struct json_writer *writer, const struct call *call,
                        const struct event *event, struct queue_room *room)
 {
@@ -150,7 +161,9 @@ static void write_room(struct json_writer *writer, const struct call *call,
     if (room)
         queue_room_counts(room, &counts);
     json_open_object(writer);
-    json_put_str(writer, "state", str_from_c(room_state(event, room)));
+    struct str state = str_from_c(room_state(event, room));
+    json_put_str(writer, "state", state);
+    put_room_poll(writer, event, state, counts.pre + counts.waiting);
     json_put_time(writer, "opens_at", opens_at(event));
     json_put_time(writer, "sale_at", event->onsale_at);
     json_put_i64(writer, "waiting", counts.pre + counts.waiting);

@@ -27,10 +27,15 @@ static int64_t notice_ms(const struct queue_settings *settings)
     return seconds * SECOND_MS / 2;
 }
 
-/* The pause at which the crowd asks as often as it may, without the share of those in front. */
+/* The pause at which so many ask as often as they may, without the share of those in front. */
+static int64_t pause_of(int64_t people)
+{
+    return people * SECOND_MS / (QUEUE_POLLS_PER_S - QUEUE_POLLS_PER_S / 4);
+}
+
 static int64_t crowd_ms(const struct queue_poll *poll)
 {
-    return poll->sight->people * SECOND_MS / (QUEUE_POLLS_PER_S - QUEUE_POLLS_PER_S / 4);
+    return pause_of(poll->sight->people);
 }
 
 static int64_t pre_after(const struct queue_poll *poll)
@@ -77,4 +82,15 @@ int64_t queue_poll_after(const struct queue_poll *poll)
     default:
         return QUEUE_TOKEN_MS;
     }
+}
+
+/* How many look on without a place is not known: as many as have one, perhaps. */
+int64_t queue_poll_room_after(const struct queue_settings *settings, int64_t opens_in_ms,
+                              int64_t people)
+{
+    if (opens_in_ms > 0)
+        return and_some_more(clamp(opens_in_ms, 0, LAST_LOOK_MS),
+                             clamp(settings->opens_before_s * SECOND_MS / 20, 3000, 30000));
+    int64_t pause_ms = clamp(pause_of(people), 10000, LAST_LOOK_MS);
+    return and_some_more(pause_ms, pause_ms / 4);
 }

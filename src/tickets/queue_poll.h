@@ -19,4 +19,13 @@ struct queue_poll {
  */
 int64_t queue_poll_after(const struct queue_poll *poll);
 
+/*
+ * The same for somebody without a place, who only wants to know how the room is; opens_in_ms: until
+ * one may come, 0 or less: one may, or the room is not used. When it opens they come one after the
+ * other, over a twentieth of the time for which one may come before the sale, 3 to 30 s: where there
+ * is a draw nobody loses anything by that.
+ */
+int64_t queue_poll_room_after(const struct queue_settings *settings, int64_t opens_in_ms,
+                              int64_t people);
+
 #endif

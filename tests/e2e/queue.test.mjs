@@ -58,6 +58,8 @@ describe('one room', () => {
         assert.equal((await fan.get(`/v1/events/${none.id}/queue/fairness`)).status, 404);
         const event = await roomedSale(server, { opens_before_s: 60 }, { onsale_at: iso(now + 2 * HOUR), starts_at: iso(now + 3 * HOUR) });
         assert.equal(await state(event), 'closed');
+        const looks = async () => (await fan.get(event.queuePath)).json.poll_after_ms;
+        assert.ok((await looks()) >= 60e3, 'the opening is far');
         const early = await fan.post(event.queuePath);
         refusedAs(early, 409, 'conflict');
         assert.equal(early.json.opens_at, iso(now + 2 * HOUR - 60e3));
@@ -67,6 +69,7 @@ describe('one room', () => {
         assert.equal((await fan.get(`${event.queuePath}/entries`)).status, 404);
         await server.advance(2 * HOUR - 30e3);
         assert.equal(await state(event), 'pre');
+        assert.ok((await looks()) <= 12500);
         await join(fan, event);
         assert.deepEqual([fan.entry.state, fan.entry.position, fan.entry.ahead, fan.entry.eta_seconds, fan.entry.token], ['pre', null, null, null, null]);
         const again = await fan.post(event.queuePath);
@@ -79,6 +82,7 @@ describe('one room', () => {
         assert.equal((await fairnessOf(server, event)).commitment, before.commitment);
         await server.advance(HOUR);
         assert.equal(await state(event), 'over');
+        assert.equal(await looks(), null);
         refusedAs(await fan.post(event.queuePath), 409, 'sale-closed');
     });
 

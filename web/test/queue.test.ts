@@ -75,6 +75,11 @@ test("who has no place asks rarely, and when the room opens, not all at once", (
   assert.equal(roomPollMs(room({ state: "closed", opens_at: null }), NOW, 0), 60_000);
   assert.equal(roomPollMs(room({ state: "closed", opens_at: at(-5000) }), NOW, 0), 500);
   assert.equal(roomPollMs(room(), NOW, 0), 10_000);
+  // What the server says counts, as it knows the crowd.
+  assert.equal(roomPollMs(room({ poll_after_ms: 41_000 }), NOW, 0), 41_000);
+  assert.equal(roomPollMs(room({ state: "closed", opens_at: at(5000), poll_after_ms: 33_000 }), NOW, 1), 33_000);
+  assert.equal(roomPollMs(room({ poll_after_ms: 0 }), NOW, 0), 500);
+  assert.equal(roomPollMs(room({ state: "over", poll_after_ms: null }), NOW, 0), null);
 });
 
 interface Stage {

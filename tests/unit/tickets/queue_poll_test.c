@@ -91,11 +91,34 @@ static void the_next_ones_ask_soon_and_nobody_misses_their_turn(void **state)
         assert_in_range(ask(&settings, &sight, -1), 1000, settings.quiet_s * 1000 * 3 / 4);
 }
 
+static void who_only_looks_comes_seldom_and_not_all_at_once(void **state)
+{
+    (void)state;
+    int64_t first_ms = INT64_MAX, last_ms = 0;
+    struct queue_settings settings;
+    queue_settings_default(&settings);
+    for (int i = 0; i < 1000; i++) {
+        int64_t after_ms = queue_poll_room_after(&settings, 20000, 0);
+        assert_in_range(after_ms, 20000, 50000);
+        first_ms = after_ms < first_ms ? after_ms : first_ms;
+        last_ms = after_ms > last_ms ? after_ms : last_ms;
+        assert_in_range(queue_poll_room_after(&settings, 3600000, 0), 60000, 90000);
+        assert_in_range(queue_poll_room_after(&settings, 0, 10), 10000, 12500);
+        assert_in_range(queue_poll_room_after(&settings, 0, 150000), 40000, 50000);
+        assert_in_range(queue_poll_room_after(&settings, 0, QUEUE_ENTRIES_MAX), 60000, 75000);
+    }
+    assert_true(last_ms - first_ms > 20000);
+    settings.opens_before_s = 0; /* no draw: the first to come is the first in line */
+    for (int i = 0; i < 1000; i++)
+        assert_in_range(queue_poll_room_after(&settings, 20000, 0), 20000, 23000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_beginning_of_the_sale_is_asked_for_one_after_the_other),
         cmocka_unit_test(those_who_wait_ask_no_more_than_the_limit_together),
+        cmocka_unit_test(who_only_looks_comes_seldom_and_not_all_at_once),
         cmocka_unit_test(the_next_ones_ask_soon_and_nobody_misses_their_turn),
     };
     return crypto_init() == ERR_OK ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -38,6 +38,7 @@ const clamp = (ms: number, max = POLL_MAX_MS): number => Math.min(max, Math.max(
 
 /** Milliseconds until the room should be asked for again by somebody without a place; null: never. */
 export function roomPollMs(room: Room, nowMs: number, random: number): number | null {
+  if (typeof room.poll_after_ms === "number") return clamp(room.poll_after_ms, ENTRY_POLL_MAX_MS);
   switch (room.state) {
     case "over":
       return null;

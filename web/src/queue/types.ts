@@ -18,6 +18,8 @@ export interface QueueEntry {
 
 export interface Room {
   state: RoomState;
+  /** When somebody without a place asks again; null: never. A node of the version before does not say it. */
+  poll_after_ms?: number | null;
   opens_at: string | null;
   sale_at: string | null;
   waiting: number;
