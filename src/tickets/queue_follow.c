@@ -160,6 +160,7 @@ enum err queue_follow(struct queue_desk *queue, const struct queue_terms *terms)
     struct queue_room *room = queue_rooms_add(queue->rooms, terms->event_id);
     if (!room)
         return ERR_LIMIT;
+    room->listed_at_look = queue->look_no;
     enum err err = follow_room(queue, terms, room);
     queue_room_unref(room);
     return err;

@@ -240,6 +240,7 @@ enum err queue_desk_new(struct tickets *tickets, struct queue_desk **ret_queue)
 enum err queue_desk_start(struct queue_desk *queue)
 {
     queue->is_followed = queue->tickets->tail != NULL;
+    queue->look_no = 1;
     enum err err = db_open(queue->tickets->database_path, DB_READER, &queue->db);
     if (!err)
         err = read_rooms(queue);
