@@ -237,8 +237,8 @@ static void rooms_that_are_over_make_place(void **state)
     struct queue_rooms *rooms;
     struct queue_row row = row_of(1, QUEUE_WAITING, 1);
     struct queue_sight sight;
-    struct queue_room *held = room_of(&rooms);
-    held = queue_rooms_get(rooms, 7);
+    (void)room_of(&rooms);
+    struct queue_room *held = queue_rooms_get(rooms, 7);
     queue_room_change(held, &row, NOW);
     for (uint64_t id = 1000; queue_rooms_count(rooms) < QUEUE_ROOMS_MAX; id++) {
         struct queue_room *room = queue_rooms_add(rooms, id);
