@@ -3,7 +3,8 @@
  * its opening the list is drawn by lot, and so many are let in as the cap and the rate say. Those
  * inside try for two seats at --rate attempts a second (8,000), most of them for the same few
  * hundred seats. In the middle of it 20,000 holds of another night end within one second. Then the
- * rate rises until the p99 of a hold is above 20 ms, and at last the event is sold out.
+ * rate rises until the p99 of a hold is above 20 ms, or falls until it is below; and at last the event
+ * is sold out.
  *
  * Never more are inside than the cap, and no seat is sold twice: asked of the rows by a connection
  * of our own while it runs and afterwards, and of what the people saw, not of the server's
@@ -34,6 +35,7 @@
 #define LADDER_STEPS     8
 #define LADDER_FACTOR    1.25
 #define LADDER_S         4
+#define LADDER_PAUSE_MS  3000
 #define SETTLE_S         60
 #define SELLOUT_S        300
 #define STANDS_S         100 /* nothing more is sold: longer than a hold and its callbacks take */
@@ -57,7 +59,6 @@ enum part {
 };
 
 struct ladder {
-    unsigned steps;
     double rate, p99_ms; /* the highest that was carried */
 };
 
@@ -71,27 +72,40 @@ static void ramp(struct onsale_run *run)
     (void)onsale_watch_until(run, until_ns);
 }
 
+/* Notes the rate if it was carried in a part of so many seconds. */
+static bool try_step(struct onsale_run *run, unsigned part, double rate, int seconds,
+                     struct ladder *ladder)
+{
+    struct onsale_phase_figures *figures = calloc(1, sizeof(*figures));
+    if (!figures)
+        return false;
+    onsale_people_phase(&run->people, part, part + 1, figures);
+    double p99_ms = hist_ms(&figures->holds, 0.99);
+    double answered = (double)figures->answered / seconds;
+    bool is_carried = p99_ms <= P99_MAX_MS && answered >= rate * CARRIED_SHARE;
+    printf("  %.0f attempts/s: %.0f answered, p99 %.1f ms\n", rate, answered, p99_ms);
+    if (is_carried)
+        *ladder = (struct ladder){.rate = rate, .p99_ms = p99_ms};
+    free(figures);
+    return is_carried;
+}
+
+/* Up while the rate is carried; from one that is not, down to the first that is. What could not be
+ * sent in time is forgotten before each step down. */
 static void climb(struct onsale_run *run, struct ladder *ladder)
 {
     double rate = run->plan.rate;
+    bool goes_up = try_step(run, PART_STEADY, rate, run->plan.steady_s, ladder);
     for (unsigned i = 0; i < LADDER_STEPS && !run->has_failed; i++) {
-        struct onsale_phase_figures *figures = calloc(1, sizeof(*figures));
-        if (!figures)
-            return;
-        rate *= LADDER_FACTOR;
+        rate = goes_up ? rate * LADDER_FACTOR : rate / LADDER_FACTOR;
+        if (!goes_up) {
+            onsale_set_part(run, PART_BEFORE, 0, false);
+            (void)onsale_watch_for(run, LADDER_PAUSE_MS);
+        }
         onsale_set_part(run, PART_LADDER + i, rate, true);
         (void)onsale_watch_for(run, LADDER_S * 1000);
-        onsale_people_phase(&run->people, PART_LADDER + i, PART_LADDER + i + 1, figures);
-        double p99_ms = hist_ms(&figures->holds, 0.99);
-        double answered = (double)figures->answered / LADDER_S;
-        bool is_carried = p99_ms <= P99_MAX_MS && answered >= rate * CARRIED_SHARE;
-        printf("  %.0f attempts/s: %.0f answered, p99 %.1f ms\n", rate, answered, p99_ms);
-        free(figures);
-        ladder->steps = i + 1;
-        if (!is_carried)
+        if (try_step(run, PART_LADDER + i, rate, LADDER_S, ladder) != goes_up)
             return;
-        ladder->rate = rate;
-        ladder->p99_ms = p99_ms;
     }
 }
 

@@ -117,7 +117,8 @@ static void go_to_the_bank(struct person *person)
 {
     struct crowd_process *process = person->process;
     person->step = PERSON_PAYS;
-    if (person->mood == MOOD_CARD_FAILS)
+    /* Among what is told in any order is one "failed": if it comes first, the seats are free. */
+    if (person->mood == MOOD_CARD_FAILS || person->mood == MOOD_TOLD_TWICE)
         set_held_until(person, 0);
     process->paying[(process->paying_first + process->paying_count) % process->count] = person;
     process->paying_count++;

@@ -104,7 +104,7 @@
 #define MAIL_FACT_AGE_MS  (7 * 24 * 60 * 60 * 1000LL) /* older news is not mailed any more */
 #define MAIL_KEPT_MS      (30 * 24 * 60 * 60 * 1000LL)
 #define MAIL_POLL_MS      500 /* how often the journal is looked at */
-#define MAIL_NICE         10  /* of the thread that composes: people come first */
+#define MAIL_NICE         15  /* of the thread that composes: people come first */
 /* Rows without mail after which the cursor is written all the same. */
 #define MAIL_CURSOR_ROWS 5000
 
