@@ -36,14 +36,17 @@ struct layer {
     char allowed[ALLOWED_SIZE]; /* "base net", or empty: all of lower rank */
 };
 
-/* A header of that name or in that folder, and the only folder that may know it; NULL: the first
- * file that includes it is the only one. */
+/* A header of that name or in that folder, and what the names of all files that may know it begin
+ * with; NULL: the first file that includes it is the only one. */
 static const struct {
-    const char *header, *folder;
+    const char *header, *users;
 } vendors[] = {
-    {"h2o", NULL},      {"sqlite3", NULL},  {"curl", "src/net/"}, {"sodium", NULL},
-    {"jansson", NULL},  {"ares", NULL},     {"ini", NULL},        {"hpdf", NULL},
-    {"qrencode", NULL}, {"libpq-fe", NULL}, {"wslay", NULL},
+    {"h2o", NULL},        {"sqlite3", "src/store/db_sqlite"},
+    {"curl", "src/net/"}, {"sodium", NULL},
+    {"jansson", NULL},    {"ares", NULL},
+    {"ini", NULL},        {"hpdf", NULL},
+    {"qrencode", NULL},   {"libpq-fe", NULL},
+    {"wslay", NULL},
 };
 #define VENDOR_COUNT (sizeof(vendors) / sizeof(vendors[0]))
 
@@ -148,14 +151,14 @@ static void check_vendor(struct checker *checker, struct place place, struct str
 {
     for (size_t i = 0; i < VENDOR_COUNT; i++) {
         char *user = checker->vendor_users[i];
-        const char *folder = vendors[i].folder;
+        const char *users = vendors[i].users;
         if (!is_vendor_header(included, vendors[i].header))
             continue;
-        if (folder && str_starts_with(str_from_c(place.path), str_from_c(folder)))
+        if (users && str_starts_with(str_from_c(place.path), str_from_c(users)))
             continue;
-        if (folder)
+        if (users)
             buf_printf(&checker->findings, "%s:%d: %.*s is for %s alone\n", place.path, place.line,
-                       STR_ARG(included), folder);
+                       STR_ARG(included), users);
         else if (!user[0])
             (void)snprintf(user, PATH_SIZE, "%s", place.path);
         else if (strcmp(user, place.path) != 0)
@@ -288,8 +291,8 @@ static void tree_write(const struct tree *tree, const char *name, const char *te
     assert_int_equal(fclose(file), 0);
 }
 
-static const char *const tree_folders[] = {"src",         "src/base",  "src/net",    "src/app",
-                                           "src/tickets", "src/hooks", "src/sandbox"};
+static const char *const tree_folders[] = {"src",         "src/base",  "src/net",     "src/app",
+                                           "src/tickets", "src/hooks", "src/sandbox", "src/store"};
 #define TREE_FOLDER_COUNT (sizeof(tree_folders) / sizeof(tree_folders[0]))
 
 static int set_up(void **state)
@@ -374,10 +377,14 @@ static void test_vendors_are_known_to_one_file_or_folder(void **state)
     tree_write(tree, "src/base/b.c", "#include <sodiumx.h>\n");
     tree_write(tree, "src/net/a.c", "#include <curl/curl.h>\n");
     tree_write(tree, "src/net/b.c", "#include <curl/curl.h>\n");
+    tree_write(tree, "src/store/db_sqlite.c", "#include <sqlite3.h>\n");
+    tree_write(tree, "src/store/db_sqlite_cache.c", "#include <sqlite3.h>\n");
     assert_findings(tree, "");
     tree_write(tree, "src/base/c.c", "#include <sodium.h>\n\n#include <curl/multi.h>\n");
+    tree_write(tree, "src/store/db.c", "#include <sqlite3.h>\n");
     assert_findings(tree, "src/base/c.c:1: sodium.h is for src/base/a.c alone\n"
-                          "src/base/c.c:3: curl/multi.h is for src/net/ alone\n");
+                          "src/base/c.c:3: curl/multi.h is for src/net/ alone\n"
+                          "src/store/db.c:1: sqlite3.h is for src/store/db_sqlite alone\n");
 }
 
 static void write_lines(const struct tree *tree, int lines, int body_lines)
