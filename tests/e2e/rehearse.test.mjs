@@ -85,13 +85,15 @@ test('an interruption ends it and leaves nothing', async (t) => {
         env: environment({ ...storeEnvironment(server.dir), TMPDIR: tmp }), stdio: ['ignore', 'pipe', 'pipe'],
     });
     t.after(() => child.kill('SIGKILL'));
+    let isClosed = false;
+    child.on('close', () => (isClosed = true));
     let output = '';
     let complaint = '';
     child.stdout.on('data', (text) => (output += text));
     child.stderr.on('data', (text) => (complaint += text));
     await until(() => fs.readdirSync(tmp).length > 0, { what: 'the rehearsal to begin' });
     child.kill('SIGINT');
-    await until(() => child.exitCode !== null || child.signalCode !== null, { what: 'its end' });
+    await until(() => isClosed, { what: 'its end, and all it has said' });
     assert.equal(child.exitCode, 1, complaint + output);
     assert.match(complaint, /interrupted/);
     assert.deepEqual(fs.readdirSync(tmp), []);
