@@ -344,11 +344,16 @@ void best_note_given(struct best_marks *marks, const struct booking *booking, ui
     }
 }
 
-void best_note_claimed(void *ctx, uint32_t seat_no)
+static void note_gone(struct event_model *model, uint32_t seat_no)
 {
-    struct event_model *model = ctx;
     uint32_t until = ticks_now() + GONE_TICKS;
     atomic_store_explicit(&model->gone_until[seat_no], until ? until : 1, memory_order_relaxed);
+}
+
+void best_note_claimed(struct event_model *model, uint32_t seat_no, uint8_t state)
+{
+    (void)state; /* held, sold or blocked: gone */
+    note_gone(model, seat_no);
 }
 
 void best_note_gone(struct best_marks *marks, const struct booking *booking,
@@ -359,7 +364,7 @@ void best_note_gone(struct best_marks *marks, const struct booking *booking,
     for (size_t i = 0; i < conflicts->seat_count; i++) {
         (void)mark_seat(marks, conflicts->seat_nos[i], BEST_GIVEN);
         if (model->gone_until)
-            best_note_claimed(model, conflicts->seat_nos[i]);
+            note_gone(model, conflicts->seat_nos[i]);
     }
     for (size_t i = 0; i < booking->area_count; i++) {
         int index = event_model_area_index(model, booking->areas[i].area_no);

@@ -79,8 +79,8 @@ void best_release(struct best_marks *marks, size_t kept_seats, size_t kept_areas
  * node's picks pass over the seats until its tail has told. Writer's thread. */
 void best_note_gone(struct best_marks *marks, const struct booking *booking,
                     const struct hold_conflicts *conflicts, uint64_t group);
-/* The same of one seat, as the claims are read. ctx: the model, where other nodes sell. */
-void best_note_claimed(void *ctx, uint32_t seat_no);
+/* The same of one seat, as the claims are read; the model is of one node among several. */
+void best_note_claimed(struct event_model *model, uint32_t seat_no, uint8_t state);
 
 /* Seats that would be left alone if these were taken; as above. */
 size_t best_left_alone(struct event_model *model, const struct booking *booking,

@@ -375,7 +375,7 @@ static enum err read_claims(struct writer_tx *tx, struct event_model *model)
 {
     if (!model->gone_until)
         return ERR_OK;
-    return inventory_store_each_claim(tx->db, model, best_note_claimed, model);
+    return inventory_store_each_claim(tx->db, model, best_note_claimed);
 }
 
 /* Holds what was picked, or, when the claims say that it is gone, something else. ERR_CONFLICT: there

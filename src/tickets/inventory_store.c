@@ -59,22 +59,9 @@ static enum err load_areas(struct db *db, struct event_model *model)
 
 SQL(SQL_CLAIMS, "SELECT seat_no, state FROM seat_claim WHERE event_id = $1");
 
-enum err inventory_store_each_claim(struct db *db, const struct event_model *model,
-                                    void (*fn)(void *ctx, uint32_t seat_no), void *ctx)
-{
-    struct db_stmt *stmt = db_stmt(db, &SQL_CLAIMS);
-    db_bind_i64(stmt, 1, (int64_t)model->event.id);
-    bool has_row;
-    enum err err;
-    while (!(err = db_step(stmt, &has_row)) && has_row) {
-        int64_t seat_no = db_col_i64(stmt, 0);
-        if (seat_no >= 0 && seat_no < model->layout->seat_count)
-            fn(ctx, (uint32_t)seat_no);
-    }
-    return err;
-}
-
-static enum err load_claims(struct db *db, struct event_model *model)
+enum err inventory_store_each_claim(struct db *db, struct event_model *model,
+                                    void (*fn)(struct event_model *model, uint32_t seat_no,
+                                               uint8_t state))
 {
     struct db_stmt *stmt = db_stmt(db, &SQL_CLAIMS);
     db_bind_i64(stmt, 1, (int64_t)model->event.id);
@@ -86,10 +73,14 @@ static enum err load_claims(struct db *db, struct event_model *model)
             db_done(stmt);
             return ERR_CORRUPT;
         }
-        atomic_store_explicit(&model->seats[seat_no], (uint8_t)db_col_i64(stmt, 1),
-                              memory_order_relaxed);
+        fn(model, (uint32_t)seat_no, (uint8_t)db_col_i64(stmt, 1));
     }
     return err;
+}
+
+static void load_claim(struct event_model *model, uint32_t seat_no, uint8_t state)
+{
+    atomic_store_explicit(&model->seats[seat_no], state, memory_order_relaxed);
 }
 
 SQL(SQL_VENUE, "SELECT name, city, country FROM venue WHERE id = $1");
@@ -117,7 +108,7 @@ enum err inventory_store_load(struct db *db, struct event_model *model)
     if (!err)
         err = load_areas(db, model);
     if (!err)
-        err = load_claims(db, model);
+        err = inventory_store_each_claim(db, model, load_claim);
     if (!err)
         err = load_venue(db, model);
     int64_t version = 0;
@@ -151,5 +142,5 @@ enum err inventory_store_refresh(struct db *db, struct event_model *model, bool 
     *ret_is_same_event = updated_at == model->event.updated_at && index == model->area_count;
     for (uint32_t i = 0; i < model->layout->seat_count; i++)
         atomic_store_explicit(&model->seats[i], SEAT_FREE, memory_order_relaxed);
-    return load_claims(db, model);
+    return inventory_store_each_claim(db, model, load_claim);
 }

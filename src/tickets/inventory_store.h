@@ -11,9 +11,10 @@ ERR_MUST_USE enum err inventory_store_load(struct db *db, struct event_model *mo
  * changed since the model was read. */
 ERR_MUST_USE enum err inventory_store_refresh(struct db *db, struct event_model *model,
                                               bool *ret_is_same_event);
-/* All seats of the event that somebody has, as this transaction sees them. */
-ERR_MUST_USE enum err inventory_store_each_claim(struct db *db, const struct event_model *model,
-                                                 void (*fn)(void *ctx, uint32_t seat_no),
-                                                 void *ctx);
+/* All seats of the event that somebody has, as this transaction sees them. ERR_CORRUPT: one is not in
+ * the hall. */
+ERR_MUST_USE enum err inventory_store_each_claim(struct db *db, struct event_model *model,
+                                                 void (*fn)(struct event_model *model,
+                                                            uint32_t seat_no, uint8_t state));
 
 #endif

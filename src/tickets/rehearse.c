@@ -206,6 +206,17 @@ static int run(const struct rehearse_options *options, const struct rehearse_eve
     return err || rehearse_is_over() || report.double_sold > 0 ? 1 : 0;
 }
 
+/* They come at the rate of arrivals, while the room is open before the sale. */
+static int check_early(const struct rehearse_options *options, const struct rehearse_event *event)
+{
+    if (!event->has_waiting_room)
+        return usage("--early needs an event that has a waiting room");
+    if (options->early / options->arrivals + REHEARSE_LULL_MS / 1000 >= event->opens_before_s)
+        return usage("--early: so many take longer at this rate of --arrivals than the waiting "
+                     "room is open before the sale (opens_before_s)");
+    return 0;
+}
+
 int command_rehearse(int argc, char *const *argv)
 {
     struct rehearse_options options;
@@ -221,8 +232,8 @@ int command_rehearse(int argc, char *const *argv)
     if (err)
         fprintf(stderr, "foyer: the event cannot be read: %s\n",
                 err == ERR_NOT_FOUND ? "there is none of that id" : err_name(err));
-    else if (options.early > 0 && !event.has_waiting_room)
-        status = usage("--early needs an event that has a waiting room");
+    else if (options.early > 0)
+        status = check_early(&options, &event);
     if (status == 0)
         status = err ? 1 : run(&options, &event);
     rehearse_event_free(&event);

@@ -52,6 +52,7 @@ struct rehearse_event {
     struct buf blocks;      /* seat ids, comma-separated JSON texts */
     int64_t places;
     bool has_waiting_room;
+    int64_t opens_before_s; /* the room, before the sale */
     char name[128];
 };
 

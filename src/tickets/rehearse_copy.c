@@ -236,6 +236,7 @@ static enum err read_event(struct db *db, uint64_t event_id, struct arena *arena
     write_event(&ret_event->as_is, &event, layout, prices, true);
     ret_event->places = count_places(layout, prices);
     ret_event->has_waiting_room = !str_eq(event.waiting_room, STR("off"));
+    ret_event->opens_before_s = event.queue.opens_before_s;
     (void)snprintf(ret_event->name, sizeof(ret_event->name), "%.*s", STR_ARG(event.name));
     struct blocked blocked = {layout, prices, ret_event, 0};
     err = rehearse_store_blocked(db, event_id, on_blocked, &blocked);

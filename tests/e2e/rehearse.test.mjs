@@ -69,6 +69,7 @@ test('who comes early is drawn a place; a room that closes its doors by itself h
     const event = await sale(server, { plan: plan({ rows: 4, seats: 10 }), waiting_room: 'auto', queue: { admit_per_minute: 6000, admitted_max: 50 } });
     const roomless = await sale(server, { plan: plan({ rows: 1, seats: 2 }) });
     assert.match((await rehearse(roomless, ['--early', '1'])).stderr, /--early needs an event that has a waiting room/);
+    assert.match((await rehearse(event, ['--people', '50000', '--arrivals', '1', '--early', '50000'])).stderr, /opens_before_s/);
     const { code, stdout, stderr, report } = await rehearse(event, ['--people', '20', '--arrivals', '20', '--early', '12']);
     assert.equal(code, 0, stderr + stdout);
     assert.equal(report.early, 12);
