@@ -78,11 +78,14 @@ static enum err make_people(struct rehearse_stage *stage)
     (void)snprintf(file, sizeof(file), "%s/sessions", stage->dir); /* fits */
     const char *const arguments[] = {"foyer",   "admin", "import-users", "--data", stage->dir,
                                      "--count", count,   "--sessions",   file,     NULL};
-    pid_t pid = start(arguments, &output);
-    if (pid < 0)
+    stage->pid = start(arguments, &output);
+    if (stage->pid < 0)
         return ERR_IO;
     (void)close(output);
-    if (waitpid(pid, &status, 0) != pid || status != 0)
+    if (waitpid(stage->pid, &status, 0) != stage->pid)
+        return ERR_IO; /* interrupted: rehearse_stage_end stops it before the directory goes */
+    stage->pid = -1;
+    if (status != 0)
         return ERR_IO;
     FILE *sessions = fopen(file, "re");
     stage->tokens = calloc((size_t)stage->people, sizeof(*stage->tokens));

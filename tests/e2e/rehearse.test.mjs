@@ -79,10 +79,10 @@ test('who comes early is drawn a place; a room that closes its doors by itself h
     assert.equal(report.places_taken, 40);
 });
 
-test('an interruption ends it and leaves nothing', async (t) => {
-    const event = await sale(server, { plan: plan({ rows: 2, seats: 10 }) });
+/* So many people that it comes while their accounts are being made, by a process of their own. */
+async function interrupted(t, event, delayMs) {
     const tmp = tempDir();
-    const child = spawn(FOYER, ['rehearse', '--data', server.dir, '--event', event.id, ...small], {
+    const child = spawn(FOYER, ['rehearse', '--data', server.dir, '--event', event.id, ...small, '--people', '20000'], {
         env: environment({ ...storeEnvironment(server.dir), TMPDIR: tmp }), stdio: ['ignore', 'pipe', 'pipe'],
     });
     t.after(() => child.kill('SIGKILL'));
@@ -92,12 +92,18 @@ test('an interruption ends it and leaves nothing', async (t) => {
     let complaint = '';
     child.stdout.on('data', (text) => (output += text));
     child.stderr.on('data', (text) => (complaint += text));
-    await until(() => fs.readdirSync(tmp).length > 0, { what: 'the rehearsal to begin' });
+    await until(() => fs.readdirSync(tmp).length > 0, { what: 'the rehearsal to begin', every: 1 });
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
     child.kill('SIGINT');
     await until(() => isClosed, { what: 'its end, and all it has said' });
     assert.equal(child.exitCode, 1, complaint + output);
     assert.match(complaint, /interrupted/);
-    assert.deepEqual(fs.readdirSync(tmp), []);
+    assert.deepEqual(fs.readdirSync(tmp), [], `interrupted after ${delayMs} ms`);
+}
+
+test('an interruption ends it and leaves nothing, whenever it comes', async (t) => {
+    const event = await sale(server, { plan: plan({ rows: 2, seats: 10 }) });
+    for (let delayMs = 0; delayMs < 40; delayMs += 2) await interrupted(t, event, delayMs);
 });
 
 test('wrong arguments are named, and so is an event that is not there', async () => {
